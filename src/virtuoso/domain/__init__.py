@@ -1,0 +1,1 @@
+"""The words: what every other package talks about. Standard library only."""

@@ -1,0 +1,58 @@
+"""Every error of the house, drawn as a tree. Each says what to do.
+
+VirtuosoError
+    SettingsError               a setting is wrong: correct it, nothing was started
+    RecordingError              a file of recorded data cannot be read: name another
+    UnknownSymbolError          no such symbol: ask for one of the list
+    FeedError                   a venue's data
+        VenueUnavailableError   the network or the venue is down: retry with back-off
+            RateLimitedError    the venue asks us to slow down: retry after a pause
+        VenueRefusedError       the venue answered no: do not repeat the same request
+        NotOfferedError         this source has no such kind of data: absent, not an error to retry
+    CacheError                  a cache tier failed: treat as a miss, use the next tier
+    WireError                   bytes between processes do not decode: treat as a miss
+"""
+
+
+class VirtuosoError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class SettingsError(VirtuosoError):
+    """A setting is wrong. Correct it; nothing was started."""
+
+
+class RecordingError(VirtuosoError):
+    """A file of recorded data cannot be read. Name another."""
+
+
+class UnknownSymbolError(VirtuosoError):
+    """No such symbol. Ask for one of the list."""
+
+
+class FeedError(VirtuosoError):
+    """A venue's data could not be had."""
+
+
+class VenueUnavailableError(FeedError):
+    """The network or the venue is down. Retry with back-off."""
+
+
+class RateLimitedError(VenueUnavailableError):
+    """The venue asks us to slow down. Retry after a pause."""
+
+
+class VenueRefusedError(FeedError):
+    """The venue answered no. Do not repeat the same request."""
+
+
+class NotOfferedError(FeedError):
+    """This source has no such kind of data. It is absent, nothing to retry."""
+
+
+class CacheError(VirtuosoError):
+    """A cache tier failed. Treat it as a miss and use the next tier."""
+
+
+class WireError(VirtuosoError):
+    """Bytes between processes do not decode or verify. Treat it as a miss."""

@@ -1,0 +1,156 @@
+"""What the engine says: member, component and confluence scores, or why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from virtuoso.domain.instruments import Instrument
+from virtuoso.domain.time import Millis
+
+
+class Reason(StrEnum):
+    """Why a number is absent."""
+
+    NO_FEED = "no_feed"
+    STALE = "stale"
+    WARMING_UP = "warming_up"
+    GAP = "gap"
+    CROSSED_BOOK = "crossed_book"
+    NOT_APPLICABLE = "not_applicable"
+    TOO_FEW = "too_few"
+    UNPROVEN = "unproven"
+
+
+class State(StrEnum):
+    """How fresh a number is."""
+
+    LIVE = "live"
+    DELAYED = "delayed"
+    STALE = "stale"
+    ABSENT = "absent"
+
+
+class Source(StrEnum):
+    """Where data come from."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+    SIMULATOR = "simulator"
+    REPLAY = "replay"
+
+
+class ComponentName(StrEnum):
+    """The six views that make the score, in the order they are always shown."""
+
+    ORDERBOOK = "orderbook"
+    ORDERFLOW = "orderflow"
+    TECHNICAL = "technical"
+    VOLUME = "volume"
+    SENTIMENT = "sentiment"
+    PRICE_STRUCTURE = "price_structure"
+
+
+class Direction(StrEnum):
+    """Which way the score points, with hysteresis."""
+
+    BULLISH = "Bullish"
+    BEARISH = "Bearish"
+    NEUTRAL = "Neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberScore:
+    """One sub-statistic with its place in the component: a number, or a reason why not."""
+
+    name: str
+    """Unique within the component, such as `rsi14@5m`, `ofi@10s`, `funding`."""
+    family: str
+    weight: float
+    """Family weight x member share x timeframe weight; all of a component sum to 1."""
+    x: float | None
+    """The signed, dimensionless sub-statistic."""
+    score: float | None
+    """0..100; None exactly when `reason` is set."""
+    z: float | None
+    """Normal score of the clipped score, as it enters the pool."""
+    as_of: Millis | None
+    """Venue time of the oldest input it needed."""
+    reason: Reason | None
+    have: int | None = None
+    """How many observations there are, where that is why it is absent."""
+    need: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentScore:
+    """A component's 0..100 with everything it was made from."""
+
+    name: ComponentName
+    score: float
+    z: float
+    pooled: float
+    """Y of the pool: sum of weight x z over present members, weights renormalised."""
+    completeness: float
+    """Share of the member weight that was present, 0..1."""
+    as_of: Millis
+    late_ms: int
+    """By how much the latest of its feeds is overdue; 0 when everything is on time."""
+    freshness: float
+    """phi: min over its needed feeds of .5^(late / half-life), 0..1."""
+    members: tuple[MemberScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A component without a number, and why."""
+
+    name: ComponentName
+    reason: Reason
+    completeness: float
+    members: tuple[MemberScore, ...] = ()
+    have: int | None = None
+    need: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one component, and each of its members, adds to score - 50."""
+
+    component: ComponentName
+    weight: float
+    """Renormalised over the present components."""
+    points: float
+    shown: float
+    """Rounded to 2 decimals by largest remainder, so the shown parts add up to the shown score."""
+    members: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How much of a score to believe: a product of four factors, each 0..1."""
+
+    value: float
+    agreement: float
+    completeness: float
+    freshness: float
+    record: float | None
+    """None while unproven; the product then uses .5."""
+    record_reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfluenceScore:
+    """The score of one instrument at one grid second, or why there is none."""
+
+    instrument: Instrument
+    at: Millis
+    score: float | None
+    z: float | None
+    reason: Reason | None
+    coverage: float
+    as_of: Millis | None
+    components: Mapping[ComponentName, ComponentScore | Absent]
+    contributions: tuple[Contribution, ...]
+    confidence: Confidence | None
+    definition: str
+    """First 12 hex digits of the hash of the scoring configuration."""

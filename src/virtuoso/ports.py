@@ -1,0 +1,147 @@
+"""What the core asks of the world. `adapters/` has one folder per port.
+
+Every call may wait for the outside; each adapter sets its own deadline and raises from
+`domain.errors`, never a library's exception.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from virtuoso.domain.instruments import Instrument, Listing, Venue
+from virtuoso.domain.market_data import (
+    Candle,
+    FeedEvent,
+    FundingRate,
+    LongShortRatio,
+    OpenInterest,
+    Topic,
+)
+from virtuoso.domain.scores import Source
+from virtuoso.domain.time import Millis, Timeframe
+
+
+class Clock(Protocol):
+    """Wall time for stamps, monotonic time for ages and deadlines."""
+
+    def now(self) -> Millis:
+        """Milliseconds UTC. In a replay, the recorded time."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since some fixed instant; never goes back."""
+        ...
+
+
+class Feed(Protocol):
+    """A stream of events from one venue, for ever or to the end of a recording."""
+
+    @property
+    def venue(self) -> Venue:
+        """The venue whose protocol is spoken."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """What a reader is told: the venue itself, the simulator or a replay."""
+        ...
+
+    def events(self, instruments: Collection[Instrument]) -> AsyncIterator[Sequence[FeedEvent]]:
+        """Connect, subscribe and yield events, one batch a frame; reconnects by itself.
+
+        Never ends on a live venue. An adapter raises only for a mistake in its settings.
+        """
+        ...
+
+    def renew(self, instrument: Instrument, topic: Topic) -> None:
+        """Ask for a topic anew, because what came of it cannot be trusted. Returns at once."""
+        ...
+
+    def recycle(self, instrument: Instrument, reason: str) -> None:
+        """Close and reopen the connection that carries this instrument. Returns at once."""
+        ...
+
+
+class CandleKind(StrEnum):
+    """Which price a candle is made of."""
+
+    TRADE = "trade"
+    MARK = "mark"
+    INDEX = "index"
+
+
+class History(Protocol):
+    """What a venue (or a folder of files) knows about the past, oldest first.
+
+    Raises VenueUnavailableError (retry), VenueRefusedError (do not), NotOfferedError (absent).
+    """
+
+    async def listings(self) -> Sequence[Listing]:
+        """Every tradable USDT perpetual with its 24 h turnover where known."""
+        ...
+
+    async def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        limit: int,
+        kind: CandleKind = CandleKind.TRADE,
+    ) -> Sequence[Candle]:
+        """The last `limit` closed candles; the forming one is left out."""
+        ...
+
+    async def funding(self, instrument: Instrument, limit: int) -> Sequence[FundingRate]:
+        """Settled funding rates."""
+        ...
+
+    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
+        """Hourly open interest in contracts."""
+        ...
+
+    async def long_short_ratio(self, instrument: Instrument, limit: int) -> Sequence[LongShortRatio]:
+        """Hourly shares of long and short accounts."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Cache(Protocol):
+    """Bytes by key with a life. A dead tier raises CacheError; a miss is None."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None when it is missing or its life is over."""
+        ...
+
+    async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """Store a value for `ttl_ms` milliseconds."""
+        ...
+
+    async def multi_get(self, keys: Sequence[str]) -> Mapping[str, bytes | None]:
+        """All keys in one round trip; a missing one is None."""
+        ...
+
+    async def multi_set(self, values: Mapping[str, bytes], ttl_ms: int) -> None:
+        """Store all values for `ttl_ms` milliseconds in one round trip."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Broker(Protocol):
+    """Carries messages between our processes; the newest may overtake a slow subscriber."""
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Hand a message to every subscriber of now; nobody waits for a slow one."""
+        ...
+
+    def subscribe(self, channel: str) -> AsyncIterator[bytes]:
+        """Messages published from now on. A subscriber that lags loses the oldest."""
+        ...
+
+    async def close(self) -> None:
+        """End every subscription."""
+        ...
