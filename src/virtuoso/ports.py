@@ -98,7 +98,9 @@ class History(Protocol):
         """Hourly open interest in contracts."""
         ...
 
-    async def long_short_ratio(self, instrument: Instrument, limit: int) -> Sequence[LongShortRatio]:
+    async def long_short_ratio(
+        self, instrument: Instrument, limit: int
+    ) -> Sequence[LongShortRatio]:
         """Hourly shares of long and short accounts."""
         ...
 

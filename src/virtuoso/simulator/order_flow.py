@@ -84,12 +84,11 @@ class OrderFlow:
         listing, book = self._listing, self.book
         if self._draws.uniform() < 0.25:
             self._extra_ticks = int(self._draws.exponential(self._usual_extra_ticks * mood.heat))
-        spread = listing.spread_ticks + self._extra_ticks
         # makers keep their quotes while the fair price is about between them
         if not -self._slack <= mood.fair - self._bid <= listing.spread_ticks + self._slack:
             self._bid = self._target_bid(mood.fair)
-        bid, ask = self._bid, self._bid + spread
-        pressure = self._pressure(mood)
+        bid, ask = self._bid, self._ask
+        pressure = self._pressure(mood.fair)
         book.bids.remove_above(bid)
         book.asks.remove_above(-ask)
         self._reach(book.bids, bid, pressure)
@@ -104,10 +103,10 @@ class OrderFlow:
     def take(self, mood: Mood) -> list[Fill]:
         """Let one taker come: more often on the side to which the fair price has gone."""
         draws = self._draws
-        pressure = self._pressure(mood)
-        tilt = math.tanh(1.1 * pressure + 0.12 * mood.lean)
-        buys = draws.uniform() < 0.5 + 0.42 * tilt
-        urgency = 0.65 + 0.45 * min(abs(pressure), 2.0)
+        pressure = self._pressure(mood.fair)
+        tilt = math.tanh(1.8 * pressure + 0.15 * mood.lean)
+        buys = draws.uniform() < 0.5 + 0.46 * tilt
+        urgency = 0.5 + 0.7 * min(abs(pressure), 2.0)
         scale = mood.activity**0.7 * urgency * draws.lognormal(_ORDER_SPREAD)
         steps = max(1, round(self.usual_order_steps * scale))
         slip = _SLIP_BASIS_POINTS * draws.uniform()
@@ -130,14 +129,15 @@ class OrderFlow:
     def _target_bid(self, fair: float) -> int:
         return max(1, math.floor(fair - (self._listing.spread_ticks - 1) / 2))
 
-    def _pressure(self, mood: Mood) -> float:
-        """Return how far the fair price is from the middle of the quotes; 1 is far."""
-        book = self.book
-        if not book.bids.keys or not book.asks.keys:
-            return 0.0
-        half = (book.best_ask - book.best_bid) / 2
-        away = mood.fair - (book.best_ask + book.best_bid) / 2
-        return max(-2.5, min(2.5, away / (half + self._slack)))
+    @property
+    def _ask(self) -> int:
+        return self._bid + self._listing.spread_ticks + self._extra_ticks
+
+    def _pressure(self, fair: float) -> float:
+        """Return how far the fair price is from the middle of the makers' quotes; 1 is far."""
+        bid, ask = self._bid, self._ask
+        away = fair - (bid + ask) / 2
+        return max(-2.5, min(2.5, away / ((ask - bid) / 2 + self._slack)))
 
     def _size(self, ticks_away: int, tilt: float, noise: float = 0.8) -> int:
         usual = self._usual_sizes[min(ticks_away, _PROFILE_TICKS - 1)]

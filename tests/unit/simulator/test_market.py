@@ -164,7 +164,7 @@ def test_takers_buy_more_when_the_price_goes_up(lived: Lived) -> None:
             move = np.log(lasts[symbol, slot] / lasts[symbol, slot - 1])
             pairs.append((move, sum(flow) / sum(abs(each) for each in flow)))
     moves, shares = zip(*pairs, strict=True)
-    assert np.corrcoef(moves, shares)[0, 1] > 0.3
+    assert np.corrcoef(moves, shares)[0, 1] > 0.2
 
 
 def test_a_day_of_a_ticker_is_the_sum_of_its_candles(lived: Lived) -> None:

@@ -1,0 +1,1 @@
+"""Real-time confluence scores for perpetual futures."""
