@@ -1,0 +1,1 @@
+"""Six independent views of one market. None knows another."""

@@ -47,7 +47,7 @@ class VenueRefusedError(FeedError):
 
 
 class NotOfferedError(FeedError):
-    """This source has no such kind of data. It is absent, nothing to retry."""
+    """A source has no such kind of data. It is absent, nothing to retry."""
 
 
 class CacheError(VirtuosoError):

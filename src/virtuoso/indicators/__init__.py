@@ -1,0 +1,1 @@
+"""Pure maths, one idea per file: numba kernels with a carried state."""

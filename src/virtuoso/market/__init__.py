@@ -1,0 +1,1 @@
+"""The state of one market, and the door before it."""

@@ -1,0 +1,166 @@
+"""What a component is: members that answer with a number or a reason, pooled into 0..100.
+
+A component is a table of `Member` lines (name, family, weight) and the code that keeps each
+member's reading current. Adding a sub-statistic is one indicator, one line of the table, one
+golden value. The pool is section 3 of docs/scoring.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar, Protocol
+
+from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
+from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
+from virtuoso.indicators.normal import Z_LIMIT, normal_score, phi
+from virtuoso.market.candles import Bars
+from virtuoso.market.market import Market
+
+COMPLETENESS_FLOOR = 0.5
+"""A component of which less than this share of its weight is present is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One line of a component's table."""
+
+    name: str
+    family: str
+    weight: float
+    """Family weight x member share; the timeframe's or window's share is multiplied in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A member at one instant: x and its 0..100 score, or the reason why there is none."""
+
+    x: float | None
+    score: float | None
+    as_of: Millis | None
+    reason: Reason | None = None
+    have: int | None = None
+    need: int | None = None
+    late_ms: int = 0
+    """By how much the latest of its feeds is overdue."""
+    freshness: float = 1.0
+    """.5^(late / half-life) of the feed that is most overdue for its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a feed's next value is due, and how fast a value fades once it is overdue."""
+
+    half_life_ms: int
+    stale_after_ms: int
+
+    def freshness(self, late_ms: int) -> float:
+        """Give phi of section 6: 1 when on time, halved each half-life."""
+        return float(0.5 ** (late_ms / self.half_life_ms)) if late_ms > 0 else 1.0
+
+
+DUE_BOOK = Due(half_life_ms=2 * SECOND, stale_after_ms=10 * SECOND)
+DUE_TRADES = Due(half_life_ms=10 * SECOND, stale_after_ms=50 * SECOND)
+DUE_TICKER = Due(half_life_ms=5 * SECOND, stale_after_ms=25 * SECOND)
+DUE_OPEN_INTEREST = Due(half_life_ms=5 * MINUTE, stale_after_ms=25 * MINUTE)
+DUE_RATIO = Due(half_life_ms=10 * MINUTE, stale_after_ms=50 * MINUTE)
+DUE_FUNDING = Due(half_life_ms=10 * MINUTE, stale_after_ms=50 * MINUTE)
+
+
+def due_candle(timeframe: Timeframe) -> Due:
+    """Half-life min(T, 5 min), absent when late by five of them."""
+    half_life = min(timeframe.ms, 5 * MINUTE)
+    return Due(half_life_ms=half_life, stale_after_ms=5 * half_life)
+
+
+class Component(Protocol):
+    """One of the six views. Holds carried state for one market; `Market` holds the facts."""
+
+    name: ClassVar[ComponentName]
+
+    def close(self, timeframe: Timeframe, bars: Bars) -> None:
+        """Take closed candles, oldest first: one when live, a thousand at warm-up."""
+        ...
+
+    def restart(self, timeframe: Timeframe) -> None:
+        """Forget what was carried for a timeframe; its history will be given again by `close`."""
+        ...
+
+    def second(self, at: Millis, market: Market) -> None:
+        """Take one grid second: everything received at or before `at` is in `market`."""
+        ...
+
+    def score(self, at: Millis, market: Market) -> ComponentScore | Absent:
+        """Give the score of closed candles and the stream, as of the last grid second."""
+        ...
+
+    def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
+        """Give the score as if every forming candle closed now; stores nothing."""
+        ...
+
+
+def pool(
+    name: ComponentName, rho: float, members: Sequence[tuple[Member, Reading]]
+) -> ComponentScore | Absent:
+    """Pool members into a component score (section 3, "Pool P").
+
+    Weights of all members sum to 1. Absent with the reason of the largest missing weight (ties:
+    table order) when less than COMPLETENESS_FLOOR of the weight is present.
+    """
+    scored = []
+    total = present = 0.0
+    missing: dict[Reason, tuple[float, Reading]] = {}
+    for member, reading in members:
+        total += member.weight
+        score = reading.score
+        z = None if score is None else normal_score(score)
+        if z is None:
+            reason = reading.reason or Reason.NO_FEED
+            weight, first = missing.get(reason, (0.0, reading))
+            missing[reason] = (weight + member.weight, first)
+        else:
+            present += member.weight
+        scored.append(
+            MemberScore(
+                name=member.name,
+                family=member.family,
+                weight=member.weight,
+                x=reading.x,
+                score=score,
+                z=z,
+                as_of=reading.as_of,
+                reason=reading.reason,
+                have=reading.have,
+                need=reading.need,
+            )
+        )
+    completeness = present / total
+    if completeness < COMPLETENESS_FLOOR - 1e-12:
+        _, reading = max(missing.values(), key=lambda item: item[0])
+        return Absent(
+            name=name,
+            reason=reading.reason or Reason.NO_FEED,
+            completeness=completeness,
+            members=tuple(scored),
+            have=reading.have,
+            need=reading.need,
+        )
+    pooled = squares = 0.0
+    for item in scored:
+        if item.z is not None:
+            share = item.weight / present
+            pooled += share * item.z
+            squares += share * share
+    spread = sqrt(squares + rho * (1.0 - squares))
+    z = min(max(pooled / spread, -Z_LIMIT), Z_LIMIT)
+    used = [reading for _, reading in members if reading.score is not None]
+    return ComponentScore(
+        name=name,
+        score=100.0 * phi(z),
+        z=z,
+        pooled=pooled,
+        completeness=completeness,
+        as_of=min(reading.as_of for reading in used if reading.as_of is not None),
+        late_ms=max(reading.late_ms for reading in used),
+        freshness=min(reading.freshness for reading in used),
+        members=tuple(scored),
+    )
