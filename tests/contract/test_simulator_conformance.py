@@ -48,7 +48,7 @@ def _kind(value: object) -> str:
         return "number"
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
         return "uuid"
-    return "text"
+    return "quoted" if "%" in value else "text"
 
 
 def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -148,6 +148,9 @@ class Candles:
             return []
         closed = [Timeframe.M1]
         for timeframe, parts in self._parts.items():
+            known = self.series[timeframe].last_close
+            if known is not None and candle.open_time < known:
+                continue  # its longer candle was fetched already
             parts.append(candle)
             if self._complete(timeframe):
                 closed.append(timeframe)

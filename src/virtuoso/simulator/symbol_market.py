@@ -60,11 +60,6 @@ class SymbolMarket:
         """How the last trade's price compares with the one before."""
         return self._tick_direction
 
-    @property
-    def last_ticks(self) -> int:
-        """The price of the last trade."""
-        return self._last_ticks
-
     def open_views(self) -> None:
         """Start what subscribers see from the book as it is now."""
         first = 1_000 + int(self._draws.uniform() * 1e6)

@@ -408,6 +408,7 @@ class CandlesDocument(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     epoch: str = ""
     seq: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 class ScorePoint(msgspec.Struct, array_like=True, frozen=True):
@@ -428,6 +429,7 @@ class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     points: tuple[ScorePoint, ...]
     epoch: str = ""
     seq: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 class PartHealth(msgspec.Struct, frozen=True):

@@ -1,0 +1,79 @@
+# Every target is listed by `make help`. VENV, SOURCE, APP_PORT and MONITORING_PORT may be set.
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON ?= python3
+SOURCE ?= simulator
+BIN := $(VENV)/bin
+ARGS ?=
+export CI
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup web dev check format test bench lock schema shape clean
+
+help: ## this table
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: setup web ## set everything up and start Virtuoso on the simulator (SOURCE=bybit goes live)
+	@exec $(BIN)/virtuoso run --source $(SOURCE) $(ARGS)
+
+setup: $(VENV)/.run-stamp ## the environment, from hash-locked requirements, with compiled kernels
+
+web: $(VENV)/.run-stamp ## build the dashboards (nothing to do when they are up to date)
+	@$(BIN)/python web/build.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Virtuoso needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  echo "No venv module: installing the package python3-venv"; \
+	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.run-stamp: requirements/run.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/virtuoso compile
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.run-stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+dev: $(VENV)/.run-stamp ## Vite on port 5173 before a running server
+	cd web && npm ci --no-audit --no-fund && APP_PORT=$${APP_PORT:-8003} npm run dev
+
+check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/virtuoso schema --check
+	$(BIN)/python -m pytest -q tests/unit tests/property
+
+format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(VENV)/.dev-stamp web ## install what the tests need and run all of them
+	@bash tools/install_test_servers.sh
+	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
+	$(BIN)/python -m pytest -q -rs tests
+
+bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev-stamp ## compile the lock files (hashes, no index lines)
+	@for set in run dev web; do \
+	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-header --strip-extras --allow-unsafe \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --output-file requirements/$$set.lock requirements/$$set.in; \
+	done
+
+schema: $(VENV)/.run-stamp ## write the dashboards' types from the wire
+	$(BIN)/virtuoso schema
+
+shape: ## what is long or oddly named; a list, never a failure
+	@git ls-files 'src/*.py' 'web/src/*' | xargs wc -l | awk '$$1 > 400 && $$2 != "total"' || true
+	@git ls-files | grep -E '(utils|helpers|common|misc|_v2|_old|_legacy|_fixed)' || true
+
+clean: ## remove what was built
+	rm -rf $(VENV) web/node_modules web/dist src/virtuoso/web/static

@@ -1,0 +1,1 @@
+"""Binance USD-M: frames (what it writes), parse (what it means), book_bridge, stream."""

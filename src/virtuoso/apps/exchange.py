@@ -1,0 +1,103 @@
+"""The simulator as a process of its own, and how `virtuoso run` keeps one beside it."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from virtuoso.domain.errors import SettingsError, VenueUnavailableError
+from virtuoso.simulator.server import serve
+from virtuoso.simulator.settings import ExchangeSettings
+
+log = structlog.get_logger()
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 3.0
+
+
+def _announce(port: int) -> None:
+    """Tell whoever started this process where to connect: one JSON line on standard output."""
+    sys.stdout.write(json.dumps({"exchange": f"127.0.0.1:{port}"}) + "\n")
+    sys.stdout.flush()
+
+
+async def _watch_parent() -> None:
+    """End when standard input ends: whoever started this process is gone."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1_024):
+        pass
+
+
+async def run_exchange(settings: ExchangeSettings, *, with_parent: bool) -> None:
+    """Serve the simulated venue until stopped (or until the parent process is gone)."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    waiting = [asyncio.create_task(serve(settings, _announce)), asyncio.create_task(stop.wait())]
+    if with_parent:
+        waiting.append(asyncio.create_task(_watch_parent()))
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        try:
+            task.result()
+        except OSError as error:
+            msg = f"port {settings.port} of the simulator is in use: choose another ({error})"
+            raise SettingsError(msg) from error
+
+
+@asynccontextmanager
+async def exchange_beside(settings: ExchangeSettings) -> AsyncIterator[str]:
+    """Start the simulator as a child process and give its address; it ends with this process.
+
+    Raises VenueUnavailableError when it does not come up.
+    """
+    command = [
+        sys.executable,
+        "-c",
+        "from virtuoso.apps.cli import main; main()",
+        "exchange",
+        f"--port={settings.port}",
+        f"--seed={settings.seed}",
+        f"--symbols={settings.symbols}",
+        "--with-parent",
+    ]
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the child
+    )
+    try:
+        yield await _address_of(child)
+    finally:
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), STOP_SECONDS)
+            except TimeoutError:
+                log.warning("exchange_killed", pid=child.pid)
+                child.kill()
+                await child.wait()
+
+
+async def _address_of(child: asyncio.subprocess.Process) -> str:
+    if child.stdout is None:
+        msg = "the simulator was started without an output to read its address from"
+        raise VenueUnavailableError(msg)
+    try:
+        line = await asyncio.wait_for(child.stdout.readline(), READY_SECONDS)
+        return str(json.loads(line)["exchange"])
+    except (TimeoutError, ValueError, KeyError) as error:
+        msg = "the simulator did not start: see the lines it logged above"
+        raise VenueUnavailableError(msg) from error

@@ -1,0 +1,164 @@
+"""The settings tree: defaults, a local file, the environment; read once, frozen, typos refused."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.scores import ComponentName
+from virtuoso.domain.time import Timeframe
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=500)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
+
+
+class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the two servers listen."""
+
+    host: Literal["127.0.0.1", "::1", "localhost"]
+    port: Port
+    monitoring_port: Port
+    debug: bool
+
+    @property
+    def address(self) -> str:
+        """The host as an address: `localhost` may resolve to IPv6, ours is the IPv4 loopback."""
+        return "127.0.0.1" if self.host == "localhost" else self.host
+
+
+class UniverseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which symbols are watched."""
+
+    size: Count
+    pinned: tuple[str, ...]
+
+
+class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the venues are reached."""
+
+    book_depth: Literal[50, 200]
+    bybit_rest: str
+    bybit_stream: str
+    binance_rest: str
+    binance_stream: str
+
+
+class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the six components are weighed."""
+
+    profile: Literal["equal", "owner", "custom"]
+    coverage_floor: Share
+    weights: dict[ComponentName, Weight]
+    timeframes: dict[Timeframe, Weight]
+
+
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is published, and for how long."""
+
+    type: Literal["memory"]
+    items: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
+    ttl_seconds: Annotated[int, msgspec.Meta(ge=5, le=600)]
+
+
+class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of the websocket."""
+
+    max_clients: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    max_clients_per_ip: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The simulated venue."""
+
+    port: Port
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    symbols: Annotated[int, msgspec.Meta(ge=1, le=30)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole tree."""
+
+    app: AppSettings
+    universe: UniverseSettings
+    feed: FeedSettings
+    scoring: ScoringSettings
+    cache: CacheSettings
+    web: WebSettings
+    simulator: SimulatorSettings
+
+
+ENVIRONMENT: Mapping[str, tuple[str, str]] = {
+    "APP_PORT": ("app", "port"),
+    "MONITORING_PORT": ("app", "monitoring_port"),
+    "DEBUG": ("app", "debug"),
+    "CACHE_TYPE": ("cache", "type"),
+}
+"""Environment variables that set one key each."""
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"expected a settings file at {path}, found none that can be read: {error.strerror}"
+        raise SettingsError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"expected TOML in {path}, found: {error}"
+        raise SettingsError(msg) from error
+
+
+def _default_path() -> Path:
+    packaged = Path(str(resources.files("virtuoso.apps"))) / "default.toml"
+    if packaged.is_file():
+        return packaged
+    return Path(__file__).parents[3] / "config" / "default.toml"
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        merged[key] = _merge(known, value) if both else value
+    return merged
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, (table, key) in ENVIRONMENT.items():
+        text = environment.get(name, "").strip()
+        if not text:
+            continue
+        value: Any = text
+        if name.endswith("_PORT"):
+            if not text.isdecimal():
+                msg = f"expected a port number in {name}, found {text[:20]!r}"
+                raise SettingsError(msg)
+            value = int(text)
+        elif name == "DEBUG":
+            value = text not in {"0", "false", "no"}
+        tree.setdefault(table, {})[key] = value
+    return tree
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the tree: defaults, then `file` (or config/local.toml if there), then the environment.
+
+    Raises SettingsError, which names the key, what was expected and what was found.
+    """
+    tree = _read_toml(_default_path())
+    local = _default_path().with_name("local.toml") if file is None else file
+    if file is not None or local.is_file():
+        tree = _merge(tree, _read_toml(local))
+    tree = _merge(tree, _from_environment(environment))
+    try:
+        return msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        msg = f"a setting is wrong: {error}"
+        raise SettingsError(msg) from error

@@ -1,0 +1,413 @@
+"""Turns one cycle into the messages of `wire`: pure, so that a replay gives the same bytes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+
+from virtuoso.domain.market_data import Candle
+from virtuoso.domain.scores import (
+    Absent,
+    ComponentName,
+    ComponentScore,
+    ConfluenceScore,
+    Reason,
+    Source,
+    State,
+)
+from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.engine.view import CycleView, MarketView, Value
+from virtuoso.market.overview import Overview
+from virtuoso.scoring.explanation import explain
+from virtuoso.wire.messages import (
+    COMPONENT_ORDER,
+    SCHEMA,
+    CandlesDocument,
+    ComponentDetail,
+    ConfidenceDetail,
+    DashboardDocument,
+    Document,
+    FeedAge,
+    FormingBar,
+    MarketOverview,
+    MemberDetail,
+    MobileDocument,
+    Movers,
+    Notice,
+    Quality,
+    RowSymbol,
+    ScoreHistoryDocument,
+    ScorePoint,
+    ScoreRow,
+    Signal,
+    Status,
+    SymbolDetail,
+    SymbolRecord,
+    SymbolsDocument,
+    to_json,
+)
+from virtuoso.wire.records import iso, record_of
+
+MOVERS = 5
+TOP_SIGNALS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What every document of one cycle has in common."""
+
+    epoch: str
+    source: Source
+    definition: str
+    cycle: CycleView
+    notices: tuple[Notice, ...]
+
+    @property
+    def timestamp(self) -> str:
+        """When the documents were made, venue clock, ISO 8601 UTC."""
+        return iso(self.cycle.now)
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """Round for the wire: a number nobody can tell apart need not be sent."""
+    return None if value is None else round(value, digits)
+
+
+def row_of(number: int, view: MarketView) -> ScoreRow:
+    """Build one board row."""
+    score = view.score
+    parts = [score.components.get(name) for name in COMPONENT_ORDER]
+    reasons = tuple(part.reason if isinstance(part, Absent) else None for part in parts)
+    confidence = score.confidence
+    return ScoreRow(
+        row=number,
+        score=rounded(score.score, 2),
+        reason=score.reason,
+        confidence=None if confidence is None else round(100.0 * confidence.value, 1),
+        direction=view.direction,
+        components=tuple(
+            round(part.score, 2) if isinstance(part, ComponentScore) else None for part in parts
+        ),
+        reasons=reasons if any(reasons) else None,
+        price=view.price.value,
+        change_24h=rounded(view.change_24h.value, 4),
+        volume_24h=rounded(view.turnover_24h.value, 0),
+        funding=rounded(view.funding_8h.value, 8),
+        oi_change_1h=rounded(view.open_interest_change_1h.value, 4),
+        score_change_1h=rounded(view.score_change_1h, 2),
+        cell=None,
+        as_of=score.as_of,
+        price_as_of=view.price.as_of,
+        live_score=rounded(view.live_score, 2),
+        coverage=round(score.coverage, 4),
+        state=view.state,
+        price_state=view.price.state,
+        price_reason=view.price.reason,
+        oldest_input=view.oldest_input,
+    )
+
+
+def records_of(edition: Edition, symbols: Sequence[RowSymbol]) -> tuple[SymbolRecord, ...]:
+    """Build every symbol's record, in board order."""
+    return tuple(
+        record_of(row_of(symbol.row, view), symbol)
+        for symbol, view in zip(symbols, edition.cycle.markets, strict=True)
+    )
+
+
+def _oldest(records: Iterable[SymbolRecord]) -> int | None:
+    return min((each.as_of for each in records if each.as_of is not None), default=None)
+
+
+def _status(records: Sequence[SymbolRecord], edition: Edition) -> tuple[Status, tuple[str, ...]]:
+    """Say `success` only when every symbol has a score that is live, and nothing is amiss."""
+    reasons = [notice.text for notice in edition.notices]
+    without = sum(1 for each in records if each.confluence_score is None)
+    late = sum(1 for each in records if each.state in {State.DELAYED, State.STALE})
+    if without:
+        reasons.append(f"{without} of {len(records)} symbols have no score")
+    if late:
+        reasons.append(f"the inputs of {late} of {len(records)} symbols are late")
+    return ("degraded" if reasons else "success"), tuple(reasons)
+
+
+def symbols_document(edition: Edition, records: tuple[SymbolRecord, ...]) -> SymbolsDocument:
+    """Build `/api/symbols`."""
+    status, reasons = _status(records, edition)
+    return SymbolsDocument(
+        status=status,
+        timestamp=edition.timestamp,
+        as_of=_oldest(records),
+        source=edition.source,
+        data_source="cache",
+        symbols=records,
+        reasons=reasons,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        definition=edition.definition,
+    )
+
+
+def _pressure(record: SymbolRecord) -> tuple[bool, float, str]:
+    score = record.confluence_score
+    return score is None, -abs((score or 50.0) - 50.0), record.symbol
+
+
+def movers_of(records: Sequence[SymbolRecord]) -> Movers:
+    """Five each by 24 h change above and below zero, ties by turnover."""
+    moved = [each for each in records if each.change_24h is not None]
+
+    def order(record: SymbolRecord) -> tuple[float, float]:
+        return -(record.change_24h or 0.0), -(record.volume or 0.0)
+
+    up = sorted((each for each in moved if (each.change_24h or 0.0) > 0), key=order)
+    down = sorted(
+        (each for each in moved if (each.change_24h or 0.0) < 0),
+        key=lambda each: (each.change_24h or 0.0, -(each.volume or 0.0)),
+    )
+    return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
+
+
+def overview_message(overview: Overview, tickers: Value, regime: Reason) -> MarketOverview:
+    """Build the overview with the quality of each field."""
+
+    def quality(
+        value: float | None, as_of: Millis | None, reason: Reason | None, basis: str | None = None
+    ) -> Quality:
+        if value is None:
+            return Quality(State.ABSENT, None, reason or Reason.TOO_FEW, basis)
+        return Quality(State.LIVE, as_of, None, basis)
+
+    def ticker(value: float | None, basis: str | None = None) -> Quality:
+        if value is None:
+            return Quality(State.ABSENT, None, overview.ticker_reason or Reason.TOO_FEW, basis)
+        return Quality(tickers.state, tickers.as_of, None, basis)
+
+    candles_as_of, candles_reason = overview.candles_as_of, overview.candles_reason
+    return MarketOverview(
+        market_regime=None,
+        trend_strength=rounded(overview.trend_strength, 2),
+        volatility=rounded(overview.volatility, 2),
+        btc_dominance=rounded(overview.btc_dominance, 2),
+        total_volume_24h=rounded(overview.total_volume_24h, 0),
+        breadth=rounded(overview.breadth, 4),
+        quality={
+            "market_regime": Quality(State.ABSENT, None, regime),
+            "trend_strength": quality(overview.trend_strength, candles_as_of, candles_reason),
+            "volatility": quality(overview.volatility, candles_as_of, candles_reason),
+            "btc_dominance": ticker(overview.btc_dominance, "turnover_24h"),
+            "total_volume_24h": ticker(overview.total_volume_24h, "monitored symbols"),
+            "breadth": ticker(overview.breadth),
+        },
+    )
+
+
+def dashboard_document(
+    edition: Edition, records: tuple[SymbolRecord, ...], market: MarketOverview
+) -> DashboardDocument:
+    """Build `/api/dashboard/data`."""
+    status, reasons = _status(records, edition)
+    strongest = sorted((r for r in records if r.confluence_score is not None), key=_pressure)
+    return DashboardDocument(
+        status=status,
+        timestamp=edition.timestamp,
+        as_of=_oldest(records),
+        source=edition.source,
+        data_source="cache",
+        market_overview=market,
+        symbols=records,
+        top_movers=movers_of(records),
+        top_signals=tuple(
+            Signal(each.symbol, each.direction, each.confluence_score, each.confidence)
+            for each in strongest[:TOP_SIGNALS]
+            if each.confluence_score is not None
+        ),
+        alerts=(),
+        bitcoin_beta=None,
+        quality={
+            "alerts": Quality(State.ABSENT, None, Reason.NOT_APPLICABLE),
+            "bitcoin_beta": Quality(State.ABSENT, None, Reason.UNPROVEN),
+        },
+        reasons=reasons,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+    )
+
+
+def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
+    """Build `/api/dashboard/mobile-data`: a view of the dashboard document, nothing of its own."""
+    market, movers = dashboard.market_overview, dashboard.top_movers
+    ranked = tuple(sorted(dashboard.symbols, key=_pressure))
+    return MobileDocument(
+        status=dashboard.status,
+        timestamp=dashboard.timestamp,
+        data_source=dashboard.data_source,
+        market_overview=market,
+        confluence_scores=ranked,
+        top_movers=movers,
+        market_regime=market.market_regime,
+        regime=market.market_regime,
+        trend_strength=market.trend_strength,
+        trend_score=market.trend_strength,
+        current_volatility=market.volatility,
+        btc_dominance=market.btc_dominance,
+        total_volume_24h=market.total_volume_24h,
+        gainers=movers.gainers,
+        top_gainers=movers.gainers,
+        losers=movers.losers,
+        symbols=ranked,
+        top_symbols=ranked,
+        as_of=dashboard.as_of,
+        source=dashboard.source,
+        reasons=dashboard.reasons,
+        quality=market.quality | dashboard.quality,
+        truncated=False,
+        epoch=dashboard.epoch,
+        seq=dashboard.seq,
+    )
+
+
+def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
+    part = score.components[name]
+    added = next((each for each in score.contributions if each.component == name), None)
+    points = {} if added is None else added.members
+    members = tuple(
+        MemberDetail(
+            name=member.name,
+            family=member.family,
+            weight=round(member.weight, 6),
+            x=rounded(member.x, 9),
+            score=rounded(member.score, 2),
+            contribution=rounded(points.get(member.name), 4),
+            as_of=member.as_of,
+            reason=member.reason,
+            have=member.have,
+            need=member.need,
+        )
+        for member in part.members
+    )
+    if isinstance(part, Absent):
+        return ComponentDetail(
+            name=name,
+            score=None,
+            weight=None,
+            contribution=None,
+            shown=None,
+            completeness=round(part.completeness, 4),
+            freshness=None,
+            as_of=None,
+            reason=part.reason,
+            members=members,
+            have=part.have,
+            need=part.need,
+        )
+    return ComponentDetail(
+        name=name,
+        score=round(part.score, 2),
+        weight=None if added is None else round(added.weight, 6),
+        contribution=None if added is None else added.points,
+        shown=None if added is None else added.shown,
+        completeness=round(part.completeness, 4),
+        freshness=round(part.freshness, 4),
+        as_of=part.as_of,
+        reason=None,
+        members=members,
+    )
+
+
+def bar_of(candle: Candle) -> FormingBar:
+    """Build the array shape of a candle."""
+    return FormingBar(
+        candle.open_time, candle.open, candle.high, candle.low, candle.close, candle.volume
+    )
+
+
+def detail_document(edition: Edition, view: MarketView, record: SymbolRecord) -> SymbolDetail:
+    """Build `/api/symbols/{symbol}`."""
+    score, confidence = view.score, view.score.confidence
+    status, reasons = _status((record,), edition)
+    return SymbolDetail(
+        status=status,
+        timestamp=edition.timestamp,
+        as_of=score.as_of,
+        source=edition.source,
+        data_source="cache",
+        record=record,
+        components=tuple(_component(name, score) for name in COMPONENT_ORDER),
+        confidence=None
+        if confidence is None
+        else ConfidenceDetail(
+            value=round(confidence.value, 6),
+            agreement=round(confidence.agreement, 6),
+            completeness=round(confidence.completeness, 6),
+            freshness=round(confidence.freshness, 6),
+            record=rounded(confidence.record, 6),
+            record_reason=confidence.record_reason,
+        ),
+        z=rounded(score.z, 6),
+        definition=score.definition,
+        explanation=tuple(explain(score)),
+        forming={
+            timeframe: FormingBar(
+                each.open_time, each.open, each.high, each.low, each.close, each.volume
+            )
+            for timeframe, each in view.forming.items()
+        },
+        inputs=tuple(
+            FeedAge(each.kind, each.as_of, each.state, each.reason) for each in view.inputs
+        ),
+        reasons=reasons,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        now=edition.cycle.now,
+    )
+
+
+def candles_document(
+    edition: Edition, symbol: str, timeframe: Timeframe, closed: Sequence[Candle], *, gap: bool
+) -> CandlesDocument:
+    """Build `/api/symbols/{symbol}/candles`."""
+    reason = Reason.GAP if gap else None if closed else Reason.NO_FEED
+    return CandlesDocument(
+        status="success" if reason is None else "degraded",
+        timestamp=edition.timestamp,
+        source=edition.source,
+        symbol=symbol,
+        timeframe=timeframe,
+        candles=tuple(bar_of(each) for each in closed),
+        reason=reason,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+    )
+
+
+def history_document(
+    edition: Edition, symbol: str, step_ms: int, points: Iterable[tuple[Millis, float | None]]
+) -> ScoreHistoryDocument:
+    """Build `/api/symbols/{symbol}/scores`."""
+    return ScoreHistoryDocument(
+        status="success",
+        timestamp=edition.timestamp,
+        source=edition.source,
+        symbol=symbol,
+        step_ms=step_ms,
+        points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+    )
+
+
+def publish_form(edition: Edition, message: msgspec.Struct, as_of: int | None) -> Document:
+    """Wrap a message as ready bytes with their ETag."""
+    body = to_json(message)
+    tag = blake2b(body, digest_size=8).hexdigest()
+    return Document(
+        schema=SCHEMA,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        now=edition.cycle.now,
+        as_of=as_of,
+        etag=f'"{tag}"',
+        body=body,
+    )

@@ -1,0 +1,84 @@
+"""Writes each cycle to the cache and tells the readers what changed."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from virtuoso.domain.errors import CacheError
+from virtuoso.ports import Broker, Cache
+from virtuoso.wire import keys
+from virtuoso.wire.messages import (
+    Beat,
+    BoardReplaced,
+    BoardState,
+    EngineStatus,
+    Push,
+    RowsChanged,
+    ScoreRow,
+    pack,
+)
+
+log = structlog.get_logger()
+
+PLAIN_LOG_EVERY = 30
+"""Cycles between two lines that say by hand-readable words what was published."""
+
+
+class Publisher:
+    """The one writer of the engine's keys."""
+
+    def __init__(self, cache: Cache, broker: Broker, ttl_ms: int) -> None:
+        self._cache = cache
+        self._broker = broker
+        self._ttl_ms = ttl_ms
+        self._board: BoardState | None = None
+        self._rows: dict[int, ScoreRow] = {}
+        self._cycles = 0
+        self.failures = 0
+
+    async def publish(
+        self, board: BoardState, documents: Mapping[str, bytes], status: EngineStatus
+    ) -> None:
+        """Store everything first, then announce it, so that a reader finds what it is told of."""
+        values = dict(documents)
+        values[keys.BOARD] = pack(board)
+        values[keys.ENGINE] = pack(status)
+        try:
+            await self._cache.multi_set(values, self._ttl_ms)
+        except CacheError as error:
+            self.failures += 1
+            log.warning("cache_write_failed", error=str(error))
+        await self._broker.publish(keys.PUSH, pack(self._push(board, tuple(documents))))
+        self._cycles += 1
+        if self._cycles % PLAIN_LOG_EVERY == 1 and board.rows:
+            scored = sum(1 for row in board.rows if row.score is not None)
+            ttl = self._ttl_ms // 1_000
+            log.info("Computed confluence scores for %d symbols", scored)
+            log.info("Cache SET for key: %s with TTL: %ds", keys.SYMBOLS_PLAIN, ttl)
+
+    def _push(self, board: BoardState, documents: tuple[str, ...]) -> Push:
+        """Say as little as a reader needs to be up to date."""
+        before = self._board
+        self._board = board
+        changed = tuple(row for row in board.rows if self._rows.get(row.row) != row)
+        self._rows = {row.row: row for row in board.rows}
+        if (
+            before is None
+            or before.epoch != board.epoch
+            or before.symbols != board.symbols
+            or before.limits != board.limits
+            or before.replay != board.replay
+        ):
+            return BoardReplaced(board)
+        if not changed and before.notices == board.notices and not documents:
+            return Beat(board.epoch, board.seq, board.now, board.source)
+        return RowsChanged(
+            epoch=board.epoch,
+            seq=board.seq,
+            previous=before.seq,
+            now=board.now,
+            source=board.source,
+            rows=changed,
+            documents=documents,
+            notices=board.notices,
+        )

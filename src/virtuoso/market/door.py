@@ -1,0 +1,500 @@
+"""The door: every market event gets one verdict before anything of it is stored.
+
+No I/O, no logging and no clock: the times an event carries are all that is known. A feed's events
+go through one door, in the order in which they came.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from virtuoso.domain.instruments import Instrument
+from virtuoso.domain.market_data import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    FormingCandle,
+    Levels,
+    Liquidation,
+    MarketData,
+    MarketEvent,
+    Quote,
+    Ticker,
+    TickerField,
+    Trade,
+    TradeKind,
+)
+from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
+from virtuoso.market.order_book import BookFault, OrderBook
+
+LARGEST: Final = 1e15
+"""No price and no quantity reaches this; NaN and infinity do not lie below it."""
+AHEAD_MS: Final = 5 * SECOND
+BEHIND_MS: Final = 60 * SECOND
+REFUSALS_IN_A_ROW: Final = 10
+TRADE_IDS: Final = 20_000
+LIQUIDATIONS_KEPT: Final = 2_000
+LATE_MS: Final = 2 * SECOND
+JUMP_SHARE: Final = 0.20
+PRINTS_TO_AGREE: Final = 3
+LARGEST_FUNDING_RATE: Final = 0.05
+SAMPLES: Final = 32
+
+
+class Action(StrEnum):
+    """What is to be done with an event."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    RESYNC = "resync"
+    QUARANTINE = "quarantine"
+    RECYCLE = "recycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One answer for one event."""
+
+    action: Action
+    reason: str = ""
+    """Why it was not simply accepted; also set on accepted ones worth a note: `late`, `hole`."""
+    replaced: MarketEvent[MarketData] | None = None
+    """What to store instead of the event: a ticker whose bad fields were made absent."""
+    released: tuple[MarketEvent[MarketData], ...] = ()
+    """Earlier events out of quarantine, to be stored before this one, oldest first."""
+
+
+ACCEPTED: Final = Verdict(Action.ACCEPT)
+LATE: Final = Verdict(Action.ACCEPT, "late")
+
+
+class ClockOffset:
+    """How far our clock is ahead of the venue's, plus the shortest way of a message.
+
+    The smallest receive minus event time of the last five minutes, in buckets of ten seconds.
+    """
+
+    _BUCKET_MS: Final = 10 * SECOND
+    _BUCKETS: Final = 30
+
+    def __init__(self) -> None:
+        self._buckets: deque[tuple[int, int]] = deque(maxlen=self._BUCKETS)
+        self._bucket = -1
+        self._newest = 0
+        self._oldest_minimum = 0
+        """The minimum over all buckets but the newest."""
+        self.offset_ms: int | None = None
+
+    def observe(self, event_time: int, receive_time: int) -> None:
+        """Take the two times of an event into account."""
+        difference = receive_time - event_time
+        bucket = receive_time // self._BUCKET_MS
+        if bucket != self._bucket:
+            self._begin(bucket, difference)
+        elif difference < self._newest:
+            self._newest = difference
+        offset = self.offset_ms
+        if offset is None or difference < offset:
+            self.offset_ms = difference
+
+    def venue_now(self, receive_time: int) -> Millis | None:
+        """The venue's time at a moment of our clock; None before the first event."""
+        if self.offset_ms is None:
+            return None
+        return Millis(receive_time - self.offset_ms)
+
+    def forget(self) -> None:
+        """Begin anew: one of the clocks was set."""
+        self._buckets.clear()
+        self._bucket = -1
+        self.offset_ms = None
+
+    def _begin(self, bucket: int, difference: int) -> None:
+        if self._bucket >= 0:
+            self._buckets.append((self._bucket, self._newest))
+        self._bucket, self._newest = bucket, difference
+        oldest = bucket - self._BUCKETS
+        kept = [low for number, low in self._buckets if oldest < number <= bucket]
+        self.offset_ms = min([*kept, difference])
+
+
+class PriceRange:
+    """Lowest and highest accepted price of the last minute in which there were any."""
+
+    __slots__ = ("_bucket", "_buckets", "_high", "_low", "ceiling", "floor")
+
+    _BUCKET_MS: Final = 10 * SECOND
+
+    def __init__(self) -> None:
+        self._buckets: deque[tuple[int, float, float]] = deque(maxlen=6)
+        self._bucket = -1
+        self._low = self._high = 0.0
+        self.floor = 0.0
+        """A price below has jumped; 0 before the first price."""
+        self.ceiling = LARGEST
+
+    def observe(self, price: float, at: int) -> None:
+        """Take an accepted price into account."""
+        bucket = at // self._BUCKET_MS
+        if bucket > self._bucket:
+            if self._bucket >= 0:
+                self._buckets.append((self._bucket, self._low, self._high))
+            self._bucket, self._low, self._high = bucket, price, price
+            self._set_limits()
+        elif price < self._low:
+            self._low = price
+            self._set_limits()
+        elif price > self._high:
+            self._high = price
+            self._set_limits()
+
+    def restart(self, price: float, at: int) -> None:
+        """A jump was confirmed: what was before says nothing about what comes."""
+        self._buckets.clear()
+        self._bucket = -1
+        self.observe(price, at)
+
+    def _set_limits(self) -> None:
+        recent = [row for row in self._buckets if row[0] > self._bucket - 6]
+        low = min([self._low, *(row[1] for row in recent)])
+        high = max([self._high, *(row[2] for row in recent)])
+        self.floor = low * (1 - JUMP_SHARE)
+        self.ceiling = high * (1 + JUMP_SHARE)
+
+
+@dataclass(slots=True)
+class DoorState:
+    """What the door remembers of one instrument."""
+
+    trade_ids: set[str] = field(default_factory=set)
+    trade_order: deque[str] = field(default_factory=deque)
+    liquidations: deque[tuple[int, Liquidation]] = field(
+        default_factory=lambda: deque(maxlen=LIQUIDATIONS_KEPT)
+    )
+    newest_trade: int = 0
+    quote_sequence: int = -1
+    ticker_is_whole: bool = False
+    candles: dict[Timeframe, Candle] = field(default_factory=dict)
+    prices: PriceRange = field(default_factory=PriceRange)
+    held: list[MarketEvent[MarketData]] = field(default_factory=list)
+    """Prints in quarantine, fewer than it takes to agree."""
+
+
+class Door:
+    """Judges the events of one feed.
+
+    `counters` holds (kind, reason) of everything that was refused or noted; `samples` the last of
+    them.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._states = {instrument: DoorState() for instrument in instruments}
+        self._refused_in_a_row = 0
+        self.clock: Final = ClockOffset()
+        self.counters: Final[dict[tuple[str, str], int]] = {}
+        self.samples: Final[deque[tuple[str, str, MarketEvent[MarketData]]]] = deque(maxlen=SAMPLES)
+
+    def judge(self, event: MarketEvent[MarketData], book: OrderBook) -> Verdict:
+        """The verdict on an event; `book` is that of its instrument.
+
+        A book event is applied to `book` here, for only the book after it shows whether it was
+        sound; do not apply it again. Everything else is the caller's to store when accepted.
+        """
+        state = self._states.get(event.instrument)
+        if state is None:
+            return self._answer(Action.DROP, "not_subscribed", event)
+        refused = self._judge_time(event, book)
+        if refused is not None:
+            return refused
+        data = event.data
+        match data:
+            case Trade():
+                return self._judge_trade(event, data, state)
+            case Quote():
+                return self._judge_quote(event, data, state, book)
+            case BookDelta() | BookSnapshot():
+                return self._judge_book(event, data, book)
+            case Ticker():
+                return self._judge_ticker(event, data, state)
+            case Candle():
+                return self._judge_candle(event, data, state)
+            case FormingCandle():
+                return self._judge_forming(event, data, state)
+            case Liquidation():
+                return self._judge_liquidation(event, data, state)
+
+    def watch(self, instruments: Iterable[Instrument]) -> None:
+        """Judge events of these instruments, and no longer of others."""
+        self._states = {
+            instrument: self._states.get(instrument) or DoorState() for instrument in instruments
+        }
+
+    def forget(self, instruments: Collection[Instrument]) -> None:
+        """The connection of these instruments is gone: what needs a whole beginning, needs it now.
+
+        Trade and liquidation identities, closed candles and the price range outlive it: a venue
+        may send them again.
+        """
+        for instrument in instruments:
+            state = self._states.get(instrument)
+            if state is not None:
+                state.ticker_is_whole = False
+                state.quote_sequence = -1
+                state.held.clear()
+        self._refused_in_a_row = 0
+
+    def _judge_time(self, event: MarketEvent[MarketData], book: OrderBook) -> Verdict | None:
+        event_time, receive_time = event.event_time, event.receive_time
+        clock = self.clock
+        offset = clock.offset_ms
+        # the snapshot of a quiet book is as old as its last change: still the whole truth
+        is_snapshot = type(event.data) is BookSnapshot
+        if offset is None:
+            # nothing to compare with yet, but a stamp days away is no stamp
+            behind, ahead = abs(receive_time - event_time) - DAY, 0
+        else:
+            behind = receive_time - offset - event_time
+            ahead = -behind - AHEAD_MS
+            behind = 0 if is_snapshot else behind - BEHIND_MS
+        if behind <= 0 and ahead <= 0:
+            self._refused_in_a_row = 0
+            if not is_snapshot:
+                clock.observe(event_time, receive_time)
+            return None
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row >= REFUSALS_IN_A_ROW:
+            self._refused_in_a_row = 0
+            clock.forget()
+            return self._answer(Action.RECYCLE, "time", event)
+        if isinstance(event.data, BookDelta) and book.synced:
+            book.lose(BookFault.GAP)
+            return self._answer(Action.RESYNC, "time", event)
+        return self._answer(Action.DROP, "time", event)
+
+    def _judge_book(
+        self, event: MarketEvent[MarketData], data: BookSnapshot | BookDelta, book: OrderBook
+    ) -> Verdict:
+        if not (_levels_in_bounds(data.bids) and _levels_in_bounds(data.asks)):
+            book.lose(BookFault.BOUNDS)
+            return self._answer(Action.RESYNC, "bounds", event)
+        fault = book.apply(data, event.event_time)
+        if fault is None:
+            return ACCEPTED
+        if fault is BookFault.UNSYNCED:
+            return self._answer(Action.DROP, fault, event)
+        return self._answer(Action.RESYNC, fault, event)
+
+    def _judge_trade(
+        self, event: MarketEvent[MarketData], trade: Trade, state: DoorState
+    ) -> Verdict:
+        if trade.kind is not TradeKind.MARKET:
+            return self._answer(Action.DROP, trade.kind, event)
+        price = trade.price
+        if not (0 < price < LARGEST and 0 < trade.quantity < LARGEST):
+            return self._answer(Action.DROP, "bounds", event)
+        if trade.id in state.trade_ids:
+            return self._answer(Action.DROP, "repeated", event)
+        state.trade_ids.add(trade.id)
+        state.trade_order.append(trade.id)
+        if len(state.trade_order) > TRADE_IDS:
+            state.trade_ids.discard(state.trade_order.popleft())
+        prices = state.prices
+        if not prices.floor <= price <= prices.ceiling:
+            return self._quarantine(event, (price,), state)
+        self._contradict(state)
+        prices.observe(price, event.receive_time)
+        if event.event_time >= state.newest_trade:
+            state.newest_trade = event.event_time
+        elif state.newest_trade - event.event_time > LATE_MS:
+            self._count("late", event)
+            return LATE
+        return ACCEPTED
+
+    def _judge_quote(
+        self, event: MarketEvent[MarketData], quote: Quote, state: DoorState, book: OrderBook
+    ) -> Verdict:
+        bid, ask = quote.bid, quote.ask
+        if not (
+            0 < bid < LARGEST
+            and 0 < ask < LARGEST
+            and 0 <= quote.bid_quantity < LARGEST
+            and 0 <= quote.ask_quantity < LARGEST
+        ):
+            return self._answer(Action.DROP, "bounds", event)
+        if bid > ask:
+            return self._answer(Action.DROP, "crossed", event)
+        if quote.sequence < state.quote_sequence:
+            return self._answer(Action.DROP, "sequence", event)
+        state.quote_sequence = quote.sequence
+        prices = state.prices
+        if bid < prices.floor or ask > prices.ceiling:
+            return self._quarantine(event, (bid, ask), state)
+        self._contradict(state)
+        # the ask needs no entry of its own: it is a hair above a bid that was noted
+        prices.observe(bid, event.receive_time)
+        book.confirm(quote, event.event_time)
+        return ACCEPTED
+
+    def _quarantine(
+        self, event: MarketEvent[MarketData], prices: tuple[float, ...], state: DoorState
+    ) -> Verdict:
+        """Hold a print that jumped, until as many as it takes agree with one another."""
+        if not all(_agree(held, prices) for held in state.held):
+            self._contradict(state)
+        if len(state.held) + 1 < PRINTS_TO_AGREE:
+            state.held.append(event)
+            return self._answer(Action.QUARANTINE, "price_jump", event)
+        released = tuple(state.held)
+        state.held.clear()
+        state.prices.restart(prices[0], event.receive_time)
+        self._count("price_jump_confirmed", event)
+        if isinstance(event.data, Trade):
+            state.newest_trade = max(state.newest_trade, event.event_time)
+        return Verdict(Action.ACCEPT, "price_jump_confirmed", released=released)
+
+    def _contradict(self, state: DoorState) -> None:
+        """A print in the usual range has come: those that are held were false."""
+        if state.held:
+            for held in state.held:
+                self._count("price_jump_denied", held)
+            state.held.clear()
+
+    def _judge_ticker(
+        self, event: MarketEvent[MarketData], ticker: Ticker, state: DoorState
+    ) -> Verdict:
+        if ticker.whole:
+            state.ticker_is_whole = True
+        elif not state.ticker_is_whole:
+            return self._answer(Action.DROP, "not_whole", event)
+        bad = [
+            name
+            for name, value in ticker.values.items()
+            if value is not None and not _field_is_sound(name, value, event.event_time, state)
+        ]
+        if not bad:
+            return ACCEPTED
+        # made absent rather than left out: left out would confirm the older value
+        values = dict(ticker.values) | dict.fromkeys(bad)
+        for name in bad:
+            self._count(f"field_{name}", event)
+        cleaned: MarketEvent[MarketData] = MarketEvent(
+            event.instrument, Ticker(values, ticker.whole), event.event_time, event.receive_time
+        )
+        return Verdict(Action.ACCEPT, "field", replaced=cleaned)
+
+    def _judge_candle(
+        self, event: MarketEvent[MarketData], candle: Candle, state: DoorState
+    ) -> Verdict:
+        taker = candle.taker_buy_volume
+        if not _candle_is_sound(candle) or (
+            taker is not None and not 0 <= taker <= candle.volume * (1 + 1e-9)
+        ):
+            return self._answer(Action.DROP, "bounds", event)
+        now = self.clock.venue_now(event.receive_time)
+        if now is not None and candle.close_time > now + AHEAD_MS:
+            return self._answer(Action.DROP, "not_closed", event)
+        last = state.candles.get(candle.timeframe)
+        if last is None:
+            state.candles[candle.timeframe] = candle
+            return ACCEPTED
+        if candle.open_time == last.open_time:
+            return self._answer(Action.DROP, "repeated" if candle == last else "revised", event)
+        if candle.open_time < last.open_time:
+            return self._answer(Action.DROP, "old", event)
+        state.candles[candle.timeframe] = candle
+        if candle.open_time == last.close_time:
+            return ACCEPTED
+        return self._answer(Action.ACCEPT, "hole", event)
+
+    def _judge_forming(
+        self, event: MarketEvent[MarketData], candle: FormingCandle, state: DoorState
+    ) -> Verdict:
+        if not _candle_is_sound(candle):
+            return self._answer(Action.DROP, "bounds", event)
+        last = state.candles.get(candle.timeframe)
+        if last is not None and candle.open_time <= last.open_time:
+            return self._answer(Action.DROP, "old", event)
+        return ACCEPTED
+
+    def _judge_liquidation(
+        self, event: MarketEvent[MarketData], liquidation: Liquidation, state: DoorState
+    ) -> Verdict:
+        if not (0 < liquidation.price < LARGEST and 0 < liquidation.quantity < LARGEST):
+            return self._answer(Action.DROP, "bounds", event)
+        identity = (event.event_time, liquidation)
+        if identity in state.liquidations:
+            return self._answer(Action.DROP, "repeated", event)
+        state.liquidations.append(identity)
+        return ACCEPTED
+
+    def _answer(self, action: Action, reason: str, event: MarketEvent[MarketData]) -> Verdict:
+        self._count(reason, event)
+        return Verdict(action, str(reason))
+
+    def _count(self, reason: str, event: MarketEvent[MarketData]) -> None:
+        kind = type(event.data).__name__
+        key = (kind, str(reason))
+        self.counters[key] = self.counters.get(key, 0) + 1
+        self.samples.append((kind, str(reason), event))
+
+
+def _levels_in_bounds(levels: Levels) -> bool:
+    """Whether every price is above 0, every quantity at least 0, and all are finite."""
+    if not levels:
+        return True
+    prices: tuple[float, ...]
+    quantities: tuple[float, ...]
+    prices, quantities = zip(*levels, strict=True)
+    # a NaN anywhere makes the sum NaN, which compares false
+    return (
+        min(prices) > 0
+        and max(prices) < LARGEST
+        and min(quantities) >= 0
+        and max(quantities) < LARGEST
+        and sum(prices) + sum(quantities) < 1e19
+    )
+
+
+def _candle_is_sound(candle: Candle | FormingCandle) -> bool:
+    return (
+        candle.open_time % candle.timeframe.ms == 0
+        and 0 < candle.low <= candle.open <= candle.high < LARGEST
+        and candle.low <= candle.close <= candle.high
+        and 0 <= candle.volume < LARGEST
+    )
+
+
+def _field_is_sound(name: TickerField, value: float, at: int, state: DoorState) -> bool:
+    match name:
+        case TickerField.LAST_PRICE:
+            return 0 < value < LARGEST and state.prices.floor <= value <= state.prices.ceiling
+        case TickerField.MARK_PRICE | TickerField.INDEX_PRICE:
+            return 0 < value < LARGEST
+        case TickerField.FUNDING_RATE:
+            return abs(value) <= LARGEST_FUNDING_RATE
+        case TickerField.NEXT_FUNDING_TIME:
+            return at < value < LARGEST
+        case TickerField.FUNDING_INTERVAL_HOURS:
+            return 0 < value <= 24
+        case TickerField.CHANGE_24H:
+            return -1 <= value < LARGEST
+        case TickerField.VOLUME_24H | TickerField.TURNOVER_24H | TickerField.OPEN_INTEREST:
+            return 0 <= value < LARGEST
+
+
+def _prices_of(event: MarketEvent[MarketData]) -> tuple[float, ...]:
+    match event.data:
+        case Trade(price=price):
+            return (price,)
+        case Quote(bid=bid, ask=ask):
+            return (bid, ask)
+        case _:
+            return ()
+
+
+def _agree(held: MarketEvent[MarketData], prices: tuple[float, ...]) -> bool:
+    """Whether two prints lie within the size of a jump of each other."""
+    both = (*_prices_of(held), *prices)
+    return max(both) <= min(both) * (1 + JUMP_SHARE)

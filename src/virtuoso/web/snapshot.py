@@ -1,0 +1,44 @@
+"""The dashboard data service: what the engine published, ready to be sent.
+
+Deo Gratias.
+"""
+
+from virtuoso.web.answers import Answer
+from virtuoso.wire.documents import Served
+from virtuoso.wire.follower import Follower
+
+JSON = "application/json"
+
+
+class Snapshot:
+    """Turns what the follower holds into answers: each body gets its headers and its gzip once."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.follower = follower
+        self._answers: dict[str, tuple[Served, Answer]] = {}
+
+    def hot(self, key: str) -> Answer:
+        """A hot document as of this moment: published bytes, or the same marked as old, or 503."""
+        served = self.follower.hot(key)
+        known = self._answers.get(key)
+        if known is not None and known[0] is served:
+            return known[1]
+        answer = answer_of(served)
+        self._answers[key] = (served, answer)
+        return answer
+
+    async def document(self, key: str) -> Answer:
+        """Any other document; it is compressed for each request that asks, since few do."""
+        return answer_of(await self.follower.document(key))
+
+
+def answer_of(served: Served) -> Answer:
+    """Dress a document for HTTP."""
+    return Answer(
+        served.body,
+        JSON,
+        cache_control="no-store" if served.status != 200 else "no-cache",
+        status=served.status,
+        etag=served.etag,
+        gzip_on_demand=True,
+    )

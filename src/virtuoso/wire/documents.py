@@ -1,0 +1,85 @@
+"""Published documents as a reader may still show them: as they are, marked as old, or not at all."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from virtuoso.domain.scores import State
+from virtuoso.wire import keys
+from virtuoso.wire.messages import MarketOverview, MobileDocument
+
+_FRESH_STATES: Final = frozenset({State.LIVE.value, State.DELAYED.value})
+_LISTS_OF_MOBILE: Final = frozenset(
+    {"confluence_scores", "gainers", "top_gainers", "losers", "symbols", "top_symbols", "reasons"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Bytes for a client, and whether they can be relied on."""
+
+    status: int
+    """200, or 503 when there is nothing true to say."""
+    body: bytes
+    etag: str
+    """Quoted, as HTTP writes it; empty for a 503."""
+    reason: str | None
+    """Why the document is degraded; None while it is as the engine published it."""
+
+
+def etag_of(body: bytes) -> str:
+    """A strong validator for these bytes, quoted."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def quoted(etag: str) -> str:
+    """The engine's validator as HTTP writes it."""
+    return etag if etag.startswith('"') else f'"{etag}"'
+
+
+def degraded(body: bytes, reason: str) -> bytes:
+    """Mark a document as old: status `degraded`, nothing in it live any more, and the reason why.
+
+    The same document and reason give the same bytes. Raises msgspec.DecodeError for bytes that
+    are no JSON object.
+    """
+    document = msgspec.json.decode(body, type=dict[str, Any])
+    document = {name: _aged(value) for name, value in document.items()}
+    document["status"] = "degraded"
+    document["reasons"] = [*(document.get("reasons") or []), reason]
+    return msgspec.json.encode(document)
+
+
+def _aged(value: object) -> object:
+    if isinstance(value, list):
+        return [_aged(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    aged = {name: _aged(item) for name, item in value.items()}
+    if aged.get("state") in _FRESH_STATES:
+        aged["state"] = State.STALE.value
+    return aged
+
+
+def nothing(key: str, timestamp: str, reasons: tuple[str, ...]) -> bytes:
+    """The body of a 503: an error and its reasons; for the phone's document every key, with nulls."""
+    document: dict[str, Any] = {}
+    if key == keys.MOBILE:
+        document = {
+            field: [] if field in _LISTS_OF_MOBILE else None
+            for field in MobileDocument.__struct_fields__
+        }
+        overview: dict[str, Any] = dict.fromkeys(MarketOverview.__struct_fields__)
+        document["market_overview"] = {**overview, "quality": {}}
+        document["top_movers"] = {"gainers": [], "losers": []}
+        document["quality"] = {}
+        document["truncated"] = False
+    document |= {
+        "status": "error",
+        "error": "; ".join(reasons),
+        "timestamp": timestamp,
+        "reasons": list(reasons),
+    }
+    return msgspec.json.encode(document)

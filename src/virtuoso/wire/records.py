@@ -1,0 +1,68 @@
+"""One board row as the object REST and the socket's `records` form show: made in one place."""
+
+from datetime import UTC, datetime
+
+from virtuoso.domain.scores import Reason, State
+from virtuoso.wire.messages import (
+    COMPONENT_ORDER,
+    ComponentValues,
+    Quality,
+    RowSymbol,
+    ScoreRow,
+    SymbolRecord,
+)
+
+
+def iso(at: int) -> str:
+    """Milliseconds UTC as ISO 8601 with milliseconds, such as 2026-07-19T12:00:03.250Z."""
+    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def record_of(row: ScoreRow, symbol: RowSymbol) -> SymbolRecord:
+    """Say of one row everything a reader of objects needs, with a reason for each null.
+
+    A component that is there has the state of the score; only a missing one is named in `quality`.
+    """
+    return SymbolRecord(
+        symbol=symbol.symbol,
+        confluence_score=row.score,
+        confidence=row.confidence,
+        direction=row.direction,
+        change_24h=row.change_24h,
+        price=row.price,
+        volume=row.volume_24h,
+        components=ComponentValues(*row.components),
+        as_of=row.as_of,
+        source=symbol.source,
+        state=row.state,
+        reason=row.reason,
+        coverage=row.coverage,
+        quality=_quality(row),
+        venue=symbol.venue,
+        live_score=row.live_score,
+    )
+
+
+def _quality(row: ScoreRow) -> dict[str, Quality]:
+    score = Quality(row.state, row.as_of, row.reason)
+    quality = {
+        "confluence_score": score,
+        "confidence": score,
+        "price": Quality(row.price_state, row.price_as_of, row.price_reason),
+        "change_24h": _of_ticker(row, row.change_24h),
+        "volume": _of_ticker(row, row.volume_24h),
+        "dimensions": Quality(State.ABSENT, None, Reason.UNPROVEN),
+        "outlook": Quality(State.ABSENT, None, Reason.UNPROVEN),
+    }
+    for name, reason in zip(COMPONENT_ORDER, row.reasons or (), strict=False):
+        if reason is not None:
+            quality[name.value] = Quality(State.ABSENT, None, reason)
+    return quality
+
+
+def _of_ticker(row: ScoreRow, value: float | None) -> Quality:
+    """Judge a number that comes with the price's feed, and is as old as the price."""
+    if value is None:
+        return Quality(State.ABSENT, None, row.price_reason or Reason.NO_FEED)
+    return Quality(row.price_state, row.price_as_of, row.price_reason)

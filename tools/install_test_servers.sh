@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the tests need besides Python packages: memcached, redis-server and a Chromium.
+set -u
+
+missing=()
+command -v memcached >/dev/null || missing+=(memcached)
+command -v redis-server >/dev/null || missing+=(redis-server)
+if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null \
+  && ! command -v google-chrome >/dev/null && [ -z "${CHROMIUM:-}" ]; then
+  missing+=(chromium)
+fi
+command -v npm >/dev/null || missing+=(npm)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing for the tests: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq && apt-get install -y -qq "${missing[@]}" >/dev/null && exit 0
+  echo "apt-get could not install: ${missing[*]}" >&2
+  exit 1
+fi
+echo "The tests need these Debian packages: ${missing[*]}" >&2
+echo "Install them: sudo apt-get install ${missing[*]}" >&2
+[ -z "${CI:-}" ]
