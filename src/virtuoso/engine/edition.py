@@ -24,6 +24,8 @@ from virtuoso.wire.messages import (
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000
 PRICE_STALE_MS = 5_000
+REPEAT_CYCLES = 10
+"""Cycles after which an unchanged document is written again, long before its life is over."""
 
 
 class Editor:
@@ -33,8 +35,8 @@ class Editor:
         self._epoch = epoch
         self._source = source
         self._version = version
-        self._candles_at: dict[str, tuple[int, int, bool]] = {}
-        self._history_at: dict[str, int] = {}
+        self._marks: dict[str, tuple[int, int, bool]] = {}
+        self._kept: dict[str, bytes] = {}
 
     def edit(  # noqa: PLR0913 - what a cycle consists of
         self,
@@ -73,9 +75,7 @@ class Editor:
                 coverage_floor=pipeline.coverage_floor,
             ),
             symbols=symbols,
-            rows=tuple(
-                make.row_of(number, view) for number, view in enumerate(cycle.markets)
-            ),
+            rows=tuple(make.row_of(number, view) for number, view in enumerate(cycle.markets)),
             notices=notices,
             replay=replay,
         )
@@ -122,25 +122,30 @@ class Editor:
     def _slow_documents(
         self, edition: Edition, symbol: str, pipeline: Pipeline
     ) -> dict[str, bytes]:
-        """Candles at their close, score history at its step."""
-        found: dict[str, bytes] = {}
+        """Give candles at their close, score history at its step, and both again before they expire."""
         market = pipeline.market(symbol)
+        again = edition.cycle.seq % REPEAT_CYCLES == 0
+        found: dict[str, bytes] = {}
         for timeframe in Timeframe:
             series = market.candles[timeframe]
             key = keys.candles(market.instrument.symbol, timeframe)
             mark = (series.total, series.last_close or 0, series.gap)
-            if self._candles_at.get(key) == mark:
-                continue
-            self._candles_at[key] = mark
-            message = make.candles_document(
-                edition, symbol, timeframe, series.closed, gap=series.gap
-            )
-            found[key] = pack(make.publish_form(edition, message, series.last_close))
+            if self._marks.get(key) != mark:
+                self._marks[key] = mark
+                message = make.candles_document(
+                    edition, symbol, timeframe, series.closed, gap=series.gap
+                )
+                form = make.publish_form(edition, message, series.last_close)
+                found[key] = self._kept[key] = pack(form)
+            elif again:
+                found[key] = self._kept[key]
         key = keys.score_history(market.instrument.symbol)
         points = pipeline.history(symbol)
-        last = points[-1][0] if points else 0
-        if self._history_at.get(key) != last:
-            self._history_at[key] = last
+        mark = (len(points), points[-1][0] if points else 0, False)
+        if self._marks.get(key) != mark:
+            self._marks[key] = mark
             history = make.history_document(edition, symbol, SCORE_STEP_MS, points)
-            found[key] = pack(make.publish_form(edition, history, last))
+            found[key] = self._kept[key] = pack(make.publish_form(edition, history, None))
+        elif again:
+            found[key] = self._kept[key]
         return found

@@ -107,8 +107,7 @@ class Pipeline:
     def counters(self) -> dict[str, int]:
         """What was refused at the door and by the decoder, by kind and reason."""
         refused = {
-            f"door_{kind}_{reason}": count
-            for (kind, reason), count in self._door.counters.items()
+            f"door_{kind}_{reason}": count for (kind, reason), count in self._door.counters.items()
         }
         books = {
             "book_gaps": sum(lane.market.book.gaps for lane in self._lanes.values()),
@@ -136,8 +135,9 @@ class Pipeline:
         if isinstance(event, MarketEvent):
             return self._take(event)
         match event:
-            case Alive(instruments=instruments, receive_time=at) | Connected(
-                instruments=instruments, receive_time=at
+            case (
+                Alive(instruments=instruments, receive_time=at)
+                | Connected(instruments=instruments, receive_time=at)
             ):
                 for instrument in instruments:
                     if (lane := self._lanes.get(instrument)) is not None:
@@ -244,11 +244,8 @@ class Pipeline:
                     last_close_30m=series.last_close,
                 )
             )
-        oldest = min(
-            (each.as_of for each in tickers if each.as_of is not None), default=None
-        )
+        oldest = min((each.as_of for each in tickers if each.as_of is not None), default=None)
         late = any(each.state is State.DELAYED for each in tickers)
         state = State.DELAYED if late else State.LIVE if tickers else State.ABSENT
         reason = None if tickers else Reason.NO_FEED
         return overview(summaries), Value(None, oldest, state, reason)
-

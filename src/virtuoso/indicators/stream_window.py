@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from virtuoso.domain.errors import WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
+from virtuoso.indicators.trailing_rank import insert, remove, round_x, share_below
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -56,50 +57,6 @@ class WindowState:
 
 
 @njit(cache=True)
-def _below(sizes: Floats, n: int, size: float) -> int:
-    """Count the entries of sizes[:n], ascending, that are below `size`."""
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) >> 1
-        if sizes[middle] < size:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(cache=True)
-def _up_to(sizes: Floats, n: int, size: float) -> int:
-    """Count the entries of sizes[:n], ascending, that are not above `size`."""
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) >> 1
-        if sizes[middle] <= size:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(cache=True)
-def _insert(sizes: Floats, n: int, size: float) -> int:
-    """Put a size where it belongs; give the new count."""
-    place = _up_to(sizes, n, size)
-    for i in range(n, place, -1):
-        sizes[i] = sizes[i - 1]
-    sizes[place] = size
-    return n + 1
-
-
-@njit(cache=True)
-def _remove(sizes: Floats, n: int, size: float) -> int:
-    """Take out one entry equal to `size`; give the new count."""
-    for i in range(_below(sizes, n, size), n - 1):
-        sizes[i] = sizes[i + 1]
-    return n - 1
-
-
-@njit(cache=True)
 def _take(
     second: int,
     xs: Floats,
@@ -126,7 +83,7 @@ def _take(
         if np.isnan(xs[m]):
             codes[m] = NO_VALUE
             continue
-        x = np.rint(xs[m] * 1e9) / 1e9 + 0.0
+        x = round_x(xs[m])
         xs[m] = x
         size = abs(x)
         n, held, head, step = n_sizes[m], counts[m], heads[m], steps[m]
@@ -138,9 +95,7 @@ def _take(
         elif n < minimum_sizes:
             codes[m] = TOO_FEW
         else:
-            lower = _below(sizes[m], n, size)
-            equal = _up_to(sizes[m], n, size) - lower
-            rank = (lower + equal / 2.0) / n
+            rank = share_below(sizes[m], n, size)
             scores[m] = 50.0 + 50.0 * rank if x > 0.0 else 50.0 - 50.0 * rank
         if second % step != 0:
             continue
@@ -149,7 +104,8 @@ def _take(
         while held > 0 and seconds[m, head] + DAY_SECONDS < second:
             old = abs(values[m, head])
             if old != 0.0:
-                n = _remove(sizes[m], n, old)
+                remove(sizes[m], n, old)
+                n -= 1
             head = (head + 1) % capacity
             held -= 1
         if held == capacity and step < LARGEST_STEP:
@@ -174,7 +130,8 @@ def _take(
             if held == capacity:
                 old = abs(values[m, head])
                 if old != 0.0:
-                    n = _remove(sizes[m], n, old)
+                    remove(sizes[m], n, old)
+                n -= 1
                 head = (head + 1) % capacity
                 held -= 1
             place = (head + held) % capacity
@@ -182,7 +139,8 @@ def _take(
             values[m, place] = x
             held += 1
             if x != 0.0:
-                n = _insert(sizes[m], n, size)
+                insert(sizes[m], n, size)
+                n += 1
         n_sizes[m], counts[m], heads[m], steps[m] = n, held, head, step
 
 

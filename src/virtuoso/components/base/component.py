@@ -106,61 +106,87 @@ def pool(
     Weights of all members sum to 1. Absent with the reason of the largest missing weight (ties:
     table order) when less than COMPLETENESS_FLOOR of the weight is present.
     """
-    scored = []
-    total = present = 0.0
-    missing: dict[Reason, tuple[float, Reading]] = {}
-    for member, reading in members:
-        total += member.weight
-        score = reading.score
-        z = None if score is None else normal_score(score)
-        if z is None:
-            reason = reading.reason or Reason.NO_FEED
-            weight, first = missing.get(reason, (0.0, reading))
-            missing[reason] = (weight + member.weight, first)
-        else:
-            present += member.weight
-        scored.append(
-            MemberScore(
-                name=member.name,
-                family=member.family,
-                weight=member.weight,
-                x=reading.x,
-                score=score,
-                z=z,
-                as_of=reading.as_of,
-                reason=reading.reason,
-                have=reading.have,
-                need=reading.need,
-            )
-        )
-    completeness = present / total
-    if completeness < COMPLETENESS_FLOOR - 1e-12:
-        _, reading = max(missing.values(), key=lambda item: item[0])
-        return Absent(
-            name=name,
-            reason=reading.reason or Reason.NO_FEED,
-            completeness=completeness,
-            members=tuple(scored),
-            have=reading.have,
-            need=reading.need,
-        )
-    pooled = squares = 0.0
-    for item in scored:
-        if item.z is not None:
-            share = item.weight / present
-            pooled += share * item.z
-            squares += share * share
-    spread = sqrt(squares + rho * (1.0 - squares))
-    z = min(max(pooled / spread, -Z_LIMIT), Z_LIMIT)
+    scored = tuple(_member_score(member, reading) for member, reading in members)
     used = [reading for _, reading in members if reading.score is not None]
+    return pool_scores(
+        name,
+        rho,
+        scored,
+        late_ms=max((reading.late_ms for reading in used), default=0),
+        freshness=min((reading.freshness for reading in used), default=1.0),
+    )
+
+
+def _member_score(member: Member, reading: Reading) -> MemberScore:
+    score = reading.score
+    return MemberScore(
+        name=member.name,
+        family=member.family,
+        weight=member.weight,
+        x=reading.x,
+        score=score,
+        z=None if score is None else normal_score(score),
+        as_of=reading.as_of,
+        reason=None if score is not None else reading.reason or Reason.NO_FEED,
+        have=reading.have,
+        need=reading.need,
+    )
+
+
+def pool_scores(
+    name: ComponentName,
+    rho: float,
+    scored: tuple[MemberScore, ...],
+    *,
+    late_ms: int,
+    freshness: float,
+) -> ComponentScore | Absent:
+    """Pool member scores as `pool` does; `late_ms` and `freshness` speak for the present ones."""
+    total = present = pooled = squares = 0.0
+    as_of: Millis | None = None
+    for item in scored:
+        weight = item.weight
+        total += weight
+        if item.z is not None:
+            present += weight
+            pooled += weight * item.z
+            squares += weight * weight
+            if item.as_of is not None and (as_of is None or item.as_of < as_of):
+                as_of = item.as_of
+    completeness = present / total
+    if completeness < COMPLETENESS_FLOOR - 1e-12 or as_of is None:
+        return _absent(name, scored, completeness)
+    pooled /= present
+    squares /= present * present
+    z = pooled / sqrt(squares + rho * (1.0 - squares))
+    z = min(max(z, -Z_LIMIT), Z_LIMIT)
     return ComponentScore(
         name=name,
         score=100.0 * phi(z),
         z=z,
         pooled=pooled,
         completeness=completeness,
-        as_of=min(reading.as_of for reading in used if reading.as_of is not None),
-        late_ms=max(reading.late_ms for reading in used),
-        freshness=min(reading.freshness for reading in used),
-        members=tuple(scored),
+        as_of=as_of,
+        late_ms=late_ms,
+        freshness=freshness,
+        members=scored,
+    )
+
+
+def _absent(name: ComponentName, scored: tuple[MemberScore, ...], completeness: float) -> Absent:
+    """Give the reason that the largest missing weight has, with the counts of its first member."""
+    missing: dict[Reason, float] = {}
+    first: dict[Reason, MemberScore] = {}
+    for item in scored:
+        if item.reason is not None:
+            missing[item.reason] = missing.get(item.reason, 0.0) + item.weight
+            first.setdefault(item.reason, item)
+    reason = max(missing, key=lambda each: missing[each], default=Reason.NO_FEED)
+    return Absent(
+        name=name,
+        reason=reason,
+        completeness=completeness,
+        members=scored,
+        have=first[reason].have if reason in first else None,
+        need=first[reason].need if reason in first else None,
     )

@@ -1,0 +1,71 @@
+"""Price structure: where the price stands among its own levels, from closed candles."""
+
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from virtuoso.components.base import Member
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.domain.scores import ComponentName
+from virtuoso.indicators.atr import atr, atr_state
+from virtuoso.indicators.close_location import close_location
+from virtuoso.indicators.donchian import donchian, donchian_state
+from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
+from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
+from virtuoso.indicators.volume_profile import (
+    control_distance,
+    volume_profile,
+    volume_profile_state,
+)
+from virtuoso.market.candles import Bars
+
+
+class PriceStructure(CandleComponent):
+    """Channel, swings, gaps, profile and the candle itself: five families of one member each."""
+
+    name: ClassVar[ComponentName] = ComponentName.PRICE_STRUCTURE
+    rho: ClassVar[float] = 0.23
+    table: ClassVar[tuple[Member, ...]] = (
+        Member("donchian100", "donchian100", 1 / 5),
+        Member("structure", "structure", 1 / 5),
+        Member("fvg24", "fvg24", 1 / 5),
+        Member("poc100", "poc100", 1 / 5),
+        Member("close_location", "close_location", 1 / 5),
+    )
+
+    def new_state(self) -> Floats:
+        """One row per kernel, in the order of `price_structure_members`."""
+        return stack(
+            atr_state(),
+            donchian_state(100),
+            swing_structure_state(),
+            fair_value_gap_state(24),
+            volume_profile_state(100),
+        )
+
+    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
+        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
+        price_structure_members(bars.high, bars.low, bars.close, bars.volume, state, out)
+
+
+@njit(cache=True)
+def price_structure_members(
+    high: Floats, low: Floats, close: Floats, volume: Floats, state: Floats, out: Floats
+) -> None:
+    """All members of the table at once.
+
+    high, low, close: log prices, volume: base currency, all of shape (n,); state: from
+    PriceStructure.new_state(); out: shape (5, n), a row per line of the table.
+    Source: docs/scoring.md section 3.3.
+    """
+    n = close.size
+    unit, control, area_low, area_high = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    atr(high, low, close, 14, state[0], unit)
+    donchian(high, low, close, 100, state[1], out[0])
+    swing_structure(high, low, close, 30, 24.0, state[2], out[1])
+    fair_value_gap(high, low, unit, 24, state[3], out[2])
+    volume_profile(high, low, close, volume, 100, state[4], control, area_low, area_high)
+    control_distance(close, control, unit, out[3])
+    close_location(high, low, close, out[4])

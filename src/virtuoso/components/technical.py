@@ -1,0 +1,89 @@
+"""Technical: trend, momentum and impulse of the price, from closed candles."""
+
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from virtuoso.components.base import Member
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.domain.scores import ComponentName
+from virtuoso.indicators.adx import adx, adx_direction, adx_state
+from virtuoso.indicators.atr import atr, atr_state
+from virtuoso.indicators.bollinger import bollinger_state, bollinger_z
+from virtuoso.indicators.ema import ema, ema_spread, ema_state
+from virtuoso.indicators.ewm_volatility import (
+    ewm_volatility,
+    ewm_volatility_state,
+    momentum,
+    momentum_state,
+)
+from virtuoso.indicators.macd import macd, macd_state
+from virtuoso.indicators.rsi import rsi, rsi_state
+from virtuoso.indicators.state import Floats, stack
+from virtuoso.market.candles import Bars
+
+
+class Technical(CandleComponent):
+    """Where the price goes and how hard: three families, one vote each."""
+
+    name: ClassVar[ComponentName] = ComponentName.TECHNICAL
+    rho: ClassVar[float] = 0.28
+    table: ClassVar[tuple[Member, ...]] = (
+        Member("tsmom48", "trend", 1 / 9),
+        Member("ema20_50", "trend", 1 / 9),
+        Member("adx_dir", "trend", 1 / 9),
+        Member("rsi14", "momentum", 1 / 9),
+        Member("macd_hist", "momentum", 1 / 9),
+        Member("boll_z", "momentum", 1 / 9),
+        Member("rsi2", "impulse", 1 / 6),
+        Member("ret1", "impulse", 1 / 6),
+    )
+
+    def new_state(self) -> Floats:
+        """One row per kernel, in the order of `technical_members`."""
+        return stack(
+            atr_state(),
+            ewm_volatility_state(),
+            momentum_state(48),
+            ema_state(),
+            ema_state(),
+            adx_state(),
+            rsi_state(),
+            macd_state(),
+            bollinger_state(20),
+            rsi_state(),
+            momentum_state(1),
+        )
+
+    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
+        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
+        technical_members(bars.high, bars.low, bars.close, state, out)
+
+
+@njit(cache=True)
+def technical_members(
+    high: Floats, low: Floats, close: Floats, state: Floats, out: Floats
+) -> None:
+    """All members of the table at once.
+
+    high, low, close: log prices of shape (n,); state: from Technical.new_state(); out: shape
+    (8, n), a row per line of the table. Source: docs/scoring.md section 3.1.
+    """
+    n = close.size
+    unit, sigma, sigma_before = np.empty(n), np.empty(n), np.empty(n)
+    a, b, c = np.empty(n), np.empty(n), np.empty(n)
+    atr(high, low, close, 14, state[0], unit)
+    ewm_volatility(close, 50, 100.0, state[1], sigma_before, sigma)
+    momentum(close, 48, sigma_before, state[2], out[0])
+    ema(close, 20, state[3], a)
+    ema(close, 50, state[4], b)
+    ema_spread(a, b, unit, out[1])
+    adx(high, low, close, 14, state[5], a, b, c)
+    adx_direction(a, b, c, out[2])
+    rsi(close, 14, state[6], out[3])
+    macd(close, 12, 26, 9, state[7], a, b)
+    ema_spread(a, b, unit, out[4])
+    bollinger_z(close, 20, state[8], out[5])
+    rsi(close, 2, state[9], out[6])
+    momentum(close, 1, sigma_before, state[10], out[7])

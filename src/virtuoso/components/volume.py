@@ -1,0 +1,67 @@
+"""Volume: whether the traded quantity goes with the price, from closed candles."""
+
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from virtuoso.components.base import Member
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.domain.scores import ComponentName
+from virtuoso.indicators.atr import atr, atr_state
+from virtuoso.indicators.change_sign import change_sign, change_sign_state
+from virtuoso.indicators.close_location import close_location
+from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
+from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state
+from virtuoso.indicators.weighted_mean import weighted_mean, weighted_mean_state
+from virtuoso.market.candles import Bars
+
+
+class Volume(CandleComponent):
+    """Which moves the volume backs: four families of one member each."""
+
+    name: ClassVar[ComponentName] = ComponentName.VOLUME
+    rho: ClassVar[float] = 0.13
+    table: ClassVar[tuple[Member, ...]] = (
+        Member("cmf20", "cmf20", 1 / 4),
+        Member("signed_volume20", "signed_volume20", 1 / 4),
+        Member("volume_lean20", "volume_lean20", 1 / 4),
+        Member("volume_surge", "volume_surge", 1 / 4),
+    )
+
+    def new_state(self) -> Floats:
+        """One row per kernel, in the order of `volume_members`."""
+        return stack(
+            atr_state(),
+            change_sign_state(),
+            weighted_mean_state(20),
+            weighted_mean_state(20),
+            volume_lean_state(20),
+            volume_surge_state(100),
+        )
+
+    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
+        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
+        volume_members(bars.high, bars.low, bars.close, bars.volume, state, out)
+
+
+@njit(cache=True)
+def volume_members(
+    high: Floats, low: Floats, close: Floats, volume: Floats, state: Floats, out: Floats
+) -> None:
+    """All members of the table at once.
+
+    high, low, close: log prices, volume: base currency, all of shape (n,); state: from
+    Volume.new_state(); out: shape (4, n), a row per line of the table.
+    Source: docs/scoring.md section 3.2.
+    """
+    n = close.size
+    unit, sign, location = np.empty(n), np.empty(n), np.empty(n)
+    atr(high, low, close, 14, state[0], unit)
+    change_sign(close, state[1], sign)
+    close_location(high, low, close, location)
+    weighted_mean(location, volume, 20, state[2], out[0])
+    weighted_mean(sign, volume, 20, state[3], out[1])
+    volume_lean(high, low, close, volume, unit, 20, state[4], out[2])
+    volume_surge(sign, volume, 100, state[5], out[3])

@@ -1,0 +1,169 @@
+"""The web process as one ASGI callable: guards and ready bytes in front, FastAPI behind them."""
+
+from pathlib import Path
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from virtuoso.ports import Clock
+from virtuoso.web.answers import SECURITY_HEADERS, Answer
+from virtuoso.web.guard import allowed_names, host_name, origin_allowed
+from virtuoso.web.options import WebOptions
+from virtuoso.web.pages import STATIC, Pages
+from virtuoso.web.problems import problem
+from virtuoso.web.routes import create_routes
+from virtuoso.web.snapshot import Snapshot
+from virtuoso.web.websocket import Hub
+from virtuoso.wire import keys
+from virtuoso.wire.follower import Follower
+
+HOT_PATHS: Final = {
+    "/api/symbols": keys.SYMBOLS,
+    "/api/dashboard/data": keys.DASHBOARD,
+    "/api/dashboard/mobile-data": keys.MOBILE,
+}
+
+SOCKET_PATH: Final = "/ws"
+
+_READ_ONLY = problem(405, "method_not_allowed", "This address can only be read: use GET or HEAD.")
+_WRONG_HOST = problem(400, "wrong_host", "This server does not go by the name it was called by.")
+_TOO_LARGE = problem(413, "body_too_large", "The body is larger than this server accepts.")
+_NO_LENGTH = problem(411, "length_required", "A body needs a Content-Length.")
+_NO_SOCKET = problem(404, "not_found", "There is no socket at this address; it is at /ws.")
+_WRONG_ORIGIN = problem(403, "wrong_origin", "A socket may only be opened by this server's pages.")
+
+
+class WebApp:
+    """Answers requests and sockets. `hub` counts the socket clients, `close` sends them away."""
+
+    def __init__(self, snapshot: Snapshot, pages: Pages, hub: Hub, routes: ASGIApp) -> None:
+        self.hub = hub
+        self._snapshot = snapshot
+        self._pages = pages
+        self._routes = routes
+        self._names = allowed_names(hub.options.hosts)
+        self._max_body = hub.options.max_body_bytes
+
+    async def close(self) -> None:
+        """Send the socket clients away; for `serve(..., closing=app.close)`."""
+        await self.hub.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or talk over one socket."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        else:
+            await self._routes(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = accepted = match = length = b""
+        hosts = 0
+        chunked = False
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+                hosts += 1
+            elif name == b"accept-encoding":
+                accepted = value
+            elif name == b"if-none-match":
+                match = value
+            elif name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                chunked = True
+        if hosts != 1 or host_name(host) not in self._names:
+            await _send(send, _WRONG_HOST)
+            return
+        if chunked or length:
+            refused = self._refuse_body(length, chunked=chunked)
+            if refused is not None:
+                await _send(send, refused)
+                return
+        path = scope["path"]
+        key = HOT_PATHS.get(path)
+        answer = self._snapshot.hot(key) if key is not None else self._pages.find(path)
+        if answer is None:
+            await self._routes(scope, receive, _with_security_headers(send))
+        elif scope["method"] in {"GET", "HEAD"}:
+            await _send(send, answer, accepted, match)
+        else:
+            await _send(send, _READ_ONLY, allow=True)
+
+    def _refuse_body(self, length: bytes, *, chunked: bool) -> Answer | None:
+        """Why a body is not taken; it would be read by nobody, but it must not be waited for."""
+        if chunked:
+            return _NO_LENGTH
+        if not length.isdigit() or int(length) > self._max_body:
+            return _TOO_LARGE
+        return None
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        refused = self._refuse_socket(scope)
+        if refused is not None:
+            self.hub.refused += 1
+            await _send_before_accept(send, refused)
+            return
+        await send({"type": "websocket.accept", "headers": list(SECURITY_HEADERS)})
+        await self.hub.serve(scope, receive, send)
+
+    def _refuse_socket(self, scope: Scope) -> Answer | None:
+        """Why a handshake is refused. Each header must be there once at most."""
+        headers = scope["headers"]
+        hosts = [value for name, value in headers if name == b"host"]
+        origins = [value for name, value in headers if name == b"origin"]
+        client_ip = (scope.get("client") or ("",))[0]
+        if len(hosts) != 1 or host_name(hosts[0]) not in self._names:
+            return _WRONG_HOST
+        if len(origins) > 1 or not origin_allowed(b"".join(origins), hosts[0], client_ip):
+            return _WRONG_ORIGIN
+        if scope["path"] != SOCKET_PATH:
+            return _NO_SOCKET
+        full = self.hub.why_full(client_ip)
+        return None if full is None else problem(503, "too_many_clients", f"{full}.")
+
+
+def create_app(
+    follower: Follower,
+    clock: Clock,
+    *,
+    options: WebOptions | None = None,
+    static: Path = STATIC,
+    version: str = "",
+) -> WebApp:
+    """Put the web process together. `follower.run()` must run beside it."""
+    snapshot = Snapshot(follower)
+    pages = Pages(static)
+    hub = Hub(follower, clock, options or WebOptions())
+    return WebApp(snapshot, pages, hub, create_routes(snapshot, pages, clock, version))
+
+
+async def _send(
+    send: Send, answer: Answer, accepted: bytes = b"", match: bytes = b"", *, allow: bool = False
+) -> None:
+    status, headers, body = answer.choose(accepted, match)
+    if allow:
+        headers = [*headers, (b"allow", b"GET, HEAD")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_before_accept(send: Send, answer: Answer) -> None:
+    status, headers, body = answer.choose(b"", b"")
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _with_security_headers(send: Send) -> Send:
+    """Add what is missing to an answer that FastAPI made by itself."""
+
+    async def guarded(message: dict[str, object] | object) -> None:
+        if isinstance(message, dict) and message["type"] == "http.response.start":
+            present = {name for name, _ in message["headers"]}
+            missing = [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+            message = {**message, "headers": [*message["headers"], *missing]}
+        await send(message)  # type: ignore[arg-type]
+
+    return guarded

@@ -1,0 +1,189 @@
+"""The routes that are not ready bytes: one symbol's documents, the overview, health."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from virtuoso.domain.errors import UnknownSymbolError
+from virtuoso.domain.instruments import Symbol, parse_symbol
+from virtuoso.domain.scores import State
+from virtuoso.domain.time import Timeframe
+from virtuoso.ports import Clock
+from virtuoso.web.answers import Answer, header
+from virtuoso.web.pages import Pages
+from virtuoso.web.problems import ProblemError, problem
+from virtuoso.web.snapshot import JSON, Snapshot
+from virtuoso.wire import keys
+from virtuoso.wire.checks import judge, parts_of
+from virtuoso.wire.documents import etag_of
+from virtuoso.wire.health import HealthDocument, HealthPart
+from virtuoso.wire.messages import to_json
+
+READ: Final = ["GET", "HEAD"]
+
+
+class _Overview(msgspec.Struct):
+    """The part of the dashboard's document that `/api/market/overview` answers."""
+
+    status: str
+    timestamp: str
+    as_of: int | None
+    source: str
+    data_source: str
+    market_overview: msgspec.Raw
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
+
+
+def create_routes(snapshot: Snapshot, pages: Pages, clock: Clock, version: str) -> FastAPI:
+    """Build the FastAPI application behind the ready bytes."""
+    app = FastAPI(
+        title="Virtuoso",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    _add_refusals(app)
+    _add_symbols(app, snapshot)
+    _add_health(app, snapshot, pages, clock, version)
+
+    async def overview(request: Request) -> Response:
+        whole = snapshot.hot(keys.DASHBOARD)
+        if whole.status != 200:
+            return respond(request, whole)
+        body = msgspec.json.encode(msgspec.json.decode(whole.body, type=_Overview))
+        answer = Answer(
+            body, JSON, cache_control="no-cache", etag=etag_of(body), gzip_on_demand=True
+        )
+        return respond(request, answer)
+
+    for path in (
+        "/api/market/overview",
+        "/api/dashboard/market-overview",
+        "/market-overview",
+    ):
+        app.add_api_route(path, overview, methods=READ, response_model=None)
+    return app
+
+
+def respond(request: Request, answer: Answer) -> Response:
+    """Hand a ready answer to FastAPI."""
+    pairs = request.scope["headers"]
+    status, headers, body = answer.choose(
+        header(pairs, b"accept-encoding"), header(pairs, b"if-none-match")
+    )
+    response = Response(body, status)
+    response.raw_headers = list(headers)
+    return response
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Give every error the same form. Nothing of the request is repeated."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        if not isinstance(error, ProblemError):
+            raise error
+        return respond(request, problem(error.status, error.code, error.detail))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        sentences = {
+            404: ("not_found", "There is nothing at this address."),
+            405: ("method_not_allowed", "This address can only be read: use GET or HEAD."),
+        }
+        code, detail = sentences.get(
+            error.status_code, ("refused", "The request cannot be answered.")
+        )
+        response = respond(request, problem(error.status_code, code, detail))
+        if error.status_code == 405:
+            response.headers["allow"] = ", ".join(READ)
+        return response
+
+    async def on_invalid(request: Request, _error: Exception) -> Response:
+        return respond(request, problem(422, "invalid", "A parameter is not of its kind."))
+
+    async def on_failure(request: Request, _error: Exception) -> Response:
+        return respond(request, problem(500, "failed", "The server failed; its log says why."))
+
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, on_failure)
+
+
+def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
+    def known(text: str) -> Symbol:
+        """Read a symbol and find it on the board."""
+        try:
+            symbol = parse_symbol(text)
+        except UnknownSymbolError as error:
+            sentence = "Expected a symbol such as BTCUSDT: capitals and digits."
+            raise ProblemError(400, "impossible_symbol", sentence) from error
+        board = snapshot.follower.reader.board
+        if board is not None and all(each.symbol != symbol for each in board.symbols):
+            raise ProblemError(404, "unknown_symbol", f"{symbol} is not among the symbols watched.")
+        return symbol
+
+    async def answer(request: Request, key: str) -> Response:
+        return respond(request, await snapshot.document(key))
+
+    async def detail(request: Request, symbol: str) -> Response:
+        return await answer(request, keys.symbol_detail(known(symbol)))
+
+    async def candles(request: Request, symbol: str, timeframe: str = "5m") -> Response:
+        try:
+            chosen = Timeframe(timeframe)
+        except ValueError as error:
+            names = ", ".join(Timeframe)
+            raise ProblemError(
+                400, "unknown_timeframe", f"Expected a timeframe out of {names}."
+            ) from error
+        return await answer(request, keys.candles(known(symbol), chosen))
+
+    async def scores(request: Request, symbol: str) -> Response:
+        return await answer(request, keys.score_history(known(symbol)))
+
+    handlers: dict[str, Callable[..., Any]] = {"": detail, "/candles": candles, "/scores": scores}
+    for tail, handler in handlers.items():
+        app.add_api_route(
+            f"/api/symbols/{{symbol}}{tail}", handler, methods=READ, response_model=None
+        )
+
+
+def _add_health(app: FastAPI, snapshot: Snapshot, pages: Pages, clock: Clock, version: str) -> None:
+    def document(request: Request, status: int, health: HealthDocument) -> Response:
+        answer = Answer(to_json(health), JSON, cache_control="no-store", status=status)
+        return respond(request, answer)
+
+    def pages_part() -> HealthPart:
+        if pages.built:
+            return HealthPart("pages", "pass", State.LIVE, "built", None, None, None)
+        text = "not_built: run make web"
+        return HealthPart("pages", "warn", State.ABSENT, text, None, None, None)
+
+    async def health(request: Request) -> Response:
+        parts = (*parts_of(snapshot.follower, clock), pages_part())
+        return document(request, *judge(parts, snapshot.follower, clock, version))
+
+    async def ready(request: Request) -> Response:
+        """Say 200 as soon as something true can be shown, if only with its age."""
+        parts = parts_of(snapshot.follower, clock)
+        _, said = judge(parts, snapshot.follower, clock, version)
+        can = snapshot.follower.reader.board is not None
+        return document(request, 200 if can else 503, said)
+
+    async def live(request: Request) -> Response:
+        """Say that this process answers, and ask nobody else."""
+        body = b'{"status":"success"}'
+        return respond(request, Answer(body, JSON, cache_control="no-store"))
+
+    for path, handler in (("/health", health), ("/health/ready", ready), ("/health/live", live)):
+        app.add_api_route(path, handler, methods=READ, response_model=None)

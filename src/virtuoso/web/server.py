@@ -1,0 +1,136 @@
+"""Runs an ASGI app under uvicorn, as a task among others of this process."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from virtuoso.domain.errors import SettingsError
+from virtuoso.web.websocket import ABORT
+
+log = structlog.get_logger()
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024
+"""Of one message from a socket client; a longer one closes the socket with 1009."""
+
+SEND_BUFFER_BYTES: Final = 256 * 1024
+"""Of the kernel, per connection: what may wait for a reader that does not read."""
+
+CLOSE_WAIT_S: Final = 2.0
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's socket, which also lets the app drop a connection that takes nothing.
+
+    Closing a transport waits for its buffer to drain, which such a client never lets happen.
+    """
+
+    async def run_asgi(self) -> None:
+        """Offer `abort` to the app."""
+        extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), ABORT: self.abort}
+        self.scope["extensions"] = extensions
+        await super().run_asgi()
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 (uvicorn's type is private)
+        """Send; after a close the peer has a moment to answer, then the connection is dropped."""
+        await super().send(message)
+        if message["type"] == "websocket.close":
+            self.loop.call_later(CLOSE_WAIT_S, self.abort)
+
+    def abort(self) -> None:
+        """Drop the connection with whatever waits in it."""
+        self.transport.abort()
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers, which are the business of `apps`."""
+
+    def __init__(
+        self, config: uvicorn.Config, closing: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Capture none."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the app say goodbye to its socket clients first."""
+        if self._closing is not None:
+            await self._closing()
+        await super().shutdown(sockets)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port, before anything else is started. Raises SettingsError when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listener.bind((host, port))
+        listener.listen(1_024)
+    except OSError as error:
+        listener.close()
+        found = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
+        message = f"expected port {port} of {host} to be free, found: {found}"
+        raise SettingsError(message) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(
+    app: Any,  # noqa: ANN401 (any ASGI app)
+    host: str,
+    port: int,
+    *,
+    closing: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Take the port and serve until cancelled. Raises SettingsError when the port is taken."""
+    await serve_on(app, bind(host, port), closing=closing)
+
+
+async def serve_on(
+    app: Any,  # noqa: ANN401 (any ASGI app)
+    listener: socket.socket,
+    *,
+    closing: Callable[[], Awaitable[None]] | None = None,
+    started: asyncio.Event | None = None,
+) -> None:
+    """Serve on a bound socket until cancelled; then close within a few seconds, clients or not."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws=SocketProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = Server(config, closing)
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started and not running.done():
+            await asyncio.sleep(0.005)
+        if started is not None:
+            started.set()
+        log.info("server_listening", address=listener.getsockname()[:2])
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await running
+        raise

@@ -1,0 +1,116 @@
+"""Real Virtuoso processes on free ports, ended with real signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+VIRTUOSO = [sys.executable, "-c", "from virtuoso.apps.cli import main; main()"]
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """Give a port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, ask: Callable[[], T | None], seconds: float = 60.0) -> T:
+    """Ask again and again until the answer is neither None nor False; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            answer = ask()
+        except httpx.TransportError as error:
+            last = error
+        else:
+            if answer is not None and answer is not False:
+                return answer
+            last = answer
+        time.sleep(0.1)
+    msg = f"waited {seconds:g} s for {what}; the last answer was {last!r}"
+    raise AssertionError(msg)
+
+
+@dataclass
+class Running:
+    """A running `virtuoso run`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    monitoring_port: int
+    log: Path
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(base_url=self.url, timeout=10.0, trust_env=False)
+
+    @property
+    def url(self) -> str:
+        """Address of the pages and the API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> dict[str, object]:
+        """GET a JSON answer, whatever its status."""
+        answer: dict[str, object] = self.client.get(path).json()
+        return answer
+
+    def symbols(self) -> list[dict[str, object]]:
+        """Give the records of `/api/symbols`."""
+        found = self.get("/api/symbols").get("symbols")
+        return found if isinstance(found, list) else []
+
+    def stop(self, number: int = signal.SIGINT, seconds: float = 20.0) -> float:
+        """Send a signal and give the seconds until the process was gone."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(seconds)
+        return time.monotonic() - started
+
+    def text(self) -> str:
+        """Give everything logged so far."""
+        return self.log.read_text("utf-8", "replace")
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Running]:
+    """Run `virtuoso run ARGUMENTS` on free ports; killed at the end if it still runs."""
+    port, monitoring_port = free_port(), free_port()
+    log = folder / f"run-{port}.log"
+    ports = {"APP_PORT": str(port), "MONITORING_PORT": str(monitoring_port)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*VIRTUOSO, "run", *arguments],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=os.environ | ports | (env or {}),
+        )
+    try:
+        yield Running(process, port, monitoring_port, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+def command(
+    *arguments: str, folder: Path, seconds: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a `virtuoso` command to its end."""
+    words: Sequence[str] = [*VIRTUOSO, *arguments]
+    return subprocess.run(
+        words, capture_output=True, text=True, cwd=folder, timeout=seconds, check=False
+    )

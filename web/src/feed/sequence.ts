@@ -1,0 +1,30 @@
+// Whether a message of the socket may be applied to what this page holds.
+
+import type { Heartbeat, Snapshot, Update } from "../wire/types"
+
+/** What was applied last. `beat` is the sequence the last heartbeat named. */
+export interface Held {
+  readonly epoch: string
+  readonly seq: number
+  readonly beat: number
+}
+
+export type Verdict = "apply" | "drop" | "resync"
+
+/** A snapshot replaces everything, unless it is older than what is held. */
+export function judgeSnapshot(held: Held | null, message: Snapshot): Verdict {
+  if (held?.epoch === message.epoch && message.seq < held.seq) return "drop"
+  return "apply"
+}
+
+/** An update must follow what was sent before it; otherwise something was missed. */
+export function judgeUpdate(held: Held | null, message: Update): Verdict {
+  if (held === null || held.epoch !== message.epoch) return "resync"
+  if (message.seq <= held.seq) return "drop"
+  return message.previous === held.seq || message.previous === held.beat ? "apply" : "resync"
+}
+
+/** A heartbeat of another epoch says that the engine was started anew. */
+export function judgeHeartbeat(held: Held | null, message: Heartbeat): Verdict {
+  return held === null || held.epoch === message.epoch ? "apply" : "resync"
+}
