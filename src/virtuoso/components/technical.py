@@ -62,9 +62,7 @@ class Technical(CandleComponent):
 
 
 @njit(cache=True)
-def technical_members(
-    high: Floats, low: Floats, close: Floats, state: Floats, out: Floats
-) -> None:
+def technical_members(high: Floats, low: Floats, close: Floats, state: Floats, out: Floats) -> None:
     """All members of the table at once.
 
     high, low, close: log prices of shape (n,); state: from Technical.new_state(); out: shape

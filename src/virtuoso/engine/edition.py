@@ -38,7 +38,7 @@ class Editor:
         self._marks: dict[str, tuple[int, int, bool]] = {}
         self._kept: dict[str, bytes] = {}
 
-    def edit(  # noqa: PLR0913 - what a cycle consists of
+    def edit(
         self,
         pipeline: Pipeline,
         *,
@@ -122,7 +122,7 @@ class Editor:
     def _slow_documents(
         self, edition: Edition, symbol: str, pipeline: Pipeline
     ) -> dict[str, bytes]:
-        """Give candles at their close, score history at its step, and both again before they expire."""
+        """Give candles at their close, scores at their step, and both again before they expire."""
         market = pipeline.market(symbol)
         again = edition.cycle.seq % REPEAT_CYCLES == 0
         found: dict[str, bytes] = {}

@@ -12,9 +12,7 @@ def atr_state() -> Floats:
 
 
 @njit(cache=True)
-def atr(
-    high: Floats, low: Floats, close: Floats, period: int, state: Floats, out: Floats
-) -> None:
+def atr(high: Floats, low: Floats, close: Floats, period: int, state: Floats, out: Floats) -> None:
     """Average true range in the units of the prices (a log range on log prices).
 
     high, low, close, out: shape (n,); state: from atr_state(). Seeded with the mean of the first

@@ -16,7 +16,8 @@ def rsi(close: Floats, period: int, state: Floats, out: Floats) -> None:
     """RSI less its middle, -50..50.
 
     close, out: shape (n,); state: from rsi_state(). NaN until `period` changes are seen; 0 when
-    nothing moved (TA-Lib says -50). Source: Wilder, New Concepts in Technical Trading Systems, 1978.
+    nothing moved (TA-Lib says -50). Source: Wilder, New Concepts in Technical Trading Systems,
+    1978.
     """
     seen = int(state[0])
     last, gain, loss = state[1], state[2], state[3]
@@ -24,8 +25,8 @@ def rsi(close: Floats, period: int, state: Floats, out: Floats) -> None:
         out[t] = np.nan
         if seen > 0:
             change = close[t] - last
-            up = change if change > 0.0 else 0.0
-            down = -change if change < 0.0 else 0.0
+            up = max(change, 0.0)
+            down = max(-change, 0.0)
             if seen <= period:
                 gain += up
                 loss += down

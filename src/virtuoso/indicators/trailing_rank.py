@@ -35,7 +35,8 @@ class Ranked:
 @njit(cache=True)
 def round_x(x: float) -> float:
     """Round to 9 decimals, half to even; never gives -0."""
-    return np.rint(x * 1e9) / 1e9 + 0.0
+    rounded: float = np.rint(x * 1e9) / 1e9
+    return rounded + 0.0
 
 
 @njit(cache=True)
@@ -221,9 +222,7 @@ class TrailingRank:
     of what came before it (T1: non-zero ones).
     """
 
-    def __init__(
-        self, window: int, kind: RankKind, minimum: int, minimum_sizes: int = 1
-    ) -> None:
+    def __init__(self, window: int, kind: RankKind, minimum: int, minimum_sizes: int = 1) -> None:
         self._ranks = TrailingRanks(1, window, kind, minimum, minimum_sizes)
 
     @property

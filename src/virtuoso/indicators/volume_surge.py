@@ -14,9 +14,7 @@ def volume_surge_state(period: int) -> Floats:
 
 
 @njit(cache=True)
-def volume_surge(
-    sign: Floats, volume: Floats, period: int, state: Floats, out: Floats
-) -> None:
+def volume_surge(sign: Floats, volume: Floats, period: int, state: Floats, out: Floats) -> None:
     """Log of volume over the mean of the `period` candles before it, floored at 0, signed.
 
     sign (-1, 0 or +1 of the close's change), volume, out: shape (n,); state: from

@@ -12,9 +12,7 @@ def weighted_mean_state(period: int) -> Floats:
 
 
 @njit(cache=True)
-def weighted_mean(
-    values: Floats, weights: Floats, period: int, state: Floats, out: Floats
-) -> None:
+def weighted_mean(values: Floats, weights: Floats, period: int, state: Floats, out: Floats) -> None:
     """Sum of value x weight over sum of weight, for the last `period` values.
 
     values, weights, out: shape (n,); state: from weighted_mean_state(period). Unknown (NaN) values

@@ -1,7 +1,8 @@
 """Candles of one market: closed ones per timeframe, the forming one, and aggregation from 1m."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log
 from typing import TypeAlias
 
 import numpy as np
@@ -34,22 +35,31 @@ class Bars:
     def __len__(self) -> int:
         return len(self.close)
 
+    def between(self, start: int, stop: int) -> "Bars":
+        """Give the candles from index `start` up to, not including, `stop`."""
+        part = slice(start, stop)
+        return Bars(
+            open=self.open[part],
+            high=self.high[part],
+            low=self.low[part],
+            close=self.close[part],
+            volume=self.volume[part],
+            close_time=self.close_time[part],
+        )
+
 
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
-    prices = np.array(
-        [(each.open, each.high, each.low, each.close, each.volume) for each in candles],
-        dtype=np.float64,
-    ).reshape(-1, 5)
-    ends = [each.open_time + each.timeframe.ms for each in candles]
-    logs = np.log(prices[:, :4])
+    # log of the standard library, number by number: the same bits for one candle as for a thousand
     return Bars(
-        open=np.ascontiguousarray(logs[:, 0]),
-        high=np.ascontiguousarray(logs[:, 1]),
-        low=np.ascontiguousarray(logs[:, 2]),
-        close=np.ascontiguousarray(logs[:, 3]),
-        volume=np.ascontiguousarray(prices[:, 4]),
-        close_time=np.array(ends, dtype=np.int64),
+        open=np.array([log(each.open) for each in candles], dtype=np.float64),
+        high=np.array([log(each.high) for each in candles], dtype=np.float64),
+        low=np.array([log(each.low) for each in candles], dtype=np.float64),
+        close=np.array([log(each.close) for each in candles], dtype=np.float64),
+        volume=np.array([each.volume for each in candles], dtype=np.float64),
+        close_time=np.array(
+            [each.open_time + each.timeframe.ms for each in candles], dtype=np.int64
+        ),
     )
 
 
@@ -95,19 +105,77 @@ class CandleSeries:
         return True
 
 
-def merge(candles: Sequence[Candle], timeframe: Timeframe) -> Candle:
-    """Make one candle of a longer timeframe from all the shorter ones it consists of."""
-    buys = [each.taker_buy_volume for each in candles]
-    return Candle(
-        timeframe=timeframe,
-        open_time=timeframe.floor(candles[0].open_time),
-        open=candles[0].open,
-        high=max(each.high for each in candles),
-        low=min(each.low for each in candles),
-        close=candles[-1].close,
-        volume=sum(each.volume for each in candles),
-        taker_buy_volume=None if None in buys else sum(each for each in buys if each is not None),
+class _OpenInterval:
+    """The closed minutes of one longer interval, added up while it is still open."""
+
+    __slots__ = (
+        "close",
+        "end",
+        "high",
+        "low",
+        "open",
+        "start",
+        "taker_buys",
+        "timeframe",
+        "volume",
     )
+
+    def __init__(self, timeframe: Timeframe, first: Candle) -> None:
+        self.timeframe = timeframe
+        self.start = first.open_time
+        self.end = first.close_time
+        self.open, self.high, self.low, self.close = first.open, first.high, first.low, first.close
+        self.volume = first.volume
+        self.taker_buys = first.taker_buy_volume
+
+    def add(self, minute: Candle) -> None:
+        """Take the next minute."""
+        self.end = minute.close_time
+        self.high = max(self.high, minute.high)
+        self.low = min(self.low, minute.low)
+        self.close = minute.close
+        self.volume += minute.volume
+        if self.taker_buys is None or minute.taker_buy_volume is None:
+            self.taker_buys = None
+        else:
+            self.taker_buys += minute.taker_buy_volume
+
+    @property
+    def from_its_start(self) -> bool:
+        """No minute is missing at the front."""
+        return self.start % self.timeframe.ms == 0
+
+    @property
+    def over(self) -> bool:
+        """The last minute of the interval is in."""
+        return self.end % self.timeframe.ms == 0
+
+    def candle(self) -> Candle:
+        """Give the interval as a closed candle; only when it is over and from its start."""
+        return Candle(
+            timeframe=self.timeframe,
+            open_time=self.start,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.close,
+            volume=self.volume,
+            taker_buy_volume=self.taker_buys,
+        )
+
+    def forming(self, minute: FormingCandle | None) -> FormingCandle:
+        """Give the interval as it stands, with the forming minute where it follows."""
+        follows = minute is not None and minute.open_time == self.end
+        last = minute if follows else None
+        return FormingCandle(
+            timeframe=self.timeframe,
+            open_time=self.start,
+            open=self.open,
+            high=self.high if last is None else max(self.high, last.high),
+            low=self.low if last is None else min(self.low, last.low),
+            close=self.close if last is None else last.close,
+            volume=self.volume if last is None else self.volume + last.volume,
+        )
 
 
 class Candles:
@@ -115,7 +183,9 @@ class Candles:
 
     def __init__(self) -> None:
         self.series = {timeframe: CandleSeries(timeframe) for timeframe in Timeframe}
-        self._parts: dict[Timeframe, list[Candle]] = {t: [] for t in Timeframe if t != Timeframe.M1}
+        self._open: dict[Timeframe, _OpenInterval | None] = dict.fromkeys(
+            timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1
+        )
 
     def __getitem__(self, timeframe: Timeframe) -> CandleSeries:
         return self.series[timeframe]
@@ -125,74 +195,65 @@ class Candles:
         self.series[timeframe].replace(candles)
 
     def join(self) -> None:
-        """Seed each longer timeframe's open interval with the 1m candles already held.
+        """Continue each longer timeframe with the 1m candles already held.
 
-        Called once the histories of all timeframes are in. A longer series that ends before the
-        oldest 1m candle could continue it, or whose open interval is not covered, is a gap.
+        Called once the histories of all timeframes are in. A longer series that the 1m candles do
+        not reach back to is gapped. One without any history begins with its first whole interval.
         """
         minutes = self.series[Timeframe.M1].closed
-        for timeframe, parts in self._parts.items():
+        for timeframe in self._open:
             series = self.series[timeframe]
-            parts.clear()
-            if series.last_close is None or not minutes:
-                continue
-            parts.extend(each for each in minutes if each.open_time >= series.last_close)
-            self._complete(timeframe)
+            self._open[timeframe] = None
+            known = series.last_close
+            newer = [each for each in minutes if known is None or each.open_time >= known]
+            series.gap = bool(newer) and known is not None and newer[0].open_time != known
+            for minute in newer:
+                self._add(timeframe, minute)
 
     def close_minute(self, candle: Candle) -> list[Timeframe]:
         """Take a closed 1m candle. Returns the timeframes that closed with it, shortest first."""
-        if not self.series[Timeframe.M1].append(candle):
-            if self.series[Timeframe.M1].gap:
-                for timeframe in self._parts:
+        minutes = self.series[Timeframe.M1]
+        if not minutes.append(candle):
+            if minutes.gap:
+                for timeframe in self._open:
                     self.series[timeframe].gap = True
             return []
         closed = [Timeframe.M1]
-        for timeframe, parts in self._parts.items():
+        for timeframe in self._open:
             known = self.series[timeframe].last_close
             if known is not None and candle.open_time < known:
                 continue  # its longer candle was fetched already
-            parts.append(candle)
-            if self._complete(timeframe):
+            if self._add(timeframe, candle):
                 closed.append(timeframe)
         return closed
 
-    def _complete(self, timeframe: Timeframe) -> bool:
-        """Close the longer candle(s) whose parts are all there."""
-        parts, series = self._parts[timeframe], self.series[timeframe]
-        done = False
-        while parts:
-            start = timeframe.floor(parts[0].open_time)
-            end = start + timeframe.ms
-            own = [each for each in parts if each.open_time < end]
-            if own[-1].close_time != end:
-                break
-            del parts[: len(own)]
-            whole = own[0].open_time == start and len(own) * Timeframe.M1.ms == timeframe.ms
-            if whole and series.closed:
-                done = series.append(merge(own, timeframe)) or done
-            elif series.closed:
-                series.gap = True
-        return done
+    def _add(self, timeframe: Timeframe, minute: Candle) -> bool:
+        """Add a minute to the open interval. True when that closed a candle."""
+        interval = self._open[timeframe]
+        if interval is None:
+            interval = self._open[timeframe] = _OpenInterval(timeframe, minute)
+        else:
+            interval.add(minute)
+        if not interval.over:
+            return False
+        self._open[timeframe] = None
+        series = self.series[timeframe]
+        if interval.from_its_start and interval.end - interval.start == timeframe.ms:
+            return series.append(interval.candle())
+        series.gap = series.gap or bool(series.closed)
+        return False
 
     def forming(self, timeframe: Timeframe) -> FormingCandle | None:
-        """The open interval of a timeframe, from its closed minutes and the forming one."""
-        minute = self.series[Timeframe.M1].forming
-        if timeframe == Timeframe.M1:
-            return minute
-        parts: list[Candle | FormingCandle] = list(self._parts[timeframe])
-        if minute is not None:
-            parts.append(minute)
-        series = self.series[timeframe]
-        if not parts or series.gap or series.last_close != timeframe.floor(parts[0].open_time):
+        """The open interval of a timeframe, from its closed minutes and the forming one.
+
+        None where it would not follow the last closed candle.
+        """
+        series, minute = self.series[timeframe], self.series[Timeframe.M1].forming
+        if series.gap or series.last_close is None:
             return None
-        if parts[0].open_time != series.last_close:
+        interval = self._open.get(timeframe)
+        if interval is not None:
+            return interval.forming(minute) if interval.start == series.last_close else None
+        if minute is None or minute.open_time != series.last_close:
             return None
-        return FormingCandle(
-            timeframe=timeframe,
-            open_time=timeframe.floor(parts[0].open_time),
-            open=parts[0].open,
-            high=max(each.high for each in parts),
-            low=min(each.low for each in parts),
-            close=parts[-1].close,
-            volume=sum(each.volume for each in parts),
-        )
+        return minute if timeframe is Timeframe.M1 else replace(minute, timeframe=timeframe)

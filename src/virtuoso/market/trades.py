@@ -107,6 +107,11 @@ class TradeFlow:
         self._lengths = np.array(WINDOWS, dtype=np.int64)
         self._sums = np.zeros((len(WINDOWS), 5))
 
+    @property
+    def best(self) -> Quote | None:
+        """The last best quote; None before the first and after a hole."""
+        return self._quote
+
     def connected(self, at: Millis) -> None:
         """Know that trades and liquidations are received from `at` on: silence is now a fact."""
         if self.trades_since is None:

@@ -6,21 +6,11 @@ from typing import Final, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "manifest-src 'self'",
-        "worker-src 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "form-action 'self'",
-        "require-trusted-types-for 'script'",
-        "trusted-types svelte-trusted-html virtuoso",
-    )
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; "
+    "trusted-types svelte-trusted-html virtuoso"
 )
 
 SECURITY_HEADERS: Final = (

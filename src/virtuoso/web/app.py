@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from virtuoso.ports import Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
@@ -159,11 +159,11 @@ async def _send_before_accept(send: Send, answer: Answer) -> None:
 def _with_security_headers(send: Send) -> Send:
     """Add what is missing to an answer that FastAPI made by itself."""
 
-    async def guarded(message: dict[str, object] | object) -> None:
-        if isinstance(message, dict) and message["type"] == "http.response.start":
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
             present = {name for name, _ in message["headers"]}
             missing = [pair for pair in SECURITY_HEADERS if pair[0] not in present]
-            message = {**message, "headers": [*message["headers"], *missing]}
-        await send(message)  # type: ignore[arg-type]
+            message["headers"] = [*message["headers"], *missing]
+        await send(message)
 
     return guarded

@@ -1,4 +1,4 @@
-"""The built dashboards: files of `web/static`, read once into memory with their compressed forms."""
+"""The built dashboards: files of `web/static`, held in memory with their compressed forms."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +35,8 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 NOT_BUILT: Final = Answer(
     b"<!doctype html>\n"
     b'<html lang="en"><head><meta charset="utf-8"><title>Virtuoso</title></head>\n'
-    b"<body><main><h1>The dashboards are not built.</h1><p>Run: make web</p></main></body></html>\n",
+    b"<body><main><h1>The dashboards are not built.</h1><p>Run: make web</p></main></body>\n"
+    b"</html>\n",
     "text/html; charset=utf-8",
     cache_control="no-store",
     status=503,

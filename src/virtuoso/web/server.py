@@ -56,11 +56,21 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._closing = closing
+        self._up = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Capture none."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let `wait_until_up` know."""
+        await super().startup(sockets)
+        self._up.set()
+
+    async def wait_until_up(self) -> None:
+        """Wait until connections are taken."""
+        await self._up.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the app say goodbye to its socket clients first."""
@@ -83,7 +93,7 @@ def bind(host: str, port: int) -> socket.socket:
         found = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
         message = f"expected port {port} of {host} to be free, found: {found}"
         raise SettingsError(message) from error
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener
 
 
@@ -124,11 +134,10 @@ async def serve_on(
     server = Server(config, closing)
     running = asyncio.create_task(server.serve([listener]))
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.005)
+        await server.wait_until_up()
+        log.info("server_listening", address=listener.getsockname()[:2])
         if started is not None:
             started.set()
-        log.info("server_listening", address=listener.getsockname()[:2])
         await asyncio.shield(running)
     except asyncio.CancelledError:
         server.should_exit = True

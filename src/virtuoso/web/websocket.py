@@ -399,6 +399,7 @@ class Hub:
         self.sent = 0
         self._by_ip: Counter[str] = Counter()
         self._closing = asyncio.Event()
+        self._empty = asyncio.Event()
         self._timings: dict[str, deque[PageTiming]] = {
             page: deque(maxlen=TIMINGS_KEPT) for page in ("desktop", "mobile")
         }
@@ -457,6 +458,7 @@ class Hub:
         self.clients.add(client)
         self._by_ip[client_ip] += 1
         self.accepted += 1
+        self._empty.clear()
         abort: Callable[[], None] = scope["extensions"].get(ABORT, lambda: None)
         try:
             await self._converse(client)
@@ -472,6 +474,8 @@ class Hub:
             self._by_ip[client_ip] -= 1
             if not self._by_ip[client_ip]:
                 del self._by_ip[client_ip]
+            if not self.clients:
+                self._empty.set()
 
     async def _converse(self, client: Client) -> None:
         """Run both directions until one of them ends, and close politely where there is a why."""
@@ -496,8 +500,9 @@ class Hub:
     async def close(self) -> None:
         """Send every client away with code 1001; returns when they are gone or were cut off."""
         self._closing.set()
+        if not self.clients:
+            return
         deadline_s = 2 * self.options.send_deadline_s
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                while self.clients:
-                    await asyncio.sleep(0.01)
+                await self._empty.wait()

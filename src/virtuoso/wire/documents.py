@@ -1,4 +1,4 @@
-"""Published documents as a reader may still show them: as they are, marked as old, or not at all."""
+"""Published documents as a reader may still show them: as they are, marked as old, or not."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -64,7 +64,7 @@ def _aged(value: object) -> object:
 
 
 def nothing(key: str, timestamp: str, reasons: tuple[str, ...]) -> bytes:
-    """The body of a 503: an error and its reasons; for the phone's document every key, with nulls."""
+    """The body of a 503: an error and its reasons; the phone's document keeps its keys, with nulls."""
     document: dict[str, Any] = {}
     if key == keys.MOBILE:
         document = {

@@ -45,7 +45,7 @@ def typescript() -> str:
     blocks = [
         HEADER,
         f"export const SCHEMA = {messages.SCHEMA}\n",
-        "/** The order of the six values of a row. */\n"
+        "/** The order of the six values of a row. */",
         f"export const COMPONENT_ORDER = [{order}] as const\n",
     ]
     blocks += [_declaration(found[name]) for name in sorted(found)]

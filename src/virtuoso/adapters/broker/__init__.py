@@ -1,0 +1,1 @@
+"""What carries messages between our parts, one file per technology."""

@@ -1,0 +1,1 @@
+"""Where published documents lie, one file per technology."""

@@ -9,8 +9,9 @@ _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
-    """Wall time as of the start plus the time elapsed since: a step of the wall clock, back or
-    forth, changes nothing here.
+    """Wall time as of the start plus the time elapsed since.
+
+    A step of the wall clock, back or forth, changes nothing here.
     """
 
     def __init__(self) -> None:

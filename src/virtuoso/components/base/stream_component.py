@@ -1,0 +1,168 @@
+"""A component of which members are scored once a second, from what streams in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from virtuoso.components.base.component import Due, Member, pool_scores
+from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
+from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.indicators.normal_scores import normal_scores
+from virtuoso.indicators.stream_window import (
+    NO_VALUE,
+    TOO_FEW,
+    WARMING_UP,
+    StreamLimits,
+    StreamWindows,
+    WindowState,
+)
+from virtuoso.market.candles import Bars
+from virtuoso.market.market import Market
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The state of one input at a grid second."""
+
+    as_of: Millis | None = None
+    reason: Reason | None = None
+    """Why it cannot be used; None while it can."""
+    late_ms: int = 0
+    freshness: float = 1.0
+
+
+def feed_at(at: Millis, due_at: int, due: Due, as_of: Millis | None) -> Feed:
+    """Judge an input whose next value was due at `due_at`."""
+    late = max(0, at - due_at)
+    if late >= due.stale_after_ms:
+        return Feed(as_of=as_of, reason=Reason.STALE, late_ms=late, freshness=due.freshness(late))
+    return Feed(as_of=as_of, late_ms=late, freshness=due.freshness(late) if late else 1.0)
+
+
+def both(first: Feed, second: Feed) -> Feed:
+    """Join two inputs that are both needed: the oldest, the latest, the first reason."""
+    times = [each.as_of for each in (first, second) if each.as_of is not None]
+    return Feed(
+        as_of=min(times, default=None),
+        reason=first.reason or second.reason,
+        late_ms=max(first.late_ms, second.late_ms),
+        freshness=min(first.freshness, second.freshness),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """x of one member at a grid second, or the reason why there is none."""
+
+    feed: Feed
+    x: float | None = None
+    reason: Reason | None = None
+    have: int | None = None
+    need: int | None = None
+
+
+def filling(feed: Feed, at: Millis, since: Millis, seconds: int, *, broken: bool) -> Fact | None:
+    """Say that a window of `seconds` is not full yet; None when it is.
+
+    `broken`: it was emptied by a hole, not by the start.
+    """
+    have = max(0, at - since) // SECOND
+    if at - since >= seconds * SECOND:
+        return None
+    return Fact(feed, None, Reason.GAP if broken else Reason.WARMING_UP, have, seconds)
+
+
+class StreamComponent:
+    """Ranks the facts of each grid second against the last 24 hours, and pools them.
+
+    A subclass gives its name, rho and table, and `facts`, one for each line of the table.
+    """
+
+    name: ClassVar[ComponentName]
+    rho: ClassVar[float]
+    table: ClassVar[Sequence[Member]]
+
+    def __init__(self, limits: StreamLimits | None = None) -> None:
+        self._windows = StreamWindows(len(self.table), limits)
+        self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
+
+    def facts(self, at: Millis, market: Market) -> Sequence[Fact]:
+        """Give x of every member, in the order of the table."""
+        raise NotImplementedError
+
+    def close(self, timeframe: Timeframe, bars: Bars) -> None:
+        """Nothing: the stream is followed second by second."""
+
+    def restart(self, timeframe: Timeframe) -> None:
+        """Nothing: no candle is carried."""
+
+    def second(self, at: Millis, market: Market) -> None:
+        """Take one grid second: everything received at or before `at` is in `market`."""
+        facts = self.facts(at, market)
+        windows = self._windows
+        xs = np.array([np.nan if fact.x is None else fact.x for fact in facts])
+        counts, sizes = windows.counts.tolist(), windows.n_sizes.tolist()
+        windows.take(at, xs)
+        z = np.empty_like(xs)
+        normal_scores(windows.scores, z)
+        members = []
+        used = []
+        rows = zip(
+            self.table,
+            facts,
+            xs.tolist(),
+            windows.scores.tolist(),
+            z.tolist(),
+            windows.codes.tolist(),
+            counts,
+            sizes,
+            strict=True,
+        )
+        for line, fact, x, score, normal, code, count, size in rows:
+            reason, have, need = fact.reason or fact.feed.reason, fact.have, fact.need
+            if code == WARMING_UP:
+                reason, have, need = Reason.WARMING_UP, count, windows.limits.minimum
+            elif code == TOO_FEW:
+                reason, have, need = Reason.TOO_FEW, size, windows.limits.minimum_sizes
+            is_scored = reason is None
+            if is_scored:
+                used.append(fact.feed)
+            members.append(
+                MemberScore(
+                    name=line.name,
+                    family=line.family,
+                    weight=line.weight,
+                    x=None if code == NO_VALUE else x,
+                    score=score if is_scored else None,
+                    z=normal if is_scored else None,
+                    as_of=fact.feed.as_of,
+                    reason=reason,
+                    have=have,
+                    need=need,
+                )
+            )
+        self._result = pool_scores(
+            self.name,
+            self.rho,
+            tuple(members),
+            late_ms=max((feed.late_ms for feed in used), default=0),
+            freshness=min((feed.freshness for feed in used), default=1.0),
+        )
+
+    def score(self, at: Millis, market: Market) -> ComponentScore | Absent:  # noqa: ARG002
+        """Give the score as of the last grid second."""
+        return self._result
+
+    def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
+        """Give the same: a stream has nothing that is still forming."""
+        return self.score(at, market)
+
+    def snapshot(self) -> WindowState:
+        """Give the windows as plain arrays."""
+        return self._windows.snapshot()
+
+    def restore(self, state: WindowState) -> None:
+        """Take windows of an earlier run. Raises WireError when they are not of this component."""
+        self._windows.restore(state)

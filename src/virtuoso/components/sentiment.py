@@ -1,0 +1,185 @@
+"""How the crowd is positioned, and the other way round: contrarian on crowding.
+
+Section 3.6 of docs/scoring.md. Horizons: 8 h, 24 h. Label: "crowding, contrarian".
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import ClassVar, Final
+
+from virtuoso.components.base.component import (
+    DUE_FUNDING,
+    DUE_OPEN_INTEREST,
+    DUE_RATIO,
+    DUE_TICKER,
+    Member,
+    Reading,
+    pool,
+)
+from virtuoso.components.base.stream_component import Feed, both, feed_at
+from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
+from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.indicators.trailing_rank import Ranked, RankKind, TrailingRank
+from virtuoso.market.candles import Bars
+from virtuoso.market.derivatives import Series
+from virtuoso.market.market import Market
+
+DAYS_A_YEAR: Final = 365
+TICKER_DUE_MS: Final = 2 * SECOND
+POLL_DUE_MS: Final = MINUTE
+OPEN_INTEREST_DUE_MS: Final = 6 * MINUTE
+DELIVERY_DUE_MS: Final = MINUTE
+
+FUNDING, BASIS, LONG_SHORT, OI_QUADRANT = "funding", "basis", "long_short", "oi_quadrant"
+
+
+class Sentiment:
+    """Funding, basis, account ratio and open interest, each against its own past."""
+
+    name: ClassVar[ComponentName] = ComponentName.SENTIMENT
+    rho: ClassVar[float] = 0.10
+    table: ClassVar[Sequence[Member]] = (
+        Member(FUNDING, "carry", 1.0 / 6.0),
+        Member(BASIS, "carry", 1.0 / 6.0),
+        Member(LONG_SHORT, "accounts", 1.0 / 3.0),
+        Member(OI_QUADRANT, "open_interest", 1.0 / 3.0),
+    )
+
+    def __init__(self, not_offered: frozenset[str] = frozenset()) -> None:
+        """`not_offered`: members for which the venue has no data."""
+        self._not_offered = not_offered
+        self._funding = _Follower(TrailingRank(200, RankKind.VALUES, 60))
+        self._basis = _Follower(TrailingRank(1_000, RankKind.VALUES, 250))
+        self._ratios = _Follower(TrailingRank(500, RankKind.VALUES, 100))
+        self._interest = _Follower(TrailingRank(200, RankKind.SIZES, 100, 50))
+        self._ratio_seen: tuple[Millis, int] | None = None
+        self._ratio_ranked: Ranked | None = None
+        self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
+
+    def close(self, timeframe: Timeframe, bars: Bars) -> None:
+        """Nothing: the hour's return is read from the market when its open interest is known."""
+
+    def restart(self, timeframe: Timeframe) -> None:
+        """Forget the open interest of hours whose return came from candles that were replaced."""
+        if timeframe is Timeframe.M30:
+            self._interest.restart()
+
+    def second(self, at: Millis, market: Market) -> None:
+        """Take one grid second: what settled, closed or was polled since the last one."""
+        readings = (
+            self._read_funding(at, market),
+            self._read_basis(at, market),
+            self._read_ratio(at, market),
+            self._read_interest(at, market),
+        )
+        self._result = pool(self.name, self.rho, list(zip(self.table, readings, strict=True)))
+
+    def score(self, at: Millis, market: Market) -> ComponentScore | Absent:  # noqa: ARG002
+        """Give the score as of the last grid second."""
+        return self._result
+
+    def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
+        """Give the same: nothing here is still forming."""
+        return self.score(at, market)
+
+    def _read_funding(self, at: Millis, market: Market) -> Reading:
+        series, follower = market.derivatives.funding, self._funding
+        for settled_at, rate in follower.fresh(series):
+            hours = rate.interval_hours
+            follower.push(
+                settled_at, None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR
+            )
+        last = series.last
+        if last is None or not last.interval_hours:
+            return self._without(FUNDING)
+        due_at = last.settled_at + round(last.interval_hours * HOUR) + DELIVERY_DUE_MS
+        return _contrarian(follower.ranked, feed_at(at, due_at, DUE_FUNDING, last.settled_at))
+
+    def _read_basis(self, at: Millis, market: Market) -> Reading:
+        series, follower = market.derivatives.basis, self._basis
+        for minute, prices in follower.fresh(series):
+            sound = prices.mark > 0.0 and prices.index > 0.0
+            follower.push(minute, log(prices.mark / prices.index) if sound else None)
+        last = series.last_at
+        if last is None:
+            return self._without(BASIS)
+        feed = feed_at(at, last + MINUTE + TICKER_DUE_MS, DUE_TICKER, last)
+        for field in (TickerField.MARK_PRICE, TickerField.INDEX_PRICE):
+            known = market.derivatives.ticker.get(field)
+            if known is not None:
+                due_at = known.received_at + TICKER_DUE_MS
+                feed = both(feed, feed_at(at, due_at, DUE_TICKER, known.confirmed_at))
+        return _contrarian(follower.ranked, feed)
+
+    def _read_ratio(self, at: Millis, market: Market) -> Reading:
+        series, follower = market.derivatives.ratios, self._ratios
+        last = market.derivatives.ratio
+        if last is None:
+            return self._without(LONG_SHORT)
+        for hour, ratio in follower.fresh(series):
+            if hour < last.at:
+                follower.push(hour, _log_ratio(ratio.long_share, ratio.short_share))
+        key = (last.at, follower.pushes)
+        if self._ratio_seen != key:
+            self._ratio_seen = key
+            self._ratio_ranked = follower.peek(_log_ratio(last.long_share, last.short_share))
+        due_at = last.at + market.derivatives.ratio_every + POLL_DUE_MS
+        return _contrarian(self._ratio_ranked, feed_at(at, due_at, DUE_RATIO, last.at))
+
+    def _read_interest(self, at: Millis, market: Market) -> Reading:
+        derivatives, follower = market.derivatives, self._interest
+        observed = derivatives.open_interest_at
+        if observed is None:
+            return self._without(OI_QUADRANT)
+        self._follow_interest(market)
+        feed = feed_at(
+            at,
+            observed + derivatives.open_interest_every + POLL_DUE_MS,
+            DUE_OPEN_INTEREST,
+            observed,
+        )
+        hour = follower.at
+        if hour is None:
+            return Reading(None, None, observed, Reason.WARMING_UP, 0, 100)
+        own = feed_at(at, hour + HOUR + OPEN_INTEREST_DUE_MS, DUE_OPEN_INTEREST, hour)
+        return _reading(follower.ranked, both(feed, own))
+
+    def _follow_interest(self, market: Market) -> None:
+        """Rank every hour of which open interest and return are known by now."""
+        series, follower = market.derivatives.open_interest, self._interest
+        candles = market.candles[Timeframe.M30]
+        closed_to = candles.last_close
+        pending = follower.fresh(series)
+        if not pending or closed_to is None or pending[0][0] > closed_to:
+            return
+        closes = {each.close_time: each.close for each in candles.closed}
+        for hour, contracts in pending:
+            if hour > closed_to:
+                return
+            before = series.at(Millis(hour - HOUR))
+            now, then = closes.get(hour), closes.get(Millis(hour - HOUR))
+            if before is None or now is None or then is None or min(before, contracts) <= 0.0:
+                follower.skip(hour)
+                continue
+            change = log(contracts / before)
+            move = (now > then) - (now < then)
+            follower.push(hour, move * (max(change, 0.0) + 0.5 * max(-change, 0.0)))
+
+    def _without(self, member: str) -> Reading:
+        is_offered = member not in self._not_offered
+        return Reading(None, None, None, Reason.NO_FEED if is_offered else Reason.NOT_APPLICABLE)
+
+
+class _Follower:
+    """Follows a series and ranks each of its values among those before it."""
+
+    def __init__(self, rank: TrailingRank) -> None:
+        self._new = rank
+        self._rank = rank.fresh()
+        self._version = 0
+        self.at: Millis | None = None
+        """Time of the value that was ranked last."""
+        self.ranked: Ranked | None = None
+        self.pushes = 0
+        self._taken_to: Millis | None = None
