@@ -32,14 +32,14 @@ def _speed(text: str) -> float | None:
         factor = float(text)
     except ValueError:
         factor = 0.0
-    if not 0 < factor <= 1_000:  # noqa: PLR2004 - stated in the message
+    if not 0 < factor <= 1_000:
         msg = f"expected max, or a number above 0 and up to 1000, found {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return factor
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:  # noqa: PLR2004 - the largest port there is
+    if not text.isdecimal() or int(text) > 65_535:
         msg = f"expected a port from 0 to 65535, found {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         "--source",
         default="simulator",
         metavar="SOURCE",
-        help="simulator (default), bybit, binance, or replay:PATH (files joined by commas, a folder)",
+        help="simulator (default), bybit, binance, or replay:PATH (files by commas, or a folder)",
     )
     start.add_argument("--speed", type=_speed, default=1.0, help="of a replay: 1, 10, ... or max")
     start.add_argument(

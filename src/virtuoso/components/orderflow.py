@@ -137,9 +137,7 @@ class Orderflow(StreamComponent):
             facts.append(fact)
         return facts
 
-    def _large_orders(
-        self, at: Millis, market: Market, feed: Feed, volume: float | None
-    ) -> Fact:
+    def _large_orders(self, at: Millis, market: Market, feed: Feed, volume: float | None) -> Fact:
         flow = market.trades
         fact = self._not_ready(at, market, feed, LARGE_SECONDS)
         if fact is not None:
@@ -149,9 +147,7 @@ class Orderflow(StreamComponent):
             return Fact(feed, None, Reason.WARMING_UP, have, ORDERS_NEEDED)
         return _against_volume(feed, flow.windows[LARGE_SECONDS].large_flow, volume, LARGE_SECONDS)
 
-    def _liquidations(
-        self, at: Millis, market: Market, feed: Feed, volume: float | None
-    ) -> Fact:
+    def _liquidations(self, at: Millis, market: Market, feed: Feed, volume: float | None) -> Fact:
         if LIQUIDATIONS in self._not_offered:
             return Fact(Feed(reason=Reason.NOT_APPLICABLE))
         fact = self._not_ready(at, market, feed, LIQUIDATION_SECONDS)

@@ -5,7 +5,7 @@ Section 3.6 of docs/scoring.md. Horizons: 8 h, 24 h. Label: "crowding, contraria
 
 from collections.abc import Sequence
 from math import log
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from virtuoso.components.base.component import (
     DUE_FUNDING,
@@ -24,6 +24,8 @@ from virtuoso.indicators.trailing_rank import Ranked, RankKind, TrailingRank
 from virtuoso.market.candles import Bars
 from virtuoso.market.derivatives import Series
 from virtuoso.market.market import Market
+
+T = TypeVar("T")
 
 DAYS_A_YEAR: Final = 365
 TICKER_DUE_MS: Final = 2 * SECOND
@@ -49,10 +51,10 @@ class Sentiment:
     def __init__(self, not_offered: frozenset[str] = frozenset()) -> None:
         """`not_offered`: members for which the venue has no data."""
         self._not_offered = not_offered
-        self._funding = _Follower(TrailingRank(200, RankKind.VALUES, 60))
-        self._basis = _Follower(TrailingRank(1_000, RankKind.VALUES, 250))
-        self._ratios = _Follower(TrailingRank(500, RankKind.VALUES, 100))
-        self._interest = _Follower(TrailingRank(200, RankKind.SIZES, 100, 50))
+        self._funding = _Follower(200, RankKind.VALUES, 60)
+        self._basis = _Follower(1_000, RankKind.VALUES, 250)
+        self._ratios = _Follower(500, RankKind.VALUES, 100)
+        self._interest = _Follower(200, RankKind.SIZES, 100, 50)
         self._ratio_seen: tuple[Millis, int] | None = None
         self._ratio_ranked: Ranked | None = None
         self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
@@ -87,9 +89,7 @@ class Sentiment:
         series, follower = market.derivatives.funding, self._funding
         for settled_at, rate in follower.fresh(series):
             hours = rate.interval_hours
-            follower.push(
-                settled_at, None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR
-            )
+            follower.push(settled_at, None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR)
         last = series.last
         if last is None or not last.interval_hours:
             return self._without(FUNDING)
@@ -141,7 +141,7 @@ class Sentiment:
         )
         hour = follower.at
         if hour is None:
-            return Reading(None, None, observed, Reason.WARMING_UP, 0, 100)
+            return Reading(None, None, observed, Reason.WARMING_UP, 0, follower.need)
         own = feed_at(at, hour + HOUR + OPEN_INTEREST_DUE_MS, DUE_OPEN_INTEREST, hour)
         return _reading(follower.ranked, both(feed, own))
 
@@ -174,12 +174,68 @@ class Sentiment:
 class _Follower:
     """Follows a series and ranks each of its values among those before it."""
 
-    def __init__(self, rank: TrailingRank) -> None:
-        self._new = rank
-        self._rank = rank.fresh()
+    def __init__(self, window: int, kind: RankKind, minimum: int, minimum_sizes: int = 1) -> None:
+        self._size = (window, kind, minimum, minimum_sizes)
+        self._rank = TrailingRank(*self._size)
         self._version = 0
+        self._taken_to: Millis | None = None
+        self.need = minimum
         self.at: Millis | None = None
         """Time of the value that was ranked last."""
         self.ranked: Ranked | None = None
         self.pushes = 0
-        self._taken_to: Millis | None = None
+
+    def restart(self) -> None:
+        """Forget every value; the series is followed from its beginning again."""
+        self._rank = TrailingRank(*self._size)
+        self._taken_to = self.at = self.ranked = None
+        self.pushes += 1
+
+    def fresh(self, series: Series[T]) -> list[tuple[Millis, T]]:
+        """Give what was not pushed or skipped yet; everything when the past was filled in."""
+        if series.version != self._version:
+            self._version = series.version
+            self.restart()
+        return series.after(self._taken_to)
+
+    def push(self, at: Millis, x: float | None) -> None:
+        """Rank a value, then keep it."""
+        self.ranked = self._rank.push(x)
+        self.at = self._taken_to = at
+        self.pushes += 1
+
+    def skip(self, at: Millis) -> None:
+        """Leave a value out."""
+        self._taken_to = at
+
+    def peek(self, x: float | None) -> Ranked:
+        """Rank a value and keep nothing."""
+        return self._rank.peek(x)
+
+
+def _log_ratio(long_share: float, short_share: float) -> float | None:
+    return log(long_share / short_share) if min(long_share, short_share) > 0.0 else None
+
+
+def _reading(ranked: Ranked | None, feed: Feed, score: float | None = None) -> Reading:
+    """Join a rank with the state of its feed; `score` replaces that of the rank."""
+    if ranked is None:
+        return Reading(None, None, feed.as_of, feed.reason or Reason.NO_FEED)
+    reason = feed.reason or ranked.reason
+    own = ranked.score if score is None else score
+    return Reading(
+        x=ranked.x,
+        score=None if reason else own,
+        as_of=feed.as_of,
+        reason=reason,
+        have=ranked.have,
+        need=ranked.need,
+        late_ms=feed.late_ms,
+        freshness=feed.freshness,
+    )
+
+
+def _contrarian(ranked: Ranked | None, feed: Feed) -> Reading:
+    """Turn a level's rank round: the fuller one side is, the lower the score."""
+    known = None if ranked is None else ranked.score
+    return _reading(ranked, feed, None if known is None else 100.0 - known)

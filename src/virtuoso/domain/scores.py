@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
@@ -58,9 +59,12 @@ class Direction(StrEnum):
     NEUTRAL = "Neutral"
 
 
-@dataclass(frozen=True, slots=True)
-class MemberScore:
-    """One sub-statistic with its place in the component: a number, or a reason why not."""
+class MemberScore(NamedTuple):
+    """One sub-statistic with its place in the component: a number, or a reason why not.
+
+    A named tuple, because a hundred are made per symbol when candles close: a frozen dataclass
+    takes four times as long to make.
+    """
 
     name: str
     """Unique within the component, such as `rsi14@5m`, `ofi@10s`, `funding`."""

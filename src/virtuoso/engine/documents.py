@@ -347,7 +347,7 @@ def detail_document(edition: Edition, view: MarketView, record: SymbolRecord) ->
         ),
         z=rounded(score.z, 6),
         definition=score.definition,
-        explanation=tuple(explain(score)),
+        explanation=explain(score, view.direction),
         forming={
             timeframe: FormingBar(
                 each.open_time, each.open, each.high, each.low, each.close, each.volume

@@ -5,7 +5,7 @@ recorded receive times do, so that the same recording gives the same cycles at a
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from virtuoso.domain.market_data import Connected, Disconnected, FeedEnded, Feed
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.engine.edition import Editor
+from virtuoso.engine.grid import Grid, end_of_second
 from virtuoso.engine.pipeline import Backfill, Pipeline, Recycle, Renew, Request
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.warmup import Warmup
@@ -91,7 +92,7 @@ class Engine:
         self._health = FeedHealth()
         self._editor = Editor(settings.epoch, feed.source, settings.version)
         self._dirty = asyncio.Event()
-        self._next_second: Millis | None = None
+        self._grid = Grid()
         self._ended_at: tuple[Millis, int] | None = None
         self._warmed: set[Instrument] = set()
         self._catalogue_error: str | None = None
@@ -132,7 +133,7 @@ class Engine:
         if self._ended_at is not None:
             end, monotonic = self._ended_at
             return Millis(end + self._clock.monotonic_ms() - monotonic)
-        return Millis((self._next_second or self._started) - SECOND)
+        return self._started if self._grid.next is None else Millis(self._grid.next - SECOND)
 
     async def _choose(self) -> Sequence[Listing]:
         """Ask the catalogue until it answers, then take the most traded and the pinned."""
@@ -170,12 +171,10 @@ class Engine:
         async for batch in self._feed.events(instruments):
             for event in batch:
                 self._handle(event)
-            if not self._live:
-                await asyncio.sleep(0)
 
     def _handle(self, event: FeedEvent) -> None:
-        if self._live or not isinstance(event, FeedEnded):
-            self._advance(event.receive_time, inclusive=False)
+        self._catch_up(event.receive_time)
+        self._close(self._grid.closed_before(event.receive_time))
         match event:
             case Connected(instruments=instruments, receive_time=at):
                 self._health.connected |= instruments
@@ -192,14 +191,15 @@ class Engine:
                 self._dirty.set()
             case FeedEnded(receive_time=at):
                 self._end(at)
+            case _:
+                pass
         for request in self._pipeline.handle(event):
             self._carry_out(request)
 
     def _end(self, at: Millis) -> None:
         """Close the last second of the recording; from here its clock runs on by itself."""
-        last = Millis(at - at % SECOND + SECOND)
-        self._advance(last, inclusive=True)
-        self._ended_at = (last, self._clock.monotonic_ms())
+        self._close(self._grid.closed_by_end(at))
+        self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
         if self._replay is not None:
             self._replay = ReplayInfo(self._replay.recorded_from, self._replay.speed, ended=True)
         log.info("recording_ended", at=at)
@@ -224,21 +224,21 @@ class Engine:
         self._backfills[instrument] = now
         self._tasks.create_task(self._fetch_candles(instrument))
 
-    def _advance(self, to: Millis, *, inclusive: bool) -> None:
-        """Close every grid second before `to` (and `to` itself when inclusive)."""
-        if self._next_second is None:
-            self._next_second = Millis(to - to % SECOND + SECOND)
-            return
-        if self._live and to - self._next_second > CATCH_UP_SECONDS * SECOND:
-            log.warning("seconds_skipped", seconds=(to - self._next_second) // SECOND)
-            self._pipeline.skipped()
-            self._next_second = Millis(to - to % SECOND)
-        while self._next_second < to or (inclusive and self._next_second == to):
+    def _close(self, seconds: Iterator[Millis]) -> None:
+        """Compute these grid seconds."""
+        for second in seconds:
             before = self._clock.monotonic_ms()
-            self._pipeline.second(self._next_second)
+            self._pipeline.second(second)
             self._cycle_ms = float(self._clock.monotonic_ms() - before)
-            self._next_second = Millis(self._next_second + SECOND)
             self._dirty.set()
+
+    def _catch_up(self, now: Millis) -> None:
+        """After a long pause, go on from now rather than compute what nobody saw."""
+        behind = self._grid.behind(now)
+        if self._live and behind > CATCH_UP_SECONDS:
+            log.warning("seconds_skipped", seconds=behind)
+            self._pipeline.skipped()
+            self._grid.skip_to(now)
 
     async def _tick(self) -> None:
         """Close grid seconds by the clock; in a replay only once the recording has ended."""
@@ -246,7 +246,9 @@ class Engine:
             wait = SECOND - (self._now() - GRACE_MS) % SECOND
             await asyncio.sleep(wait / 1_000)
             if self._live or self._ended_at is not None:
-                self._advance(Millis(self._now() - GRACE_MS), inclusive=True)
+                now = Millis(self._now() - GRACE_MS)
+                self._catch_up(now)
+                self._close(self._grid.closed_at(now))
                 self._dirty.set()
 
     async def _publish(self) -> None:

@@ -72,7 +72,7 @@ class Lane:
         self._components = components
         self._definition = definition
         self._correlation = CorrelationTracker(definition)
-        self._direction = DirectionTracker()
+        self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._score: ConfluenceScore | None = None
         self._live: float | None = None
@@ -147,16 +147,10 @@ class Lane:
         derivatives.add_ratios(found.ratio)
         derivatives.add_basis(found.mark, found.index)
 
-    def connected(self, at: Millis) -> None:
-        """Know that everything the venue sends is received from now on."""
-        self.market.trades.connected(at)
-
     def disconnected(self) -> None:
         """Forget what only an unbroken stream can vouch for."""
         self.market.book.forget(Reason.GAP if self.market.book.synced_since else Reason.NO_FEED)
-        self.market.derivatives.forget_ticker()
-        self.market.trades.reset_quotes()
-        self.market.trades.reset_trades()
+        self.market.disconnected()
 
     def book_lost(self) -> None:
         """Know that best quotes were missed."""
@@ -169,11 +163,10 @@ class Lane:
     def second(self, at: Millis, now: Millis) -> None:
         """Close grid second `at` of our clock, which is `now` on the venue's."""
         market = self.market
-        market.trades.second(at)
-        market.derivatives.second(at)
+        market.second(at)
         for component in self._components.values():
             component.second(at, market)
-        scores = {name: each.score(now, market) for name, each in self._components.items()}
+        scores = {name: each.score(at, market) for name, each in self._components.items()}
         score = composite(
             instrument=self._instrument,
             at=now,
@@ -184,7 +177,7 @@ class Lane:
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
         self._score = score
-        self._live = self._live_score(now, scores)
+        self._live = self._live_score(at, now, scores)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
         interest = market.derivatives.value(TickerField.OPEN_INTEREST)
@@ -192,11 +185,11 @@ class Lane:
             self._interests.append((now, interest))
 
     def _live_score(
-        self, now: Millis, scores: Mapping[ComponentName, ComponentScore | Absent]
+        self, at: Millis, now: Millis, scores: Mapping[ComponentName, ComponentScore | Absent]
     ) -> float | None:
         """Give the score if every forming candle closed now."""
         market = self.market
-        live = {name: each.live(now, market) for name, each in self._components.items()}
+        live = {name: each.live(at, market) for name, each in self._components.items()}
         if all(live[name] is scores[name] for name in scores):
             return None if self._score is None else self._score.score
         return composite(
@@ -207,17 +200,18 @@ class Lane:
             definition=self._definition,
         ).score
 
-    def view(self, at: Millis, now: Millis) -> MarketView | None:
-        """Give the newest grid second in plain values; None before the first."""
+    def view(self, at: Millis, now: Millis) -> MarketView:
+        """Give grid second `at`, the one closed last, in plain values."""
         if self._score is None:
-            return None
+            msg = "expected a closed grid second before a view is asked for, found none"
+            raise ValueError(msg)
         if self._view is None or self._view[0] != at:
-            self._view = (at, self._make_view(self._score, now))
+            self._view = (at, self._make_view(self._score, at, now))
         return self._view[1]
 
-    def _make_view(self, score: ConfluenceScore, now: Millis) -> MarketView:
+    def _make_view(self, score: ConfluenceScore, at: Millis, now: Millis) -> MarketView:
         candles = self.market.candles
-        inputs = self._inputs(now)
+        inputs = self._inputs(at, now)
         state, oldest = self._state_of(score, inputs)
         return MarketView(
             instrument=self._instrument,
@@ -246,9 +240,10 @@ class Lane:
         age = now - as_of
         return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
 
-    def _inputs(self, now: Millis) -> dict[str, Input]:
-        """Give the age of every kind of input."""
+    def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:
+        """Give the age of every kind of input, on the venue's clock."""
         market = self.market
+        alive = None if market.alive_at is None else Millis(market.alive_at + now - at)
         found: dict[str, Input] = {}
 
         def note(kind: str, as_of: Millis | None, delayed: int, stale: int, reason: Reason) -> None:
@@ -256,13 +251,13 @@ class Lane:
             found[kind] = Input(kind, as_of, state, reason if as_of is None else None)
 
         delayed, stale = self._delayed_ms, self._stale_ms
-        note("stream", market.alive_at, delayed, stale, Reason.NO_FEED)
+        note("stream", alive, delayed, stale, Reason.NO_FEED)
         book_reason = market.book.reason or Reason.NO_FEED
         note("book", market.book.as_of, delayed, stale, book_reason)
         # silence of trades is a fact while the connection lives, so the connection's age counts
         note(
             "trades",
-            None if market.trades.last_price_at is None else market.alive_at,
+            None if market.trades.last_price_at is None else alive,
             delayed,
             stale,
             Reason.NO_FEED,

@@ -227,7 +227,8 @@ class Pipeline:
         at = self._second or Millis(0)
         now = self.venue_now(at)
         summaries, tickers = [], []
-        for instrument, lane in self._lanes.items():
+        lanes = self._lanes if self._second is not None else {}
+        for instrument, lane in lanes.items():
             view = lane.view(at, now)
             fresh = view.turnover_24h.state in {State.LIVE, State.DELAYED}
             if fresh:

@@ -52,12 +52,18 @@ def _inverse(p: float) -> float:
 
 
 @njit(cache=True)
-def normal_scores(scores: Floats, out: Floats) -> None:
-    """Give z of 0..100 scores, clipped to 1..99 first; NaN stays NaN.
-
-    scores, out: shape (n,). The same numbers as `normal.normal_score`, many at once.
-    Source: Wichura, Algorithm AS 241, Applied Statistics 37, 1988.
-    """
+def _fill(scores: Floats, out: Floats) -> None:
     for i in range(scores.size):
         score = scores[i]
         out[i] = np.nan if np.isnan(score) else _inverse(min(max(score, 1.0), 99.0) / 100.0)
+
+
+def normal_scores(scores: Floats) -> Floats:
+    """Give z of 0..100 scores of shape (n,), clipped to 1..99 first; NaN stays NaN.
+
+    The same numbers as `normal.normal_score`, many at once.
+    Source: Wichura, Algorithm AS 241, Applied Statistics 37, 1988.
+    """
+    out = np.empty_like(scores)
+    _fill(scores, out)
+    return out

@@ -1,12 +1,9 @@
 """Sums of products of pairs of series, over the rows in which both have a value."""
 
-from typing import TypeAlias
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from virtuoso.indicators.state import Floats
 
 
 @njit(cache=True)

@@ -12,11 +12,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from virtuoso.domain.errors import WireError
+from virtuoso.domain.errors import SettingsError, WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
+from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import insert, remove, round_x, share_below
 
-Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 Seconds: TypeAlias = NDArray[np.uint32]
 Codes: TypeAlias = NDArray[np.int8]
@@ -40,6 +40,14 @@ class StreamLimits:
     """Values held before anything is scored."""
     minimum_sizes: int = 100
     """Non-zero values held before a non-zero value is scored."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minimum_sizes <= self.minimum <= self.capacity:
+            msg = (
+                "expected 1 <= minimum_sizes <= minimum <= capacity of a stream window, found "
+                f"{self.minimum_sizes}, {self.minimum} and {self.capacity}"
+            )
+            raise SettingsError(msg)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,58 +42,64 @@ def round_x(x: float) -> float:
 @njit(cache=True)
 def first_at_least(ordered: Floats, count: int, value: float) -> int:
     """How many of the first `count` values of an ascending array are below `value`."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) >> 1
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    start, left = 0, count
+    while left > 0:
+        half = (left + 1) >> 1
+        # added, not branched on: which way a search turns cannot be predicted
+        start += half if ordered[start + half - 1] < value else 0
+        left -= half
+    return start
 
 
 @njit(cache=True)
 def first_above(ordered: Floats, count: int, value: float) -> int:
     """How many of the first `count` values of an ascending array are not above `value`."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) >> 1
-        if ordered[middle] <= value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    start, left = 0, count
+    while left > 0:
+        half = (left + 1) >> 1
+        start += half if ordered[start + half - 1] <= value else 0
+        left -= half
+    return start
+
+
+@njit(cache=True)
+def turn_left(part: Floats, value: float) -> None:
+    """Drop the first element, move the others down and put `value` last."""
+    last = part.size - 1
+    for i in range(last):
+        part[i] = part[i + 1]
+    part[last] = value
+
+
+@njit(cache=True)
+def turn_right(part: Floats, value: float) -> None:
+    """Drop the last element, move the others up and put `value` first."""
+    for i in range(part.size - 1, 0, -1):
+        part[i] = part[i - 1]
+    part[0] = value
 
 
 @njit(cache=True)
 def insert(ordered: Floats, count: int, value: float) -> None:
     """Put a value into the first `count` values of an ascending array."""
-    at = first_above(ordered, count, value)
-    for i in range(count, at, -1):
-        ordered[i] = ordered[i - 1]
-    ordered[at] = value
+    turn_right(ordered[first_above(ordered, count, value) : count + 1], value)
 
 
 @njit(cache=True)
 def remove(ordered: Floats, count: int, value: float) -> None:
     """Take a value that is there out of the first `count` values of an ascending array."""
-    for i in range(first_at_least(ordered, count, value), count - 1):
-        ordered[i] = ordered[i + 1]
+    turn_left(ordered[first_at_least(ordered, count, value) : count], 0.0)
 
 
 @njit(cache=True)
 def exchange(ordered: Floats, count: int, old: float, new: float) -> None:
     """Remove `old` and insert `new` at once: only what lies between them moves."""
-    start = first_at_least(ordered, count, old)
+    at_old = first_at_least(ordered, count, old)
+    at_new = first_above(ordered, count, new)
     if new >= old:
-        end = first_above(ordered, count, new) - 1
-        for i in range(start, end):
-            ordered[i] = ordered[i + 1]
+        turn_left(ordered[at_old:at_new], new)
     else:
-        end = first_above(ordered, count, new)
-        for i in range(start, end, -1):
-            ordered[i] = ordered[i - 1]
-    ordered[end] = new
+        turn_right(ordered[at_new : at_old + 1], new)
 
 
 @njit(cache=True)
@@ -173,10 +179,13 @@ class TrailingRanks:
     def __init__(
         self, series: int, window: int, kind: RankKind, minimum: int, minimum_sizes: int
     ) -> None:
+        self.series = series
         self.minimum = minimum
         self.minimum_sizes = minimum_sizes
         self.sizes = np.zeros(series, dtype=np.int64)
-        """Per series, the size of the distribution its last value was compared with."""
+        """Per series, the size of the distribution that the last pushed value was compared with."""
+        self.peek_sizes = np.zeros(series, dtype=np.int64)
+        """The same for the last peek."""
         self._kind = int(kind)
         self._rings = np.zeros((series, window))
         self._ordered = np.zeros((series, window))
@@ -192,13 +201,13 @@ class TrailingRanks:
 
         Rounds `values` in place. Returns scores of the same shape, NaN where there is none.
         """
-        return self._rank(values, keep=True)
+        return self._rank(values, self.sizes, keep=True)
 
     def peek(self, values: Floats) -> Floats:
         """Score values of shape (series, 1) as `push` would, and keep nothing."""
-        return self._rank(values, keep=False)
+        return self._rank(values, self.peek_sizes, keep=False)
 
-    def _rank(self, values: Floats, *, keep: bool) -> Floats:
+    def _rank(self, values: Floats, sizes: NDArray[np.int64], *, keep: bool) -> Floats:
         scores = np.empty_like(values)
         rank_values(
             values,
@@ -209,7 +218,7 @@ class TrailingRanks:
             self._ordered,
             self._counts,
             scores,
-            self.sizes,
+            sizes,
             keep,
         )
         return scores
@@ -233,14 +242,18 @@ class TrailingRank:
     def push(self, x: float | None) -> Ranked:
         """Score a value against those before it, then keep it. None is absent and not kept."""
         values = np.array([[np.nan if x is None else x]])
-        return self._ranked(values, self._ranks.push(values), self.seen)
+        scores = self._ranks.push(values)
+        return self._ranked(values, scores, self._ranks.sizes, self.seen)
 
     def peek(self, x: float | None) -> Ranked:
         """Score a value as `push` would, and keep nothing."""
         values = np.array([[np.nan if x is None else x]])
-        return self._ranked(values, self._ranks.peek(values), self.seen + 1)
+        scores = self._ranks.peek(values)
+        return self._ranked(values, scores, self._ranks.peek_sizes, self.seen + 1)
 
-    def _ranked(self, values: Floats, scores: Floats, seen: int) -> Ranked:
+    def _ranked(
+        self, values: Floats, scores: Floats, sizes: NDArray[np.int64], seen: int
+    ) -> Ranked:
         x, score = float(values[0, 0]), float(scores[0, 0])
         known = None if np.isnan(x) else x
         if not np.isnan(score):
@@ -249,5 +262,5 @@ class TrailingRank:
             return Ranked(known, None, Reason.WARMING_UP, have=seen, need=self._ranks.minimum)
         if known is None:
             return Ranked(known, None, Reason.TOO_FEW)
-        have = int(self._ranks.sizes[0])
+        have = int(sizes[0])
         return Ranked(known, None, Reason.TOO_FEW, have=have, need=self._ranks.minimum_sizes)

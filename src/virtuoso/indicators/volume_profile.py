@@ -25,12 +25,15 @@ def _fill(highs: Floats, lows: Floats, volumes: Floats, oldest: int, bins: Float
         bottom = min(lows[at], float(_BINS))
         top = min(highs[at], float(_BINS))
         first = min(int(bottom), _BINS - 1)
-        if top > bottom:
-            density = volumes[at] / (top - bottom)
-            for i in range(first, min(int(top), _BINS - 1) + 1):
-                bins[i] += density * (min(top, i + 1.0) - max(bottom, float(i)))
-        else:
+        last = min(int(top), _BINS - 1)
+        if first == last:
             bins[first] += volumes[at]
+        else:
+            density = volumes[at] / (top - bottom)
+            bins[first] += density * (first + 1.0 - bottom)
+            for i in range(first + 1, last):
+                bins[i] += density
+            bins[last] += density * (top - last)
         at = at + 1 if at + 1 < period else 0
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from virtuoso.indicators.state import Floats
+
 Integers: TypeAlias = NDArray[np.int64]
 
 

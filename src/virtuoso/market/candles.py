@@ -51,16 +51,18 @@ class Bars:
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
     # log of the standard library, number by number: the same bits for one candle as for a thousand
-    return Bars(
-        open=np.array([log(each.open) for each in candles], dtype=np.float64),
-        high=np.array([log(each.high) for each in candles], dtype=np.float64),
-        low=np.array([log(each.low) for each in candles], dtype=np.float64),
-        close=np.array([log(each.close) for each in candles], dtype=np.float64),
-        volume=np.array([each.volume for each in candles], dtype=np.float64),
-        close_time=np.array(
-            [each.open_time + each.timeframe.ms for each in candles], dtype=np.int64
-        ),
+    opens, highs, lows, closes, volumes = np.array(
+        [
+            [log(each.open) for each in candles],
+            [log(each.high) for each in candles],
+            [log(each.low) for each in candles],
+            [log(each.close) for each in candles],
+            [each.volume for each in candles],
+        ],
+        dtype=np.float64,
     )
+    ends = [each.open_time + each.timeframe.ms for each in candles]
+    return Bars(opens, highs, lows, closes, volumes, np.array(ends, dtype=np.int64))
 
 
 class CandleSeries:
@@ -198,14 +200,17 @@ class Candles:
         """Continue each longer timeframe with the 1m candles already held.
 
         Called once the histories of all timeframes are in. A longer series that the 1m candles do
-        not reach back to is gapped. One without any history begins with its first whole interval.
+        not reach back to is gapped. One without any history begins with the interval now open.
         """
         minutes = self.series[Timeframe.M1].closed
+        if not minutes:
+            return
         for timeframe in self._open:
             series = self.series[timeframe]
             self._open[timeframe] = None
             known = series.last_close
-            newer = [each for each in minutes if known is None or each.open_time >= known]
+            start = timeframe.floor(minutes[-1].close_time) if known is None else known
+            newer = [each for each in minutes if each.open_time >= start]
             series.gap = bool(newer) and known is not None and newer[0].open_time != known
             for minute in newer:
                 self._add(timeframe, minute)

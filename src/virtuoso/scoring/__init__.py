@@ -1,0 +1,1 @@
+"""The score: its definition, the sum, its confidence, its direction, its words."""

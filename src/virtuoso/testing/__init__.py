@@ -1,0 +1,1 @@
+"""A hand-written fake for every port, and builders for what they carry."""

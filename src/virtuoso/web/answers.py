@@ -41,6 +41,7 @@ class Answer:
         etag: str = "",
         forms: dict[bytes, bytes] | None = None,
         gzip_on_demand: bool = False,
+        extra: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         """Hold a body, its strong validator (quoted, or none) and its forms by encoding."""
         self.body = body
@@ -52,6 +53,7 @@ class Answer:
             (b"content-type", content_type.encode("ascii")),
             (b"cache-control", cache_control.encode("ascii")),
             *SECURITY_HEADERS,
+            *extra,
         ]
         if self.gzip_on_demand or self._forms:
             common.append((b"vary", b"accept-encoding"))
@@ -75,7 +77,7 @@ class Answer:
 
     def choose(self, accepted: bytes, match: bytes) -> tuple[int, Headers, bytes]:
         """Status, headers and body for these values of Accept-Encoding and If-None-Match."""
-        encoding = self._encoding(accepted)
+        encoding = self._encoding(accepted) if accepted else b""
         if encoding == b"gzip" and self.gzip_on_demand and b"gzip" not in self._forms:
             form = gzipped(self.body)
             self._forms[b"gzip"] = form
@@ -89,8 +91,6 @@ class Answer:
         return self.status, head, self._forms[encoding] if encoding else self.body
 
     def _encoding(self, accepted: bytes) -> bytes:
-        if not accepted:
-            return b""
         if b"br" in self._forms and accepts(accepted, b"br"):
             return b"br"
         if (self.gzip_on_demand or b"gzip" in self._forms) and accepts(accepted, b"gzip"):

@@ -25,6 +25,7 @@ HOT_PATHS: Final = {
 
 SOCKET_PATH: Final = "/ws"
 
+_READ: Final = frozenset({"GET", "HEAD"})
 _READ_ONLY = problem(405, "method_not_allowed", "This address can only be read: use GET or HEAD.")
 _WRONG_HOST = problem(400, "wrong_host", "This server does not go by the name it was called by.")
 _TOO_LARGE = problem(413, "body_too_large", "The body is larger than this server accepts.")
@@ -50,14 +51,12 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or talk over one socket."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
+        if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
-        else:
+            return
+        if scope["type"] != "http":
             await self._routes(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         host = accepted = match = length = b""
         hosts = 0
         chunked = False
@@ -74,22 +73,21 @@ class WebApp:
             elif name == b"transfer-encoding":
                 chunked = True
         if hosts != 1 or host_name(host) not in self._names:
-            await _send(send, _WRONG_HOST)
-            return
-        if chunked or length:
-            refused = self._refuse_body(length, chunked=chunked)
-            if refused is not None:
-                await _send(send, refused)
-                return
-        path = scope["path"]
-        key = HOT_PATHS.get(path)
-        answer = self._snapshot.hot(key) if key is not None else self._pages.find(path)
-        if answer is None:
-            await self._routes(scope, receive, _with_security_headers(send))
-        elif scope["method"] in {"GET", "HEAD"}:
-            await _send(send, answer, accepted, match)
+            answer: Answer | None = _WRONG_HOST
+        elif (chunked or length) and (refused := self._refuse_body(length, chunked=chunked)):
+            answer = refused
         else:
-            await _send(send, _READ_ONLY, allow=True)
+            path = scope["path"]
+            key = HOT_PATHS.get(path)
+            answer = self._snapshot.hot(key) if key is not None else self._pages.find(path)
+            if answer is None:
+                await self._routes(scope, receive, _with_security_headers(send))
+                return
+            if scope["method"] not in _READ:
+                answer = _READ_ONLY
+        status, headers, body = answer.choose(accepted, match)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _refuse_body(self, length: bytes, *, chunked: bool) -> Answer | None:
         """Why a body is not taken; it would be read by nobody, but it must not be waited for."""
@@ -138,16 +136,6 @@ def create_app(
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
     return WebApp(snapshot, pages, hub, create_routes(snapshot, pages, clock, version))
-
-
-async def _send(
-    send: Send, answer: Answer, accepted: bytes = b"", match: bytes = b"", *, allow: bool = False
-) -> None:
-    status, headers, body = answer.choose(accepted, match)
-    if allow:
-        headers = [*headers, (b"allow", b"GET, HEAD")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _send_before_accept(send: Send, answer: Answer) -> None:

@@ -102,10 +102,7 @@ def _add_refusals(app: FastAPI) -> None:
         code, detail = sentences.get(
             error.status_code, ("refused", "The request cannot be answered.")
         )
-        response = respond(request, problem(error.status_code, code, detail))
-        if error.status_code == 405:
-            response.headers["allow"] = ", ".join(READ)
-        return response
+        return respond(request, problem(error.status_code, code, detail))
 
     async def on_invalid(request: Request, _error: Exception) -> Response:
         return respond(request, problem(422, "invalid", "A parameter is not of its kind."))

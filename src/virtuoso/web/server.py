@@ -134,7 +134,9 @@ async def serve_on(
     server = Server(config, closing)
     running = asyncio.create_task(server.serve([listener]))
     try:
-        await server.wait_until_up()
+        up = asyncio.create_task(server.wait_until_up())
+        await asyncio.wait({running, up}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
         log.info("server_listening", address=listener.getsockname()[:2])
         if started is not None:
             started.set()

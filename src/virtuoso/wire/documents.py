@@ -64,7 +64,7 @@ def _aged(value: object) -> object:
 
 
 def nothing(key: str, timestamp: str, reasons: tuple[str, ...]) -> bytes:
-    """The body of a 503: an error and its reasons; the phone's document keeps its keys, with nulls."""
+    """The body of a 503: an error and its reasons; the phone's keeps its keys, with nulls."""
     document: dict[str, Any] = {}
     if key == keys.MOBILE:
         document = {

@@ -77,6 +77,7 @@ class Follower:
         self._others: LRUCache[str, Document] = LRUCache(maxsize=KEPT_DOCUMENTS)
         self._renewed_ms: dict[str, int] = {}
         self._rendered: LRUCache[str, tuple[Document, Served]] = LRUCache(maxsize=KEPT_DOCUMENTS)
+        self._hot_served: dict[str, tuple[Document, Served]] = {}
         self._started_ms = clock.monotonic_ms()
         self._pushed_ms: int | None = None
         self._missed = False
@@ -303,14 +304,14 @@ class Follower:
         document = self._documents.get(key)
         if document is None:
             return self._nothing(key)
-        reason = self._doubt(document)
-        if reason is None and self._unrenewed(key):
+        at_ms = self._clock.monotonic_ms()
+        reason = self._doubt(document, at_ms)
+        if reason is None and at_ms - self._renewed_ms[key] > RENEWAL_MS:
             reason = f"the engine has not renewed this document since {iso(document.now)}"
-        return self._render(key, document, reason)
-
-    def _unrenewed(self, key: str) -> bool:
-        """Whether a hot document has not been renewed for longer than the engine ever takes."""
-        return self._clock.monotonic_ms() - self._renewed_ms[key] > RENEWAL_MS
+        known = self._hot_served.get(key)
+        if known is None or known[0] is not document or known[1].reason != reason:
+            known = self._hot_served[key] = (document, self._render(key, document, reason))
+        return known[1]
 
     async def document(self, key: str) -> Served:
         """Any document: a hot one at once, another read from the cache, or the last one known."""
@@ -331,15 +332,15 @@ class Follower:
                 self._others[key] = held = found
         if held is None:
             return self._nothing(key)
-        reason = self._doubt(held)
+        reason = self._doubt(held, self._clock.monotonic_ms())
         if reason is None and found is None:
             why = "the cache does not answer" if failed else "it is no longer in the cache"
             reason = f"this document is from {iso(held.now)}: {why}"
         return self._render(key, held, reason)
 
-    def _doubt(self, document: Document) -> str | None:
+    def _doubt(self, document: Document, at_ms: int) -> str | None:
         """Why a document cannot be taken as the present state, or None."""
-        if self.engine_silent():
+        if self.reader.silent(at_ms):
             since = max(self.reader.engine_now, document.now)
             return f"the engine has been silent since {iso(since)}"
         if document.epoch != self.reader.epoch:

@@ -127,7 +127,7 @@ class BoardReader:
 
     def silent(self, at_ms: int) -> bool:
         """Whether the engine must be taken for dead, and everything for stale."""
-        return self.engine_ms(at_ms) > self.heartbeat_ms
+        return self._heard_ms is None or at_ms - self._heard_ms > self.heartbeat_ms
 
     def now(self, at_ms: int) -> int:
         """The engine's clock, carried on by our monotonic time while the engine is alive.

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -259,3 +260,32 @@ async def drain(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Strikes:
+    """Counts the faults of single topics: three in a minute, and one is set aside for a while."""
+
+    _LIMIT: Final = 3
+    _WINDOW_MS: Final = MINUTE
+    _SET_ASIDE_MS: Final = 10 * MINUTE
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._strikes: dict[str, deque[int]] = {}
+        self._until: dict[str, int] = {}
+
+    def add(self, topic: str) -> bool:
+        """Count a fault; True when the topic has now had enough of them."""
+        now = self._clock.monotonic_ms()
+        strikes = self._strikes.setdefault(topic, deque(maxlen=self._LIMIT))
+        strikes.append(now)
+        if len(strikes) < self._LIMIT or now - strikes[0] > self._WINDOW_MS:
+            return False
+        strikes.clear()
+        self._until[topic] = now + self._SET_ASIDE_MS
+        return True
+
+    def is_set_aside(self, topic: str) -> bool:
+        """Whether a topic had enough of them a short while ago."""
+        until = self._until.get(topic)
+        return until is not None and self._clock.monotonic_ms() < until

@@ -1,14 +1,15 @@
 """A component of which every member is computed from closed candles, on several timeframes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isnan
 from types import MappingProxyType
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from virtuoso.components.base.component import Due, Member, due_candle, pool_scores
+from virtuoso.components.base.component import Member, due_candle, pool_scores
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import SECOND, Millis, Timeframe
@@ -30,7 +31,7 @@ EQUAL_TIMEFRAMES: Final[Mapping[Timeframe, float]] = MappingProxyType(
 class CandleSettings:
     """How candle members are weighed across timeframes and ranked within one."""
 
-    timeframes: Mapping[Timeframe, float] = EQUAL_TIMEFRAMES
+    timeframes: Mapping[Timeframe, float] = field(default_factory=lambda: EQUAL_TIMEFRAMES)
     """Share of each timeframe; they sum to 1."""
     window: int = 1_000
     """Earlier values a value is ranked among."""
@@ -46,75 +47,40 @@ class CandleSettings:
             raise SettingsError(msg)
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """Whether the candles of a timeframe may be scored now."""
-
-    reason: Reason | None
-    late_ms: int = 0
-    freshness: float = 1.0
-
-
 class _Series:
-    """What is carried for one timeframe: indicator state, distributions, the newest values."""
+    """What is carried for one timeframe: the kernel's state and the distributions."""
 
-    def __init__(
-        self, timeframe: Timeframe, lines: Sequence[Member], state: Floats, ranks: TrailingRanks
-    ) -> None:
+    def __init__(self, timeframe: Timeframe, state: Floats, ranks: TrailingRanks) -> None:
         self.timeframe = timeframe
-        self.due: Due = due_candle(timeframe)
-        self.lines = tuple((line.name, line.family, line.weight) for line in lines)
+        self.due = due_candle(timeframe)
+        self._due_after = timeframe.ms + DELIVERY_MS
         self.state = state
         self.ranks = ranks
         self.last_close: Millis | None = None
-        self.x = self.scores = np.full(len(lines), np.nan)
-        self.sizes: list[int] = []
-        self.members: tuple[MemberScore, ...] = ()
-        self.reason: Reason | None = None
-        """Why the whole timeframe was absent when `members` were made."""
-        self.present = False
-        self.changed = True
-        """Something was carried on since `members` were made."""
+        self.x = np.full(ranks.series, np.nan)
+        self.scores = self.x
 
-    def condition(self, at: Millis, *, gap: bool) -> _Condition:
-        """Judge the newest candle's age at `at`."""
+    def judge(self, at: Millis, *, gap: bool) -> tuple[Reason | None, int]:
+        """Say why the timeframe may not be scored at `at`, and by how many ms it is overdue."""
         if self.last_close is None:
-            return _Condition(Reason.GAP if gap else Reason.NO_FEED)
-        late = max(0, at - (self.last_close + self.timeframe.ms + DELIVERY_MS))
+            return (Reason.GAP if gap else Reason.NO_FEED), 0
+        late = max(0, at - self.last_close - self._due_after)
         if gap:
-            return _Condition(Reason.GAP, late)
-        stale = late >= self.due.stale_after_ms
-        return _Condition(Reason.STALE if stale else None, late, self.due.freshness(late))
+            return Reason.GAP, late
+        return (Reason.STALE if late >= self.due.stale_after_ms else None), late
 
-    def absent(self, reason: Reason) -> tuple[MemberScore, ...]:
-        """Give every member without a number, for a reason they share."""
-        return tuple(
-            MemberScore(name, family, weight, None, None, None, self.last_close, reason)
-            for name, family, weight in self.lines
-        )
 
-    def scored(
-        self, x: Floats, scores: Floats, z: Floats, sizes: Sequence[int], seen: int
-    ) -> tuple[MemberScore, ...]:
-        """Give every member with its number, or with its own reason why there is none."""
-        as_of, ranks = self.last_close, self.ranks
-        members = []
-        for (name, family, weight), value, score, normal, size in zip(
-            self.lines, x.tolist(), scores.tolist(), z.tolist(), sizes, strict=True
-        ):
-            if not isnan(score):
-                members.append(MemberScore(name, family, weight, value, score, normal, as_of, None))
-                continue
-            reason, have, need = Reason.TOO_FEW, None, None
-            if seen < ranks.minimum:
-                reason, have, need = Reason.WARMING_UP, seen, ranks.minimum
-            elif not isnan(value):
-                have, need = size, ranks.minimum_sizes
-            known = None if isnan(value) else value
-            members.append(
-                MemberScore(name, family, weight, known, None, None, as_of, reason, have, need)
-            )
-        return tuple(members)
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest values of one timeframe, as the members are made from them.
+
+    x, scores: shape (members,), NaN where there is none; sizes: what each was compared with.
+    """
+
+    x: Floats
+    scores: Floats
+    sizes: NDArray[np.int64]
+    seen: int
 
 
 class CandleComponent:
@@ -131,6 +97,13 @@ class CandleComponent:
     def __init__(self, settings: CandleSettings | None = None) -> None:
         self._settings = settings or CandleSettings()
         self._series = {timeframe: self._new(timeframe) for timeframe in self._settings.timeframes}
+        self._lines = tuple(
+            (f"{line.name}@{timeframe}", line.family, line.weight * share)
+            for timeframe, share in self._settings.timeframes.items()
+            for line in self.table
+        )
+        self._changed = True
+        self._reasons: list[Reason | None] = []
         self._result: ComponentScore | Absent | None = None
 
     def new_state(self) -> Floats:
@@ -143,19 +116,14 @@ class CandleComponent:
 
     def _new(self, timeframe: Timeframe) -> _Series:
         settings = self._settings
-        share = settings.timeframes[timeframe]
-        lines = [
-            Member(f"{line.name}@{timeframe}", line.family, line.weight * share)
-            for line in self.table
-        ]
         ranks = TrailingRanks(
-            len(lines),
+            len(self.table),
             settings.window,
             RankKind.SIZES,
             settings.minimum,
             settings.minimum_sizes,
         )
-        return _Series(timeframe, lines, self.new_state(), ranks)
+        return _Series(timeframe, self.new_state(), ranks)
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
         """Take closed candles, oldest first: one when live, a thousand at warm-up."""
@@ -166,98 +134,110 @@ class CandleComponent:
         self.compute(bars, series.state, x)
         scores = series.ranks.push(x)
         series.x, series.scores = x[:, -1].copy(), scores[:, -1].copy()
-        series.sizes = series.ranks.sizes.tolist()
         series.last_close = Millis(int(bars.close_time[-1]))
-        series.changed = True
+        self._changed = True
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
         if timeframe in self._series:
             self._series[timeframe] = self._new(timeframe)
+            self._changed = True
 
     def second(self, at: Millis, market: Market) -> None:
         """Nothing to do: candles close, they do not tick."""
 
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
-        conditions = self._conditions(at, market)
-        changed = [
-            (series, condition.reason)
-            for series, condition in zip(self._series.values(), conditions, strict=True)
-            if series.changed or series.reason is not condition.reason
-        ]
-        if self._result is None or changed:
-            self._renew(changed)
-            members = tuple(each for series in self._series.values() for each in series.members)
-            self._result = pool_scores(self.name, self.rho, members, late_ms=0, freshness=1.0)
-        return self._dated(self._result, conditions)
+        reasons, late = self._judge(at, market)
+        if self._result is None or self._changed or reasons != self._reasons:
+            newest = [
+                _Newest(series.x, series.scores, series.ranks.sizes, series.ranks.seen)
+                for series in self._series.values()
+            ]
+            self._result = self._pool(newest, reasons)
+            self._changed, self._reasons = False, reasons
+        return self._dated(self._result, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
-        self.score(at, market)
-        forming = {}
-        for series in self._series.values():
-            candle = market.candles.forming(series.timeframe)
-            fresh = series.reason is None and candle is not None
-            if fresh and candle is not None and candle.open_time == series.last_close:
-                forming[series.timeframe] = candle
-        bars = bars_of(list(forming.values()))
-        members: list[MemberScore] = []
-        at_bar = 0
-        for series in self._series.values():
-            if series.timeframe in forming:
-                members += self._peek(series, bars.between(at_bar, at_bar + 1))
-                at_bar += 1
+        reasons, late = self._judge(at, market)
+        newest = []
+        for series, reason in zip(self._series.values(), reasons, strict=True):
+            candle = None if reason else market.candles.forming(series.timeframe)
+            if candle is not None and candle.open_time == series.last_close:
+                newest.append(self._peek(series, bars_of([candle])))
             else:
-                members += series.members
-        result = pool_scores(self.name, self.rho, tuple(members), late_ms=0, freshness=1.0)
-        return self._dated(result, self._conditions(at, market))
+                ranks = series.ranks
+                newest.append(_Newest(series.x, series.scores, ranks.sizes, ranks.seen))
+        return self._dated(self._pool(newest, reasons), late)
 
-    def _conditions(self, at: Millis, market: Market) -> list[_Condition]:
+    def _judge(self, at: Millis, market: Market) -> tuple[list[Reason | None], list[int]]:
         candles = market.candles
-        return [
-            series.condition(at, gap=candles[series.timeframe].gap)
-            for series in self._series.values()
+        judged = [
+            series.judge(at, gap=candles[timeframe].gap)
+            for timeframe, series in self._series.items()
         ]
+        return [reason for reason, _ in judged], [late for _, late in judged]
 
-    def _renew(self, changed: Sequence[tuple[_Series, Reason | None]]) -> None:
-        """Make the member scores of the timeframes that changed anew."""
-        for series, reason in changed:
-            if reason is None:
-                z = np.empty_like(series.scores)
-                normal_scores(series.scores, z)
-                seen = series.ranks.seen
-                series.members = series.scored(series.x, series.scores, z, series.sizes, seen)
-                series.present = not np.isnan(series.scores).all()
-            else:
-                series.members = series.absent(reason)
-                series.present = False
-            series.reason = reason
-            series.changed = False
-
-    def _peek(self, series: _Series, bars: Bars) -> tuple[MemberScore, ...]:
+    def _peek(self, series: _Series, bars: Bars) -> _Newest:
         """Score one more candle with copies of what is carried."""
         x = np.empty((len(self.table), 1))
         self.compute(bars, series.state.copy(), x)
-        scores = series.ranks.peek(x)[:, 0].copy()
-        z = np.empty_like(scores)
-        normal_scores(scores, z)
-        sizes = series.ranks.sizes.tolist()
-        return series.scored(x[:, 0], scores, z, sizes, series.ranks.seen + 1)
+        scores = series.ranks.peek(x)
+        return _Newest(x[:, 0], scores[:, 0], series.ranks.peek_sizes, series.ranks.seen + 1)
+
+    def _pool(
+        self, newest: Sequence[_Newest], reasons: Sequence[Reason | None]
+    ) -> ComponentScore | Absent:
+        """Make the members of all timeframes, and the component's score from them."""
+        x = np.concatenate([each.x for each in newest]).tolist()
+        scores = np.concatenate([each.scores for each in newest])
+        z = normal_scores(scores).tolist()
+        closes = [series.last_close for series in self._series.values() for _ in self.table]
+        members = [
+            MemberScore(name, family, weight, value, score, normal, as_of, None)
+            for (name, family, weight), value, score, normal, as_of in zip(
+                self._lines, x, scores.tolist(), z, closes, strict=True
+            )
+        ]
+        width = len(self.table)
+        for i in np.flatnonzero(np.isnan(scores)).tolist():
+            members[i] = self._without(members[i], newest[i // width], i % width)
+        for i, reason in enumerate(reasons):
+            if reason is not None:
+                span = slice(i * width, (i + 1) * width)
+                members[span] = [_absent(member, reason) for member in members[span]]
+        return pool_scores(self.name, self.rho, tuple(members), late_ms=0, freshness=1.0)
+
+    def _without(self, member: MemberScore, newest: _Newest, line: int) -> MemberScore:
+        """Give a member that could not be ranked, with the reason why."""
+        known = None if member.x is None or isnan(member.x) else member.x
+        reason, have, need = Reason.TOO_FEW, None, None
+        if newest.seen < self._settings.minimum:
+            reason, have, need = Reason.WARMING_UP, newest.seen, self._settings.minimum
+        elif known is not None:
+            have, need = int(newest.sizes[line]), self._settings.minimum_sizes
+        return member._replace(x=known, score=None, z=None, reason=reason, have=have, need=need)
 
     def _dated(
-        self, result: ComponentScore | Absent, conditions: Sequence[_Condition]
+        self, result: ComponentScore | Absent, late: Sequence[int]
     ) -> ComponentScore | Absent:
         """Say by how much the present timeframes are overdue."""
-        if isinstance(result, Absent):
+        if isinstance(result, Absent) or not any(late):
             return result
-        present = [
-            condition
-            for series, condition in zip(self._series.values(), conditions, strict=True)
-            if series.present
+        width = len(self.table)
+        overdue = [
+            (late[i], series.due.freshness(late[i]))
+            for i, series in enumerate(self._series.values())
+            if any(each.score is not None for each in result.members[i * width : (i + 1) * width])
         ]
-        late = max((each.late_ms for each in present), default=0)
-        if late == 0:
-            return result
-        freshness = min(each.freshness for each in present)
-        return replace(result, late_ms=late, freshness=freshness)
+        return replace(
+            result,
+            late_ms=max(late for late, _ in overdue),
+            freshness=min(freshness for _, freshness in overdue),
+        )
+
+
+def _absent(member: MemberScore, reason: Reason) -> MemberScore:
+    """Give a member without a number, whatever it would have been."""
+    return member._replace(x=None, score=None, z=None, reason=reason, have=None, need=None)

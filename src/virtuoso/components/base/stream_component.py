@@ -9,7 +9,7 @@ import numpy as np
 from virtuoso.components.base.component import Due, Member, pool_scores
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.indicators.normal_scores import normal_scores
+from virtuoso.indicators.normal import normal_score
 from virtuoso.indicators.stream_window import (
     NO_VALUE,
     TOO_FEW,
@@ -105,8 +105,6 @@ class StreamComponent:
         xs = np.array([np.nan if fact.x is None else fact.x for fact in facts])
         counts, sizes = windows.counts.tolist(), windows.n_sizes.tolist()
         windows.take(at, xs)
-        z = np.empty_like(xs)
-        normal_scores(windows.scores, z)
         members = []
         used = []
         rows = zip(
@@ -114,15 +112,16 @@ class StreamComponent:
             facts,
             xs.tolist(),
             windows.scores.tolist(),
-            z.tolist(),
             windows.codes.tolist(),
             counts,
             sizes,
             strict=True,
         )
-        for line, fact, x, score, normal, code, count, size in rows:
+        for line, fact, x, score, code, count, size in rows:
             reason, have, need = fact.reason or fact.feed.reason, fact.have, fact.need
-            if code == WARMING_UP:
+            if code == NO_VALUE and reason is None:
+                reason = Reason.NO_FEED
+            elif code == WARMING_UP:
                 reason, have, need = Reason.WARMING_UP, count, windows.limits.minimum
             elif code == TOO_FEW:
                 reason, have, need = Reason.TOO_FEW, size, windows.limits.minimum_sizes
@@ -136,7 +135,7 @@ class StreamComponent:
                     weight=line.weight,
                     x=None if code == NO_VALUE else x,
                     score=score if is_scored else None,
-                    z=normal if is_scored else None,
+                    z=normal_score(score) if is_scored else None,
                     as_of=fact.feed.as_of,
                     reason=reason,
                     have=have,

@@ -4,7 +4,6 @@ import asyncio
 import math
 import random
 import re
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +22,7 @@ from virtuoso.adapters.feed.connection import (
     ConversationEndedError,
     Outbox,
     Socket,
+    Strikes,
     drain,
     open_session,
     open_socket,
@@ -57,9 +57,6 @@ _SILENCE_MS: Final = 3 * SECOND
 _SILENCE_WITHOUT_BUSY_MS: Final = 4 * SECOND
 _BEGIN_WITH_SNAPSHOT: Final = frozenset({Topic.BOOK, Topic.TICKER})
 _SNAPSHOT_MS: Final = 2 * SECOND
-_STRIKES: Final = 3
-_STRIKE_WINDOW_MS: Final = MINUTE
-_SET_ASIDE_MS: Final = 10 * MINUTE
 _RENEWAL_WINDOW_MS: Final = MINUTE
 
 _REFUSAL: Final = re.compile(r"error:(already subscribed|handler not found),topic:(\S+)")
@@ -210,8 +207,7 @@ class BybitConnection:
         self._session = session
         self.kept: Final = Connection(BYBIT, instruments, outbox, clock, rng)
         self._conversation: Conversation | None = None
-        self._set_aside: dict[str, int] = {}
-        self._strikes: dict[str, deque[int]] = {}
+        self.strikes: Final = Strikes(clock)
         self._renewed: dict[str, int] = {}
         self._recycled_for_renewal: int | None = None
 
@@ -251,22 +247,6 @@ class BybitConnection:
                 self.recycle(f"{text} had to be renewed twice within a minute")
             else:
                 conversation.ask_renewal(text)
-
-    def is_set_aside(self, text: str) -> bool:
-        """Whether a topic proved unusable a short while ago."""
-        until = self._set_aside.get(text)
-        return until is not None and self.clock.monotonic_ms() < until
-
-    def strike(self, text: str) -> bool:
-        """Count a fault of a topic; True when it has had enough of them to be set aside."""
-        now = self.clock.monotonic_ms()
-        strikes = self._strikes.setdefault(text, deque(maxlen=_STRIKES))
-        strikes.append(now)
-        if len(strikes) < _STRIKES or now - strikes[0] > _STRIKE_WINDOW_MS:
-            return False
-        strikes.clear()
-        self._set_aside[text] = now + _SET_ASIDE_MS
-        return True
 
     async def refuse_topic(self, text: str, reason: str) -> None:
         """Tell that a topic will give nothing."""
@@ -359,7 +339,7 @@ class Conversation:
     async def subscribe(self) -> None:
         """Subscribe to everything, then renew what is asked for, or what got no snapshot."""
         connection = self._connection
-        texts = [text for text in connection.topics if not connection.is_set_aside(text)]
+        texts = [text for text in connection.topics if not connection.strikes.is_set_aside(text)]
         if connection.canary is not None:
             await self._subscribe([connection.canary])
         for first in range(0, len(texts), _TOPICS_A_REQUEST):
@@ -390,7 +370,7 @@ class Conversation:
                 self._asked_twice.add(text)
                 await self._renew(text)
                 continue
-            if self._connection.strike(text):
+            if self._connection.strikes.add(text):
                 await self._connection.refuse_topic(text, "no snapshot, time and again")
             msg = f"no snapshot of {text} within 2 s, twice"
             raise ConversationEndedError(msg)
@@ -508,7 +488,7 @@ class Conversation:
         await self._outbox.put([refused])
         if (found := _TOPIC_IN_FRAME.search(sample)) is not None:
             text = found[1].decode(errors="replace")
-            if text in self._connection.topics and self._connection.strike(text):
+            if text in self._connection.topics and self._connection.strikes.add(text):
                 await self._connection.refuse_topic(text, "unreadable frames, time and again")
         msg = f"unreadable frame: {reason}"[:200]
         raise ConversationEndedError(msg)

@@ -1,0 +1,128 @@
+"""Recordings of a real venue through the whole engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from support.processes import Running, command, running, wait_for
+
+pytestmark = [pytest.mark.recorded, pytest.mark.process]
+
+AUGUST = "replay/binance_usdm/btcusdt_20240808.gz", "replay/binance_usdm/ethusdt_20240808.gz"
+APRIL = (
+    "replay/binance_usdm/btcusdt_20230404.dat.gz",
+    "replay/binance_usdm/btcusdt_20230405.dat.gz",
+)
+HOURS = "candles/binance_usdm_1h"
+
+
+def joined(recordings: Path, files: tuple[str, ...]) -> str:
+    """Name several recordings at once."""
+    return ",".join(str(recordings / file) for file in files)
+
+
+def seconds_of(recordings: Path, files: tuple[str, ...], out: Path) -> list[dict[str, Any]]:
+    """Play recordings and give the symbols document of every second."""
+    done = command(
+        "replay",
+        joined(recordings, files),
+        "--candles",
+        str(recordings / HOURS),
+        "--out",
+        str(out),
+        folder=out.parent,
+        seconds=150,
+    )
+    assert done.returncode == 0, done.stderr
+    return [msgspec.json.decode(line) for line in out.read_bytes().splitlines()]
+
+
+def test_a_replay_gives_the_same_bytes_twice(recordings: Path, tmp_path: Path) -> None:
+    """Two plays of two symbols end in byte-identical score documents, second for second."""
+    seconds_of(recordings, AUGUST, tmp_path / "once.jsonl")
+    seconds_of(recordings, AUGUST, tmp_path / "twice.jsonl")
+    assert (tmp_path / "once.jsonl").read_bytes() == (tmp_path / "twice.jsonl").read_bytes()
+
+
+def test_a_recording_gives_what_it_can_and_says_what_it_cannot(
+    recordings: Path, tmp_path: Path
+) -> None:
+    """After five minutes book and flow have scores; candle history and open interest are absent."""
+    seconds = seconds_of(recordings, APRIL, tmp_path / "april.jsonl")
+    assert len(seconds) > 480
+    last = seconds[-1]["symbols"][0]
+    assert last["symbol"] == "BTCUSDT"
+    assert last["source"] == "replay"
+    assert last["components"]["orderbook"] is not None
+    assert last["components"]["orderflow"] is not None
+    assert last["components"]["technical"] is None
+    assert last["quality"]["technical"]["reason"]
+    assert last["components"]["sentiment"] is None
+    assert last["confluence_score"] is None
+    assert last["reason"]
+    early = seconds[60]["symbols"][0]
+    assert early["components"]["orderbook"] is None
+    assert early["quality"]["orderbook"]["reason"] == "warming_up"
+    prices = {second["symbols"][0]["price"] for second in seconds if second["symbols"][0]["price"]}
+    assert len(prices) > 100
+    assert all(27_000 < price < 29_500 for price in prices)
+    values = [s["symbols"][0]["components"]["orderbook"] for s in seconds]
+    assert len({value for value in values if value is not None}) > 50
+
+
+def test_the_off_market_print_never_becomes_the_price(recordings: Path, tmp_path: Path) -> None:
+    """The INSURANCE_FUND trade of 00:01:14 at 28,722.50 is two percent off the market."""
+    seconds = seconds_of(recordings, APRIL[1:], tmp_path / "april.jsonl")
+    prices = [second["symbols"][0]["price"] for second in seconds[:90]]
+    assert 28_722.5 not in prices
+
+
+@pytest.fixture(scope="module")
+def played(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Virtuoso on a recording of two symbols, played to its end."""
+    with running(
+        tmp_path_factory.mktemp("replay"),
+        "--source",
+        f"replay:{joined(recordings, AUGUST)}",
+        "--speed",
+        "max",
+        "--candles",
+        str(recordings / HOURS),
+    ) as process:
+        wait_for(
+            "the end of the recording",
+            lambda: "the recording has ended" in process.client.get("/api/symbols").text,
+            120,
+        )
+        yield process
+
+
+def test_a_replay_is_served_as_a_replay(played: Running) -> None:
+    """Both symbols, source `replay`, and the end of the recording is said."""
+    answer: dict[str, Any] = played.get("/api/symbols")
+    assert {each["symbol"] for each in answer["symbols"]} == {"BTCUSDT", "ETHUSDT"}
+    assert answer["source"] == "replay"
+    assert answer["status"] == "degraded"
+
+
+def test_after_its_end_a_recording_turns_stale(played: Running) -> None:
+    """The clock goes on, the data do not: nothing stays live."""
+
+    def all_stale() -> bool:
+        records: list[dict[str, Any]] = played.symbols()
+        return all(each["quality"]["price"]["state"] == "stale" for each in records)
+
+    wait_for("stale prices", all_stale, 20)
+
+
+def test_a_folder_plays_every_recording_in_it(recordings: Path, tmp_path: Path) -> None:
+    """Files are merged by receive time."""
+    source = f"replay:{recordings / 'replay/binance_usdm'}"
+    with running(tmp_path, "--source", source, "--speed", "10") as process:
+
+        def has_price() -> bool:
+            return any(each["price"] for each in process.symbols())
+
+        wait_for("a price of the first recording", has_price, 90)

@@ -1,0 +1,265 @@
+"""`virtuoso run` as a user starts it: a real process, the simulator beside it, real signals."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+from support.processes import VIRTUOSO, Running, command, running, wait_for
+from websockets.asyncio.client import connect
+
+pytestmark = pytest.mark.process
+
+COMPONENTS = {"orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"}
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Virtuoso on the simulator, with scores."""
+    with running(tmp_path_factory.mktemp("run")) as process:
+        wait_for("fifteen scores", lambda: len(scored(process)) >= 15, 60)
+        yield process
+
+
+def scored(process: Running) -> list[dict[str, Any]]:
+    """Give the records that have a score."""
+    return [each for each in process.symbols() if each["confluence_score"] is not None]
+
+
+def test_fifteen_symbols_have_scores_within_a_minute(live: Running) -> None:
+    """Each says SIMULATED, has six components and a reason for each one that is missing."""
+    records: list[dict[str, Any]] = scored(live)
+    assert len(records) >= 15
+    for record in records:
+        assert record["source"] == "simulator"
+        assert 0 <= record["confluence_score"] <= 100
+        assert set(record["components"]) == COMPONENTS
+        for name, value in record["components"].items():
+            assert value is not None or record["quality"][name]["reason"]
+    assert len({record["confluence_score"] for record in records}) > len(records) // 2
+
+
+def test_no_score_stands_where_too_little_was_seen(live: Running) -> None:
+    """A null score has a reason and a coverage under the floor; 50 is never a stand-in."""
+    for record in live.symbols():
+        if record["confluence_score"] is None:
+            assert record["reason"]
+            assert record["coverage"] < 0.5
+        assert record["confluence_score"] != 50
+
+
+def test_a_score_comes_apart_to_its_inputs(live: Running) -> None:
+    """The shown contributions add up to the shown score, the exact ones to the exact score."""
+    symbol = str(scored(live)[0]["symbol"])
+    detail: dict[str, Any] = live.get(f"/api/symbols/{symbol}")
+    present = [each for each in detail["components"] if each["score"] is not None]
+    score = detail["record"]["confluence_score"]
+    assert round(50 + sum(each["shown"] for each in present), 2) == score
+    for component in present:
+        parts = [m["contribution"] for m in component["members"] if m["contribution"] is not None]
+        assert sum(parts) == pytest.approx(component["contribution"], abs=0.01)
+    assert detail["explanation"]
+    assert detail["confidence"]["record"] is None
+    assert detail["confidence"]["record_reason"] == "unproven"
+
+
+def test_the_two_dashboards_agree_number_for_number(live: Running) -> None:
+    """Desktop and phone documents of one cycle hold the same records."""
+
+    def same_cycle() -> tuple[dict[str, Any], dict[str, Any]] | None:
+        desktop: dict[str, Any] = live.get("/api/dashboard/data")
+        phone: dict[str, Any] = live.get("/api/dashboard/mobile-data")
+        return (desktop, phone) if desktop["seq"] == phone["seq"] else None
+
+    desktop, phone = wait_for("both documents of one cycle", same_cycle, 10)
+    by_symbol = {each["symbol"]: each for each in desktop["symbols"]}
+    assert {each["symbol"]: each for each in phone["confluence_scores"]} == by_symbol
+    assert phone["market_overview"] == desktop["market_overview"]
+    assert phone["gainers"] == phone["top_gainers"] == desktop["top_movers"]["gainers"]
+    assert phone["symbols"] == phone["top_symbols"] == phone["confluence_scores"]
+    assert phone["regime"] == phone["market_regime"]
+    assert phone["trend_score"] == phone["trend_strength"]
+
+
+def test_candles_of_all_timeframes_are_served(live: Running) -> None:
+    """A thousand closed candles each, contiguous, none of them forming."""
+    symbol = str(scored(live)[0]["symbol"])
+    for timeframe, length in {
+        "1m": 60_000,
+        "5m": 300_000,
+        "30m": 1_800_000,
+        "4h": 14_400_000,
+    }.items():
+        document: dict[str, Any] = live.get(f"/api/symbols/{symbol}/candles?timeframe={timeframe}")
+        opens = [each[0] for each in document["candles"]]
+        assert len(opens) >= 900
+        assert all(b - a == length for a, b in zip(opens, opens[1:], strict=False))
+
+
+def test_the_socket_pushes_changes_in_sequence(live: Running) -> None:
+    """A snapshot, then updates whose `previous` is what came before; prices move."""
+
+    async def listen() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        async with asyncio.timeout(30), connect(f"ws://127.0.0.1:{live.port}/ws") as client:
+            await client.send(b'{"type":"subscribe","form":"rows"}'.decode())
+            async for text in client:
+                found.append(msgspec.json.decode(text))
+                if sum(each["type"] == "update" for each in found) >= 5:
+                    return found
+        return found
+
+    messages = asyncio.run(listen())
+    assert messages[0]["type"] == "snapshot"
+    assert messages[0]["source"] == "simulator"
+    assert len(messages[0]["rows"]) >= 15
+    before = messages[0]["seq"]
+    for message in messages[1:]:
+        if message["type"] == "update":
+            assert message["previous"] == before
+            assert message["seq"] > before
+            before = message["seq"]
+
+
+def test_the_monitor_answers_on_its_own_port(live: Running) -> None:
+    """Status, counters and the symbols document are on MONITORING_PORT."""
+    base = f"http://127.0.0.1:{live.monitoring_port}"
+    status = live.client.get(f"{base}/api/monitoring/status")
+    assert status.status_code == 200
+    assert status.json()["engine"]["symbols_scored"] >= 15
+    assert live.client.get(f"{base}/api/symbols").json()["symbols"]
+
+
+def test_the_log_has_the_lines_for_checking_by_hand(live: Running) -> None:
+    """The owner greps for these two."""
+    wait_for("both lines", lambda: "Cache SET for key: virtuoso:symbols" in live.text(), 40)
+    assert "Computed confluence scores for" in live.text()
+
+
+def test_a_frozen_feed_turns_the_numbers_stale(live: Running) -> None:
+    """Within seconds of the venue's silence no number is live, and it heals by itself."""
+    exchange = exchange_url(live)
+
+    def states() -> set[str]:
+        return {str(each["state"]) for each in live.symbols()} | {
+            str(each["quality"]["price"]["state"])  # type: ignore[index]
+            for each in live.symbols()
+        }
+
+    live.client.post(f"{exchange}/simulator/faults", json={"fault": "freeze"}).raise_for_status()
+    wait_for("nothing live", lambda: "live" not in states(), 20)
+    assert live.get("/api/symbols")["status"] == "degraded"
+    live.client.post(f"{exchange}/simulator/faults", json={"fault": "clear"}).raise_for_status()
+    wait_for("live again", lambda: "live" in states(), 30)
+
+
+def test_a_malformed_frame_is_survived(live: Running) -> None:
+    """It is counted, the connection is recycled, data come again."""
+    exchange = exchange_url(live)
+    live.client.post(f"{exchange}/simulator/faults", json={"fault": "garbage"}).raise_for_status()
+    metrics = f"http://127.0.0.1:{live.monitoring_port}/api/monitoring/metrics"
+
+    def refused() -> bool:
+        return "frame_refused" in live.client.get(metrics).text
+
+    def price_is_live() -> bool:
+        records: list[dict[str, Any]] = live.symbols()
+        return all(each["quality"]["price"]["state"] == "live" for each in records)
+
+    wait_for("the refused frame in the counters", refused, 15)
+    wait_for("live prices", price_is_live, 15)
+
+
+def exchange_url(process: Running) -> str:
+    """Find the simulator that belongs to a running process."""
+    (child,) = psutil.Process(process.process.pid).children()
+    ports = [each.laddr.port for each in child.net_connections("tcp") if each.status == "LISTEN"]
+    return f"http://127.0.0.1:{ports[0]}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C ends engine, servers and simulator, with a socket client attached."""
+    with running(tmp_path) as process:
+        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 60)
+        wait_for("its child", lambda: psutil.Process(process.process.pid).children(), 30)
+        (child,) = psutil.Process(process.process.pid).children()
+        with socket.create_connection(("127.0.0.1", process.port)):
+            assert process.stop(number) < 5
+        assert process.process.returncode == 0
+        wait_for("the simulator to be gone", lambda: not child.is_running(), 5)
+        assert "Traceback" not in process.text()
+
+
+def test_a_killed_run_takes_its_simulator_along(tmp_path: Path) -> None:
+    """After kill -9 nothing is left behind."""
+    with running(tmp_path) as process:
+        wait_for("its child", lambda: psutil.Process(process.process.pid).children(), 30)
+        (child,) = psutil.Process(process.process.pid).children()
+        process.stop(signal.SIGKILL)
+        wait_for("the simulator to be gone", lambda: not child.is_running(), 10)
+
+
+def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
+    """Nothing is started; the message names the port; exit code 78."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with running(tmp_path, env={"APP_PORT": port}) as process:
+            assert process.process.wait(30) == 78
+            assert port in process.text()
+            assert "Traceback" not in process.text()
+
+
+@pytest.mark.parametrize("venue", ["bybit", "binance"])
+def test_a_venue_out_of_reach_says_so_and_shows_no_number(tmp_path: Path, venue: str) -> None:
+    """Within ten seconds in the log and at /health; retried; never a simulated number."""
+    file = tmp_path / "nowhere.toml"
+    file.write_text(
+        '[feed]\nbybit_rest = "http://127.0.0.1:9"\nbinance_rest = "http://127.0.0.1:9"\n', "utf-8"
+    )
+    with running(tmp_path, "--source", venue, "--config", str(file)) as process:
+        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 30)
+        said = f"{venue} cannot be reached"
+        wait_for("the reason at /health", lambda: said in process.client.get("/health").text, 10)
+        assert "venue_unreachable" in process.text()
+        answer = process.get("/api/symbols")
+        assert answer.get("symbols", []) == []
+        assert said in str(answer["reasons"])
+        wait_for("a second try", lambda: process.text().count("venue_unreachable") >= 2, 20)
+
+
+def test_every_command_explains_itself(tmp_path: Path) -> None:
+    """--help works for all commands, and a wrong word gets a usage line."""
+    for words in ([], ["run"], ["exchange"], ["replay"], ["compile"], ["schema"]):
+        assert command(*words, "--help", folder=tmp_path).returncode == 0
+    wrong = command("rum", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "invalid choice" in wrong.stderr
+
+
+def test_a_running_exchange_can_be_used(tmp_path: Path) -> None:
+    """`virtuoso exchange` alone, and `virtuoso run --exchange` on it."""
+    venue = subprocess.Popen(
+        [*VIRTUOSO, "exchange", "--port", "0", "--symbols", "5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+    )
+    try:
+        assert venue.stdout is not None
+        address = msgspec.json.decode(venue.stdout.readline())["exchange"]
+        with running(tmp_path, "--exchange", address) as process:
+            wait_for("five scores", lambda: len(scored(process)) == 5, 60)
+    finally:
+        venue.terminate()
+        venue.wait(10)
+        if venue.stdout is not None:
+            venue.stdout.close()

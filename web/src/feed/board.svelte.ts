@@ -1,0 +1,247 @@
+// What the page holds of the board: rows, ages and the state of the feed behind them.
+
+import type { Limits, Notice, ReplayInfo, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import { ScoreRowColumn as C } from "../wire/types"
+import { EngineClock, LATE_MS, TICK_MS } from "./clock"
+import { CONNECTING, type Feed, feedOf } from "./freshness"
+import { type Held, judgeHeartbeat, judgeSnapshot, judgeUpdate } from "./sequence"
+import { Connection, socketUrl } from "./socket"
+
+const SIX_NULLS = [null, null, null, null, null, null] as const
+
+function noData(row: number): ScoreRow {
+  return [
+    row, null, "no_feed", null, null, SIX_NULLS, null, null, null, null, null, null, null, null, null, null,
+    null, 0, "absent", "absent", "no_feed", null,
+  ]
+}
+
+/** One symbol. `data` is replaced whole: one signal a row, not one a field. */
+export class Row {
+  readonly symbol: string
+  venue: string
+  source: Source
+  data: ScoreRow = $state.raw(noData(0))
+
+  constructor(named: RowSymbol) {
+    this.symbol = named.symbol
+    this.venue = named.venue
+    this.source = named.source
+  }
+}
+
+/** At most this often a new snapshot is asked for while none has come, milliseconds. */
+const ASK_AGAIN_MS = 2_000
+
+export class Board {
+  rows: readonly Row[] = $state.raw([])
+  notices: readonly Notice[] = $state.raw([])
+  limits: Limits | null = $state.raw(null)
+  replay: ReplayInfo | null = $state.raw(null)
+  source: Source | null = $state.raw(null)
+  simulated = $state.raw(false)
+  feed: Feed = $state.raw(CONNECTING)
+  /** Engine's clock at the last tick, milliseconds UTC. */
+  now = $state.raw(0)
+  /** Counts the page's own seconds. */
+  ticks = $state.raw(0)
+  /** Counts snapshots: rows may have come and gone. */
+  snapshots = $state.raw(0)
+
+  readonly clock = new EngineClock()
+  readonly #page: "desktop" | "mobile"
+  readonly #connection: Connection
+  readonly #pending = new Map<number, ScoreRow>()
+  #byNumber = new Map<number, Row>()
+  #held: Held | null = null
+  #connected = false
+  #slept = false
+  #newest: number | null = null
+  #askedAt: number | null = null
+  #frame = 0
+  #tickedAt = performance.now()
+  #reported = false
+
+  constructor(page: "desktop" | "mobile", hz: number) {
+    this.#page = page
+    this.#connection = new Connection(
+      socketUrl(window.location),
+      { type: "subscribe", form: "rows", hz },
+      { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
+    )
+  }
+
+  /** Connect, and tick each second until the returned function is called. */
+  start(): () => void {
+    const timer = setInterval(() => this.tick(), TICK_MS)
+    const onVisible = (): void => {
+      if (document.visibilityState === "visible") this.#wake()
+    }
+    const onOnline = (): void => this.#connection.hurry()
+    document.addEventListener("visibilitychange", onVisible)
+    window.addEventListener("online", onOnline)
+    this.#connection.open()
+    return () => {
+      clearInterval(timer)
+      document.removeEventListener("visibilitychange", onVisible)
+      window.removeEventListener("online", onOnline)
+      this.#connection.close()
+    }
+  }
+
+  row(symbol: string): Row | undefined {
+    return this.rows.find((row) => row.symbol === symbol)
+  }
+
+  receive(message: ServerMessage): void {
+    switch (message.type) {
+      case "snapshot":
+        if (judgeSnapshot(this.#held, message) === "apply") this.#replace(message)
+        break
+      case "update":
+        this.#update(message)
+        break
+      case "heartbeat": {
+        const at = performance.now()
+        if (judgeHeartbeat(this.#held, message) === "resync") this.#ask(at)
+        else if (this.#held !== null) {
+          this.#held = { ...this.#held, beat: message.seq }
+          this.clock.beat(message.now, message.engine_ms, at)
+          this.#refresh(at)
+        }
+        break
+      }
+      case "market_update":
+      case "pong":
+      case "error":
+        break
+    }
+  }
+
+  tick(): void {
+    const at = performance.now()
+    if (at - this.#tickedAt > TICK_MS + LATE_MS) this.#slept = this.#held !== null
+    this.#tickedAt = at
+    if (this.#slept && document.visibilityState === "visible") this.#ask(at)
+    this.#connection.watch()
+    this.ticks += 1
+    this.#refresh(at)
+  }
+
+  #wake(): void {
+    this.#slept = this.#held !== null
+    this.#connection.hurry()
+    const at = performance.now()
+    this.#ask(at)
+    this.#refresh(at)
+  }
+
+  #onConnected(yes: boolean): void {
+    this.#connected = yes
+    this.#askedAt = null
+    this.#refresh(performance.now())
+  }
+
+  #ask(at: number): void {
+    if (!this.#connected || (this.#askedAt !== null && at - this.#askedAt < ASK_AGAIN_MS)) return
+    this.#askedAt = at
+    this.#connection.send({ type: "resync" })
+  }
+
+  #replace(message: Snapshot): void {
+    const at = performance.now()
+    const known = new Map(this.rows.map((row) => [row.symbol, row]))
+    const byNumber = new Map<number, Row>()
+    for (const named of message.symbols) {
+      const row = known.get(named.symbol) ?? new Row(named)
+      row.venue = named.venue
+      row.source = named.source
+      byNumber.set(named.row, row)
+    }
+    this.#newest = null
+    const given = new Set<number>()
+    for (const data of message.rows) {
+      given.add(data[C.row])
+      this.#note(data)
+      const row = byNumber.get(data[C.row])
+      if (row !== undefined) row.data = data
+    }
+    for (const [index, row] of byNumber) if (!given.has(index)) row.data = noData(index)
+    this.#pending.clear()
+    this.#byNumber = byNumber
+    this.#held = { epoch: message.epoch, seq: message.seq, beat: message.seq }
+    this.#slept = false
+    this.#askedAt = null
+    this.clock.anchor(message.now, at, message.limits.heartbeat_ms)
+    this.rows = [...byNumber.values()]
+    this.limits = message.limits
+    this.notices = message.notices
+    this.replay = message.replay
+    this.source = message.source
+    this.simulated = message.source === "simulator" || message.symbols.some((named) => named.source === "simulator")
+    this.snapshots += 1
+    this.#connection.settled()
+    this.#refresh(at)
+    this.#report()
+  }
+
+  #update(message: Update): void {
+    const verdict = judgeUpdate(this.#held, message)
+    if (verdict === "resync") this.#ask(performance.now())
+    if (verdict !== "apply" || this.#held === null) return
+    this.#held = { ...this.#held, seq: message.seq }
+    if (message.notices !== null) this.notices = message.notices
+    if (message.source !== this.source) {
+      this.source = message.source
+      this.simulated ||= message.source === "simulator"
+    }
+    for (const data of message.rows) {
+      this.#pending.set(data[C.row], data)
+      this.#note(data)
+    }
+    this.#frame ||= requestAnimationFrame(() => this.#paint())
+  }
+
+  #paint(): void {
+    this.#frame = 0
+    for (const [index, data] of this.#pending) {
+      const row = this.#byNumber.get(index)
+      if (row !== undefined) row.data = data
+    }
+    this.#pending.clear()
+  }
+
+  #note(data: ScoreRow): void {
+    const at = data[C.price_as_of]
+    if (at !== null && (this.#newest === null || at > this.#newest)) this.#newest = at
+  }
+
+  #refresh(at: number): void {
+    this.now = this.clock.now(at)
+    this.feed = feedOf({
+      connected: this.#connected,
+      held: this.#held !== null,
+      silent: this.clock.silent(at),
+      slept: this.#slept,
+      silence: this.clock.silence(at),
+      now: this.now,
+      newest: this.#newest,
+      limits: this.limits,
+    })
+  }
+
+  /** Says once over the socket how long this page took to its first live row. */
+  #report(): void {
+    if (this.#reported || this.rows.length === 0) return
+    this.#reported = true
+    requestAnimationFrame(() => {
+      const painted = performance.getEntriesByName("first-contentful-paint")[0]
+      this.#connection.send({
+        type: "timing",
+        page: this.#page,
+        first_paint_ms: painted?.startTime ?? performance.now(),
+        first_row_ms: performance.now(),
+      })
+    })
+  }
+}

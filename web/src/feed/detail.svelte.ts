@@ -1,0 +1,42 @@
+// The symbol a reader has opened, read again every two seconds while it is open.
+
+import type { SymbolDetail } from "../wire/types"
+import { DocumentError, fetchDetail } from "./documents"
+
+const EVERY_MS = 2_000
+
+export class OpenSymbol {
+  readonly symbol: string
+  detail: SymbolDetail | null = $state.raw(null)
+  /** Why the last request failed; null when it did not. */
+  failure: string | null = $state.raw(null)
+  readonly #abort = new AbortController()
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(symbol: string) {
+    this.symbol = symbol
+  }
+
+  /** Read until the returned function is called. */
+  start(): () => void {
+    void this.#read()
+    return () => {
+      this.#abort.abort()
+      clearTimeout(this.#timer)
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const detail = await fetchDetail(this.symbol, this.#abort.signal)
+      const held = this.detail
+      const older = held !== null && held.epoch === detail.epoch && detail.seq < held.seq
+      if (!older) this.detail = detail
+      this.failure = null
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      this.failure = error instanceof DocumentError ? error.message : "no answer from the server"
+    }
+    if (!this.#abort.signal.aborted) this.#timer = setTimeout(() => void this.#read(), EVERY_MS)
+  }
+}

@@ -1,0 +1,55 @@
+// Documents of the REST interface, each request with a deadline.
+
+import type { CandlesDocument, HealthDocument, Problem, ScoreHistoryDocument, SymbolDetail } from "../wire/types"
+
+const DEADLINE_MS = 5_000
+
+/** A request that failed, in words a reader understands. */
+export class DocumentError extends Error {
+  readonly status: number
+
+  constructor(message: string, status: number) {
+    super(message)
+    this.status = status
+  }
+}
+
+async function get<T>(path: string, signal: AbortSignal): Promise<T> {
+  const response = await fetch(path, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+    headers: { accept: "application/json" },
+  })
+  if (!response.ok) throw new DocumentError(await refusal(response), response.status)
+  return (await response.json()) as T
+}
+
+async function refusal(response: Response): Promise<string> {
+  try {
+    const problem = (await response.json()) as Partial<Problem> & { reasons?: readonly string[] }
+    return problem.detail ?? problem.title ?? problem.reasons?.join("; ") ?? `answer ${response.status}`
+  } catch {
+    return `answer ${response.status}`
+  }
+}
+
+function symbolPath(symbol: string): string {
+  return `/api/symbols/${encodeURIComponent(symbol)}`
+}
+
+export function fetchDetail(symbol: string, signal: AbortSignal): Promise<SymbolDetail> {
+  return get(symbolPath(symbol), signal)
+}
+
+export function fetchCandles(symbol: string, timeframe: string, signal: AbortSignal): Promise<CandlesDocument> {
+  return get(`${symbolPath(symbol)}/candles?timeframe=${encodeURIComponent(timeframe)}`, signal)
+}
+
+export function fetchScores(symbol: string, signal: AbortSignal): Promise<ScoreHistoryDocument> {
+  return get(`${symbolPath(symbol)}/scores`, signal)
+}
+
+/** The health document; it comes with 503 too, and is as true then. */
+export async function fetchHealth(signal: AbortSignal): Promise<HealthDocument> {
+  const response = await fetch("/health", { signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]) })
+  return (await response.json()) as HealthDocument
+}
