@@ -59,7 +59,7 @@ test: $(VENV)/.dev-stamp web ## install what the tests need and run all of them
 	$(BIN)/python -m pytest -q -rs tests
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
-	$(BIN)/python -m benchmarks
+	cd tests && $(abspath $(BIN))/python -m benchmarks
 
 lock: $(VENV)/.dev-stamp ## compile the lock files (hashes, no index lines)
 	@for set in run dev web; do \

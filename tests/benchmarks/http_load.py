@@ -1,22 +1,21 @@
 """A load generator in a process of its own: keep-alive connections that ask again and again.
 
-usage: http_load.py PORT PATH CONNECTIONS REQUESTS; prints the seconds it took.
+usage: http_load.py PATH CONNECTIONS REQUESTS TURNS PORT PORT ...
+Loads the ports in turns and prints a line a turn: the seconds each port took, in the order given.
 """
 
 import asyncio
 import sys
 import time
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-async def main(port: int, path: str, connections: int, requests: int) -> float:
-    """Send `requests` GETs over `connections` connections; give the seconds from first to last.
+
+async def load(streams: list[Stream], request: bytes, requests: int) -> float:
+    """Send `requests` GETs over the connections; give the seconds from first to last.
 
     Raises RuntimeError for an answer that is not 200.
     """
-    request = (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n"
-    ).encode()
-    streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
     left = requests
 
     async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,15 +29,31 @@ async def main(port: int, path: str, connections: int, requests: int) -> float:
                 raise RuntimeError(message)
             length = head.split(b"content-length:")[1].split(b"\r\n")[0]
             await reader.readexactly(int(length))
-        writer.close()
 
     begun = time.perf_counter()
     await asyncio.gather(*(ask(*stream) for stream in streams))
     return time.perf_counter() - begun
 
 
+async def main(path: str, connections: int, requests: int, turns: int, ports: list[int]) -> None:
+    """Load the ports in turns, every second turn the other way round; the first one warms up."""
+    streams = {
+        port: [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
+        for port in ports
+    }
+    lines = (f"GET {path} HTTP/1.1", "Host: 127.0.0.1:8003", "Accept: application/json", "", "")
+    request = "\r\n".join(lines).encode()
+    for turn in range(turns + 1):
+        order = ports if turn % 2 else ports[::-1]
+        took = {port: await load(streams[port], request, requests) for port in order}
+        if turn:
+            print(*(took[port] for port in ports))  # noqa: T201
+    for each in streams.values():
+        for _, writer in each:
+            writer.close()
+
+
 if __name__ == "__main__":
-    port_text, path_text, connections_text, requests_text = sys.argv[1:]
-    print(  # noqa: T201
-        asyncio.run(main(int(port_text), path_text, int(connections_text), int(requests_text)))
-    )
+    path_text, *numbers = sys.argv[1:]
+    connection_count, request_count, turn_count, *port_numbers = map(int, numbers)
+    asyncio.run(main(path_text, connection_count, request_count, turn_count, port_numbers))

@@ -12,6 +12,7 @@ import numpy as np
 from virtuoso.domain.instruments import Instrument, Symbol, Venue
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.market.candles import Bars
 from virtuoso.market.market import Market
 
 MIDNIGHT = 1_700_006_400_000
@@ -90,3 +91,15 @@ def market_of(histories: Mapping[Timeframe, Sequence[Candle]]) -> Market:
     for timeframe, candles in histories.items():
         market.candles.replace(timeframe, candles)
     return market
+
+
+def mirrored(bars: Bars) -> Bars:
+    """The same candles with every log price negated."""
+    return Bars(
+        open=-bars.open,
+        high=-bars.low,
+        low=-bars.high,
+        close=-bars.close,
+        volume=bars.volume,
+        close_time=bars.close_time,
+    )

@@ -98,9 +98,11 @@ def running(folder: Path, *arguments: str, env: dict[str, str] | None = None) ->
             cwd=folder,
             env=os.environ | ports | (env or {}),
         )
+    started = Running(process, port, monitoring_port, log)
     try:
-        yield Running(process, port, monitoring_port, log)
+        yield started
     finally:
+        started.client.close()
         if process.poll() is None:
             process.kill()
             process.wait(10)

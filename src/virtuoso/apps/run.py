@@ -3,8 +3,9 @@
 import asyncio
 import random
 import signal
+import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -131,7 +132,22 @@ async def run(settings: Settings, options: RunOptions) -> None:
     host = settings.app.address
     clock = SystemClock()
     rng = random.Random()  # noqa: S311 - spreads retries in time, nothing secret
-    pages, watch = bind(host, settings.app.port), bind(host, settings.app.monitoring_port)
+    with (
+        closing(bind(host, settings.app.port)) as pages,
+        closing(bind(host, settings.app.monitoring_port)) as watch,
+    ):
+        await _serve(settings, options, clock, rng, pages, watch)
+
+
+async def _serve(
+    settings: Settings,
+    options: RunOptions,
+    clock: Clock,
+    rng: random.Random,
+    pages: socket.socket,
+    watch: socket.socket,
+) -> None:
+    """Run everything on two bound sockets until a signal comes."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -157,7 +173,8 @@ async def run(settings: Settings, options: RunOptions) -> None:
     async with _source(settings, options, clock, rng) as source:
         engine = build_engine(settings, options, source, clock, publisher, rng)
         log.info("started", source=options.source, version=version("virtuoso"))
-        log.info("open_in_a_browser", address=f"http://{host}:{pages.getsockname()[1]}/")
+        name, port = pages.getsockname()[:2]
+        log.info("open_in_a_browser", address=f"http://{name}:{port}/")
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(engine.run()),

@@ -26,7 +26,7 @@ from virtuoso.engine.view import CycleView, Value
 from virtuoso.engine.warmup import CandleHistory, DerivativesHistory
 from virtuoso.market.door import Action, Door
 from virtuoso.market.market import Market
-from virtuoso.market.overview import MarketSummary, Overview, overview
+from virtuoso.market.overview import BARS, MarketSummary, Overview, overview
 from virtuoso.scoring.definition import Definition
 
 __all__ = [
@@ -234,7 +234,8 @@ class Pipeline:
             if fresh:
                 tickers.append(view.turnover_24h)
             series = lane.market.candles[Timeframe.M30]
-            closes = [] if series.gap else [each.close for each in series.closed]
+            newest = [] if series.gap else series.closed[-BARS - 1 :]
+            closes = [each.close for each in newest]
             summaries.append(
                 MarketSummary(
                     symbol=str(instrument.symbol),

@@ -88,7 +88,7 @@ def candle(minute: int = 0, **changes: object) -> Candle:
 
 def test_an_instrument_that_nobody_asked_for_is_dropped(entrance: Entrance) -> None:
     """And counted by kind and reason."""
-    stranger = MarketEvent[MarketData](ETH, trade(), Millis(NOON), Millis(NOON))
+    stranger: MarketEvent[MarketData] = MarketEvent(ETH, trade(), Millis(NOON), Millis(NOON))
     assert entrance.door.judge(stranger, entrance.book) == Verdict(Action.DROP, "not_subscribed")
     assert entrance.door.counters == {("Trade", "not_subscribed"): 1}
 
@@ -257,7 +257,7 @@ def test_a_slow_fall_is_no_jump(entrance: Entrance) -> None:
 def test_a_quote_out_of_bounds_is_dropped(entrance: Entrance, number: float) -> None:
     """Each of the four numbers."""
     for name in ("bid", "ask", "bid_quantity", "ask_quantity"):
-        broken = replace(quote(), **{name: number})
+        broken = replace(quote(), **{name: number})  # type: ignore[arg-type]
         assert entrance.judge(broken) == Verdict(Action.DROP, "bounds")
 
 
@@ -409,7 +409,7 @@ def test_sound_fields_pass(entrance: Entrance) -> None:
 )
 def test_an_impossible_candle_is_dropped(entrance: Entrance, changes: dict[str, object]) -> None:
     """Off the grid, out of its own range, negative, or more taken than traded."""
-    assert entrance.judge(candle(**changes)) == Verdict(Action.DROP, "bounds")
+    assert entrance.judge(candle(0, **changes)) == Verdict(Action.DROP, "bounds")
 
 
 def test_candles_follow_each_other(entrance: Entrance) -> None:

@@ -110,12 +110,13 @@ def test_a_snapshot_replaces_everything_whatever_its_sequence(book: OrderBook) -
 
 def test_a_snapshot_heals_and_is_counted(book: OrderBook) -> None:
     """Gaps and resyncs count up, and the time since which it is whole moves."""
-    assert book.synced_since == 1_000
-    assert book.resyncs == 0
+    assert (book.synced_since, book.resyncs) == (1_000, 0)
     book.apply(delta(42), at(2_000))
-    assert book.synced_since is None
+    lost = book.synced_since
+    assert lost is None
     assert book.apply(snapshot(50), at(3_000)) is None
-    assert (book.gaps, book.resyncs, book.synced_since, book.reason) == (1, 1, 3_000, None)
+    healed = (book.gaps, book.resyncs, book.synced_since, book.reason)
+    assert healed == (1, 1, 3_000, None)
 
 
 def test_a_crossed_book_is_never_served(book: OrderBook) -> None:
@@ -128,9 +129,9 @@ def test_a_crossed_book_is_never_served(book: OrderBook) -> None:
 
 def test_a_locked_book_is_allowed_and_flagged(book: OrderBook) -> None:
     """Best bid equal to best ask happens."""
-    assert not book.locked
+    before = book.locked
     assert book.apply(delta(bids=[(101.0, 1.0), (98.0, 0.0)]), at(2)) is None
-    assert book.locked
+    assert (before, book.locked) == (False, True)
 
 
 def test_a_side_longer_than_its_depth_proves_a_lost_update(book: OrderBook) -> None:

@@ -17,6 +17,7 @@ export interface CandlesDocument {
   reason: Reason | null
   epoch: string
   seq: number
+  reasons: readonly string[]
 }
 
 /** One component taken apart. */
@@ -343,6 +344,7 @@ export interface ScoreHistoryDocument {
   points: readonly ScorePoint[]
   epoch: string
   seq: number
+  reasons: readonly string[]
 }
 
 /** `[time, score or null]`. */

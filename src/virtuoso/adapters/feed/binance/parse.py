@@ -33,6 +33,7 @@ Instruments: TypeAlias = Mapping[str, Instrument]
 Parsed: TypeAlias = MarketEvent[MarketData] | frames.Depth | None
 """A fact, a difference of a book, or None: not of an instrument or a kind that we take."""
 
+_TIMEFRAMES: Final[Mapping[str, Timeframe]] = {each.value: each for each in Timeframe}
 USD_MARGINED: Final = 1
 """`st` of the contracts that settle in dollars; 2 are those that settle in coins."""
 
@@ -150,7 +151,9 @@ def _to_candle(data: Frame, instruments: Instruments, receive_time: Millis) -> P
     if instrument is None or message.contract != USD_MARGINED:
         return None
     row = message.row
-    timeframe = Timeframe(row.interval)
+    timeframe = _TIMEFRAMES.get(row.interval)
+    if timeframe is None:
+        return None
     prices = (row.open, row.high, row.low, row.close)
     start = Millis(row.start)
     candle: Candle | FormingCandle

@@ -1,0 +1,31 @@
+"""`make bench`: every ratio of docs/performance.md, measured in one run."""
+
+import platform
+import sys
+from importlib.metadata import version
+
+from benchmarks import bench_frames, bench_http, bench_scoring
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
+
+
+def main() -> None:
+    """Measure and print; the exit code says nothing, machines are shared."""
+    table = Table(title="Ratios, ours against the reference, CPU time unless said")
+    for heading in ("", "what", "against", "ratio", "target", "spread"):
+        table.add_column(heading)
+    for bench in (bench_frames, bench_scoring, bench_http):
+        for row in bench.rows():
+            table.add_row(
+                row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread
+            )
+    console = Console(width=150)
+    console.print(table)
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    console.print(f"Python {platform.python_version()}, {versions}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
