@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from benchmarks.report import Row
 
+from benchmarks.report import Row
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
@@ -69,7 +69,7 @@ async def measure() -> list[Row]:
 
     tasks.append(asyncio.create_task(beats()))
     async with asyncio.timeout(10):
-        while follower.hot(keys.SYMBOLS).reason is not None:
+        while follower.hot(keys.SYMBOLS).reason is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     body = follower.hot(keys.SYMBOLS).body
     _, headers, _ = Snapshot(follower).hot(keys.SYMBOLS).choose(b"", b"")

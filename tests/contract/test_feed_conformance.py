@@ -94,11 +94,25 @@ def topic_of(text: str) -> TopicName | None:
     return None
 
 
+class EveryTopic(dict[str, TopicName]):
+    """Every topic of the kinds that we take, as if all had been subscribed to."""
+
+    def get(self, key: str, default: object = None) -> Any:
+        """What a topic stands for."""
+        return topic_of(key) or default
+
+
 def read_bybit(frame: str | bytes) -> Sequence[MarketEvent[MarketData]]:
     """The events of a frame, whatever its topic."""
-    envelope = bybit.read_envelope(frame)
-    name = None if envelope.topic is None else topic_of(envelope.topic)
-    return [] if name is None else bybit.to_events(name, envelope, NOW)
+    read = bybit.read_frame(frame, EveryTopic(), NOW)
+    return read.events if isinstance(read, bybit.DataFrame) else []
+
+
+def answer_of(frame: str | bytes) -> bybit.Answer:
+    """A frame that is an answer."""
+    read = bybit.read_frame(frame, EveryTopic(), NOW)
+    assert isinstance(read, bybit.Answer)
+    return read
 
 
 def read_binance(frame: str | bytes) -> binance.Parsed:
@@ -265,8 +279,8 @@ def test_w4_acknowledgements_and_pongs_are_no_liquidations(conformance: Path) ->
     """One acknowledgement, four pongs in the pong's own form."""
     path = conformance / "mini_fintickstreams" / "BybitLinearWsLiquidation.jsonl"
     lines = path.read_text().splitlines()
-    answers = [bybit.read_envelope(line) for line in lines]
-    assert [answer.ret_msg for answer in answers] == ["", "pong", "pong", "pong", "pong"]
+    answers = [answer_of(line) for line in lines]
+    assert [answer.message for answer in answers] == ["", "pong", "pong", "pong", "pong"]
     assert [answer.op for answer in answers] == ["subscribe", *["ping"] * 4]
     assert all(not read_bybit(line) for line in lines)
 
@@ -342,9 +356,9 @@ def test_w6_rest_samples_of_the_documentation_decode(conformance: Path) -> None:
 def test_w7_a_failed_subscription_is_read_as_one(conformance: Path) -> None:
     """And the data samples that are true to the wire decode."""
     folder = conformance / "nautilus_trader" / "bybit"
-    failure = bybit.read_envelope((folder / "ws_subscription_failure.json").read_bytes())
+    failure = answer_of((folder / "ws_subscription_failure.json").read_bytes())
     assert (failure.success, failure.op) == (False, "subscribe")
-    assert bybit.read_envelope((folder / "ws_subscription_ack.json").read_bytes()).success
+    assert answer_of((folder / "ws_subscription_ack.json").read_bytes()).success
     (formed,) = read_bybit((folder / "ws_kline.json").read_bytes())
     assert isinstance(formed.data, (Candle, FormingCandle))
     (ticker,) = read_bybit((folder / "ws_ticker_linear.json").read_bytes())

@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,7 @@ def test_candles_of_all_timeframes_are_served(live: Running) -> None:
         document: dict[str, Any] = live.get(f"/api/symbols/{symbol}/candles?timeframe={timeframe}")
         opens = [each[0] for each in document["candles"]]
         assert len(opens) >= 900
-        assert all(b - a == length for a, b in zip(opens, opens[1:], strict=False))
+        assert all(b - a == length for a, b in pairwise(opens))
 
 
 def test_the_socket_pushes_changes_in_sequence(live: Running) -> None:
@@ -176,9 +178,22 @@ def test_a_malformed_frame_is_survived(live: Running) -> None:
     wait_for("live prices", price_is_live, 15)
 
 
+def exchange_of(process: Running) -> psutil.Process:
+    """Wait for the simulator that belongs to a running process."""
+
+    def find() -> psutil.Process | None:
+        for child in psutil.Process(process.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "exchange" in child.cmdline():
+                    return child
+        return None
+
+    return wait_for("the simulator", find, 30)
+
+
 def exchange_url(process: Running) -> str:
-    """Find the simulator that belongs to a running process."""
-    (child,) = psutil.Process(process.process.pid).children()
+    """Give the address of its simulator."""
+    child = exchange_of(process)
     ports = [each.laddr.port for each in child.net_connections("tcp") if each.status == "LISTEN"]
     return f"http://127.0.0.1:{ports[0]}"
 
@@ -188,8 +203,7 @@ def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> 
     """Ctrl-C ends engine, servers and simulator, with a socket client attached."""
     with running(tmp_path) as process:
         wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 60)
-        wait_for("its child", lambda: psutil.Process(process.process.pid).children(), 30)
-        (child,) = psutil.Process(process.process.pid).children()
+        child = exchange_of(process)
         with socket.create_connection(("127.0.0.1", process.port)):
             assert process.stop(number) < 5
         assert process.process.returncode == 0
@@ -200,8 +214,7 @@ def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> 
 def test_a_killed_run_takes_its_simulator_along(tmp_path: Path) -> None:
     """After kill -9 nothing is left behind."""
     with running(tmp_path) as process:
-        wait_for("its child", lambda: psutil.Process(process.process.pid).children(), 30)
-        (child,) = psutil.Process(process.process.pid).children()
+        child = exchange_of(process)
         process.stop(signal.SIGKILL)
         wait_for("the simulator to be gone", lambda: not child.is_running(), 10)
 

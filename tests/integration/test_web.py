@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import socket as sockets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
+import msgspec
+import psutil
 import pytest
 import structlog
 from support.web_site import DEADLINE_S, Site, a_site, eventually, hear, say
@@ -15,10 +17,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from virtuoso.domain.errors import SettingsError
 from virtuoso.testing import wire_messages as make
+from virtuoso.testing.fake_clock import START
 from virtuoso.web.app import HOT_PATHS
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind
-from virtuoso.wire.messages import COMPONENT_ORDER, MobileDocument, ScoreRow
+from virtuoso.wire.messages import COMPONENT_ORDER, BoardState, MobileDocument, ScoreRow
 
 SCORE = ScoreRow.__struct_fields__.index("score")
 HOT = tuple(HOT_PATHS)
@@ -61,8 +64,8 @@ async def test_a_hot_document_is_served_as_the_very_bytes_that_were_published(
     assert answer.headers["content-type"] == "application/json"
 
 
-def _body(site: Site, path: str) -> object:
-    builders = {
+def _body(site: Site, path: str) -> msgspec.Struct:
+    builders: dict[str, Callable[[BoardState], msgspec.Struct]] = {
         "/api/symbols": make.symbols_document,
         "/api/dashboard/data": make.dashboard_document,
         "/api/dashboard/mobile-data": make.mobile_document,
@@ -75,7 +78,7 @@ def _body(site: Site, path: str) -> object:
 async def test_a_known_validator_gets_304_and_a_new_body_a_new_one(
     site: Site, path: str, encoding: str
 ) -> None:
-    """Whoever holds the newest bytes gets none; after a change the old validator is worth nothing."""
+    """Whoever holds the newest bytes gets none; a change makes the old validator worthless."""
     first = await site.http.get(path, headers={"accept-encoding": encoding})
     asked = {"accept-encoding": encoding, "if-none-match": f'"other", {first.headers["etag"]}'}
     second = await site.http.get(path, headers=asked)
@@ -368,7 +371,7 @@ async def test_before_the_engine_every_document_is_503_and_then_200() -> None:
 async def test_silence_of_the_engine_turns_documents_stale_within_three_seconds(
     site: Site,
 ) -> None:
-    """At the limit all is well; past it nothing is live, the reason says since when, 503 in health."""
+    """At the limit all is well; past it nothing is live, and the reason says since when."""
     site.clock.advance(3_000)
     fresh = (await site.http.get("/api/symbols")).json()
     assert fresh["status"] == "success"
@@ -463,9 +466,9 @@ async def test_the_records_form_gives_one_object_per_changed_symbol(site: Site) 
     await site.engine.publish(make.a_row(0, score=71.0), make.a_row(1, score=72.0))
     update = await hear(socket, "market_update")
     assert (update["symbol"], update["data"]["confluence_score"]) == ("BTCUSDT", 71.0)
-    assert (update["seq"], update["source"], update["as_of"]) == (2, "simulator", make.START)
+    assert (update["seq"], update["source"], update["as_of"]) == (2, "simulator", START)
     assert set(update["data"]["components"]) == set(COMPONENT_ORDER)
-    assert update["data"]["quality"]["sentiment"]["reason"] == "no_feed"
+    assert update["data"]["quality"]["components.sentiment"]["reason"] == "no_feed"
 
 
 async def test_a_changed_row_is_encoded_once_however_many_clients_read_it(site: Site) -> None:
@@ -575,13 +578,13 @@ async def test_the_heartbeat_says_when_the_engine_is_silent_and_its_clock_stands
     await hear(socket, "snapshot")
     site.clock.advance(2_999)
     beat = await _beat_of(site, 2_999)
-    assert beat["now"] == make.START + 2_999
+    assert beat["now"] == START + 2_999
     site.clock.advance(2)
     beat = await _beat_of(site, 3_001)
-    assert beat["now"] == make.START + 3_000
+    assert beat["now"] == START + 3_000
     site.clock.advance(60_000)
     beat = await _beat_of(site, 63_001)
-    assert beat["now"] == make.START + 3_000
+    assert beat["now"] == START + 3_000
 
 
 async def _beat_of(site: Site, engine_ms: int) -> dict[str, int]:
@@ -634,9 +637,16 @@ async def test_a_client_that_never_reads_is_cut_off_while_others_go_on() -> None
                 assert scores < 2_000, "nobody was evicted"
         assert [entry["event"] for entry in logs].count("client_evicted") == 1
         await eventually(lambda: len(site.app.hub.clients) == 1)
+        await eventually(lambda: len(_accepted(site)) == 1, "the end of the deaf connection")
         deaf.close()
         await site.engine.publish(make.a_row(0, score=77.0))
         assert (await hear(reader, "update"))["rows"][0][SCORE] == 77.0
+
+
+def _accepted(site: Site) -> list[int]:
+    """The server's ends of its socket connections, by file number."""
+    mine = psutil.Process().net_connections("tcp")
+    return [each.fd for each in mine if each.raddr and each.laddr.port == site.port]
 
 
 async def _deaf_client(site: Site) -> sockets.socket:

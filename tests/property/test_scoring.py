@@ -58,7 +58,7 @@ def test_agreement_at_a_is_at_least_a(a: float, proportions: list[float]) -> Non
 def test_mirrored_views_give_the_mirrored_score(
     scores: list[float | None], proportions: list[float]
 ) -> None:
-    """s -> 100 - s for all six gives 100 - score, and every contribution its negative."""
+    """Turning s into 100 - s for all six turns the score and every contribution."""
     definition = custom(proportions)
     one = score_of(scores, definition)
     other = score_of([None if s is None else 100.0 - s for s in scores], definition)
@@ -186,16 +186,17 @@ def test_every_factor_of_confidence_is_a_share(
 ) -> None:
     """All within 0..1, and none changes when the scores are mirrored."""
     definition = custom(proportions)
-    present = {
-        name: replace(part, freshness=each)
-        for (name, part), each in zip(views([*scores]).items(), fresh, strict=True)
+    present = [
+        replace(part, freshness=each)
+        for part, each in zip(views([*scores]).values(), fresh, strict=True)
         if isinstance(part, ComponentScore)
-    }
-    result = confidence(present, definition.weights, 1.0, None)
+    ]
+    shares = [definition.weights[part.name] for part in present]
+    result = confidence(present, shares, 1.0, None)
     for value in (result.value, result.agreement, result.completeness, result.freshness):
         assert -1e-12 <= value <= 1.0 + 1e-12
-    turned = {name: replace(part, score=100.0 - part.score) for name, part in present.items()}
-    mirrored = confidence(turned, definition.weights, 1.0, None)
+    turned = [replace(part, score=100.0 - part.score) for part in present]
+    mirrored = confidence(turned, shares, 1.0, None)
     assert mirrored.value == pytest.approx(result.value, abs=1e-9)
 
 

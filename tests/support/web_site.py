@@ -28,7 +28,7 @@ async def eventually(condition: Callable[[], object], what: str = "the condition
     """Wait until something holds; fail with its name when it does not within the deadline."""
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 (any condition, not only one that announces itself)
                 await asyncio.sleep(0.005)
     except TimeoutError:
         message = f"{what} did not come true within {DEADLINE_S:g} s"

@@ -57,6 +57,7 @@ class Sentiment:
         self._interest = _Follower(200, RankKind.SIZES, 100, 50)
         self._ratio_seen: tuple[Millis, int] | None = None
         self._ratio_ranked: Ranked | None = None
+        self._readings: tuple[Reading, ...] = ()
         self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
@@ -75,7 +76,9 @@ class Sentiment:
             self._read_ratio(at, market),
             self._read_interest(at, market),
         )
-        self._result = pool(self.name, self.rho, list(zip(self.table, readings, strict=True)))
+        if readings != self._readings:
+            self._readings = readings
+            self._result = pool(self.name, self.rho, list(zip(self.table, readings, strict=True)))
 
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:  # noqa: ARG002
         """Give the score as of the last grid second."""

@@ -5,7 +5,7 @@ go through one door, in the order in which they came.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -16,7 +16,6 @@ from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
     FormingCandle,
-    Levels,
     Liquidation,
     MarketData,
     MarketEvent,
@@ -27,10 +26,8 @@ from virtuoso.domain.market_data import (
     TradeKind,
 )
 from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
-from virtuoso.market.order_book import BookFault, OrderBook
+from virtuoso.market.order_book import LARGEST, BookFault, OrderBook
 
-LARGEST: Final = 1e15
-"""No price and no quantity reaches this; NaN and infinity do not lie below it."""
 AHEAD_MS: Final = 5 * SECOND
 BEHIND_MS: Final = 60 * SECOND
 REFUSALS_IN_A_ROW: Final = 10
@@ -65,6 +62,26 @@ class Verdict:
     released: tuple[MarketEvent[MarketData], ...] = ()
     """Earlier events out of quarantine, to be stored before this one, oldest first."""
 
+
+_LEAST_PRICE: Final = 5e-324
+"""The smallest number above 0."""
+_FIELD_BOUNDS: Final[Mapping[TickerField, tuple[float, float]]] = {
+    TickerField.LAST_PRICE: (_LEAST_PRICE, LARGEST),
+    TickerField.MARK_PRICE: (_LEAST_PRICE, LARGEST),
+    TickerField.INDEX_PRICE: (_LEAST_PRICE, LARGEST),
+    TickerField.CHANGE_24H: (-1, LARGEST),
+    TickerField.VOLUME_24H: (0, LARGEST),
+    TickerField.TURNOVER_24H: (0, LARGEST),
+    TickerField.OPEN_INTEREST: (0, LARGEST),
+    TickerField.FUNDING_RATE: (-LARGEST_FUNDING_RATE, LARGEST_FUNDING_RATE + 1e-12),
+    TickerField.NEXT_FUNDING_TIME: (0, LARGEST),
+    TickerField.FUNDING_INTERVAL_HOURS: (_LEAST_PRICE, 24 + 1e-9),
+}
+"""From the first number on, below the second; NaN lies nowhere."""
+# reading a member of an enum costs more than a comparison, and these are read for every event
+_MARKET: Final = TradeKind.MARKET
+_LAST_PRICE: Final = TickerField.LAST_PRICE
+_NEXT_FUNDING_TIME: Final = TickerField.NEXT_FUNDING_TIME
 
 ACCEPTED: Final = Verdict(Action.ACCEPT)
 LATE: Final = Verdict(Action.ACCEPT, "late")
@@ -191,6 +208,8 @@ class Door:
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._states = {instrument: DoorState() for instrument in instruments}
+        self._last_instrument: Instrument | None = None
+        self._last_state: DoorState | None = None
         self._refused_in_a_row = 0
         self.clock: Final = ClockOffset()
         self.counters: Final[dict[tuple[str, str], int]] = {}
@@ -202,9 +221,13 @@ class Door:
         A book event is applied to `book` here, for only the book after it shows whether it was
         sound; do not apply it again. Everything else is the caller's to store when accepted.
         """
-        state = self._states.get(event.instrument)
-        if state is None:
-            return self._answer(Action.DROP, "not_subscribed", event)
+        state = self._last_state
+        if event.instrument is not self._last_instrument or state is None:
+            # most events follow one of the same instrument: its hash is worth saving
+            state = self._states.get(event.instrument)
+            if state is None:
+                return self._answer(Action.DROP, "not_subscribed", event)
+            self._last_instrument, self._last_state = event.instrument, state
         refused = self._judge_time(event, book)
         if refused is not None:
             return refused
@@ -230,6 +253,7 @@ class Door:
         self._states = {
             instrument: self._states.get(instrument) or DoorState() for instrument in instruments
         }
+        self._last_instrument = self._last_state = None
 
     def forget(self, instruments: Collection[Instrument]) -> None:
         """The connection of these instruments is gone: what needs a whole beginning, needs it now.
@@ -276,9 +300,6 @@ class Door:
     def _judge_book(
         self, event: MarketEvent[MarketData], data: BookSnapshot | BookDelta, book: OrderBook
     ) -> Verdict:
-        if not (_levels_in_bounds(data.bids) and _levels_in_bounds(data.asks)):
-            book.lose(BookFault.BOUNDS)
-            return self._answer(Action.RESYNC, "bounds", event)
         fault = book.apply(data, event.event_time)
         if fault is None:
             return ACCEPTED
@@ -289,7 +310,7 @@ class Door:
     def _judge_trade(
         self, event: MarketEvent[MarketData], trade: Trade, state: DoorState
     ) -> Verdict:
-        if trade.kind is not TradeKind.MARKET:
+        if trade.kind is not _MARKET:
             return self._answer(Action.DROP, trade.kind, event)
         price = trade.price
         if not (0 < price < LARGEST and 0 < trade.quantity < LARGEST):
@@ -440,23 +461,6 @@ class Door:
         self.samples.append((kind, str(reason), event))
 
 
-def _levels_in_bounds(levels: Levels) -> bool:
-    """Whether every price is above 0, every quantity at least 0, and all are finite."""
-    if not levels:
-        return True
-    prices: tuple[float, ...]
-    quantities: tuple[float, ...]
-    prices, quantities = zip(*levels, strict=True)
-    # a NaN anywhere makes the sum NaN, which compares false
-    return (
-        min(prices) > 0
-        and max(prices) < LARGEST
-        and min(quantities) >= 0
-        and max(quantities) < LARGEST
-        and sum(prices) + sum(quantities) < 1e19
-    )
-
-
 def _candle_is_sound(candle: Candle | FormingCandle) -> bool:
     return (
         candle.open_time % candle.timeframe.ms == 0
@@ -467,21 +471,12 @@ def _candle_is_sound(candle: Candle | FormingCandle) -> bool:
 
 
 def _field_is_sound(name: TickerField, value: float, at: int, state: DoorState) -> bool:
-    match name:
-        case TickerField.LAST_PRICE:
-            return 0 < value < LARGEST and state.prices.floor <= value <= state.prices.ceiling
-        case TickerField.MARK_PRICE | TickerField.INDEX_PRICE:
-            return 0 < value < LARGEST
-        case TickerField.FUNDING_RATE:
-            return abs(value) <= LARGEST_FUNDING_RATE
-        case TickerField.NEXT_FUNDING_TIME:
-            return at < value < LARGEST
-        case TickerField.FUNDING_INTERVAL_HOURS:
-            return 0 < value <= 24
-        case TickerField.CHANGE_24H:
-            return -1 <= value < LARGEST
-        case TickerField.VOLUME_24H | TickerField.TURNOVER_24H | TickerField.OPEN_INTEREST:
-            return 0 <= value < LARGEST
+    least, limit = _FIELD_BOUNDS[name]
+    if not least <= value < limit:
+        return False
+    if name is _LAST_PRICE:
+        return state.prices.floor <= value <= state.prices.ceiling
+    return name is not _NEXT_FUNDING_TIME or value > at
 
 
 def _prices_of(event: MarketEvent[MarketData]) -> tuple[float, ...]:

@@ -11,6 +11,8 @@ from virtuoso.domain.market_data import BookDelta, BookSnapshot, Levels, Quote
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import Millis
 
+LARGEST: Final = 1e15
+"""No price and no quantity reaches this; NaN and infinity do not lie below it."""
 MOST_LEVELS: Final = 1_000
 """Levels kept a side where the venue sets no depth of its own."""
 
@@ -86,20 +88,34 @@ class BookSide:
         self.quantities = [quantity for _, quantity in ordered]
         return all(low < high for low, high in pairwise(self.prices))
 
-    def merge(self, changes: Levels) -> None:
-        """Set the given levels; quantity 0 removes one, known or not."""
+    def is_in_bounds(self) -> bool:
+        """Whether every price and quantity is above 0 and finite."""
+        return all(0 < price < LARGEST for price in self.prices) and all(
+            0 < quantity < LARGEST for quantity in self.quantities
+        )
+
+    def merge(self, changes: Levels) -> bool:
+        """Set the given levels; quantity 0 removes one, known or not.
+
+        False, and only some of them set, when a number is out of bounds or none at all.
+        """
         prices, quantities = self.prices, self.quantities
         for price, quantity in changes:
             at = bisect_left(prices, price)
             if at < len(prices) and prices[at] == price:
-                if quantity:
-                    quantities[at] = quantity
-                else:
+                if quantity == 0:
                     del prices[at]
                     del quantities[at]
+                elif 0 < quantity < LARGEST:
+                    quantities[at] = quantity
+                else:
+                    return False
+            elif not (0 < price < LARGEST and 0 <= quantity < LARGEST):
+                return False
             elif quantity:
                 prices.insert(at, price)
                 quantities.insert(at, quantity)
+        return True
 
     def prune(self, most: int) -> float | None:
         """Cut to the best `most` levels; the deepest price kept, or None when nothing was cut."""
@@ -213,6 +229,8 @@ class OrderBook:
         bids, asks = self.bids, self.asks
         is_sorted = bids.replace(data.bids)
         is_sorted = asks.replace(data.asks) and is_sorted
+        if not (bids.is_in_bounds() and asks.is_in_bounds()):
+            return self.lose(BookFault.BOUNDS)
         if not is_sorted:
             return self.lose(BookFault.UNSORTED)
         if bids.prices and asks.prices and bids.prices[-1] > asks.prices[0]:
@@ -243,8 +261,8 @@ class OrderBook:
                 return self.lose(BookFault.GAP)
             self.cross_sequence = data.cross_sequence
         bids, asks = self.bids, self.asks
-        bids.merge(data.bids)
-        asks.merge(data.asks)
+        if not (bids.merge(data.bids) and asks.merge(data.asks)):
+            return self.lose(BookFault.BOUNDS)
         if bids.prices and asks.prices and bids.prices[-1] > asks.prices[0]:
             return self.lose(BookFault.CROSSED)
         if self._depth is None:

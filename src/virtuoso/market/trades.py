@@ -5,9 +5,8 @@ what it means is decided in `components.orderflow`. Formulas: section 3.4 of doc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import floor, log2
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -42,8 +41,7 @@ _DEPTH_GAIN: Final[float] = 1.0 - 0.5 ** (SECOND / HALF_LIFE_MS)
 _OFI, _FLOW, _VOLUME, _LARGE_FLOW, _LARGE_VOLUME = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSums:
+class WindowSums(NamedTuple):
     """Sums over the last w grid seconds, all in base currency; flows are buys less sells."""
 
     ofi: float

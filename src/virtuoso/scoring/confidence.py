@@ -3,13 +3,13 @@
 Section 6 of docs/scoring.md. None of them looks at how far the score is from 50.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 from typing import Final
 
-from virtuoso.domain.scores import ComponentName, ComponentScore, Confidence, Reason
+from virtuoso.domain.scores import ComponentScore, Confidence, Reason
 
 UNPROVEN_RECORD: Final = 0.5
 """What the product uses while the record is not proven: nothing is known either way."""
@@ -66,17 +66,19 @@ def agreement(scores: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def confidence(
-    present: Mapping[ComponentName, ComponentScore],
-    weights: Mapping[ComponentName, float],
+    present: Sequence[ComponentScore],
+    weights: Sequence[float],
     coverage: float,
     record: Record | None,
 ) -> Confidence:
-    """Multiply the four factors over the components that are present; at least one must be."""
-    shares = [weights[name] for name in present]
-    agreed = agreement([part.score for part in present.values()], shares)
+    """Multiply the four factors over the components that are present; at least one must be.
+
+    weights: those of the present components, in the same order.
+    """
+    agreed = agreement([part.score for part in present], weights)
     fresh = sum(
-        share * part.freshness for share, part in zip(shares, present.values(), strict=True)
-    ) / sum(shares)
+        weight * part.freshness for weight, part in zip(weights, present, strict=True)
+    ) / sum(weights)
     known = None if record is None else record.factor
     used = UNPROVEN_RECORD if known is None else known
     return Confidence(

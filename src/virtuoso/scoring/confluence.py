@@ -47,19 +47,26 @@ def composite(
     rho: shape (6, 6), in the order of ComponentName. The score is null, with a reason, when the
     coverage is under the definition's floor.
     """
-    weights = definition.weights
-    present = {name: part for name in NAMES if isinstance(part := components[name], ComponentScore)}
-    coverage = sum(weights[name] * part.completeness for name, part in present.items()) / sum(
-        weights.values()
-    )
-    weight = sum(weights[name] for name in present)
-    if coverage < definition.coverage_floor - _ROUNDING or weight <= 0.0:
+    present: list[ComponentScore] = []
+    places: list[int] = []
+    weights: list[float] = []
+    seen = 0.0
+    for place, (name, weight) in enumerate(zip(NAMES, definition.ordered_weights, strict=True)):
+        part = components[name]
+        if isinstance(part, ComponentScore):
+            present.append(part)
+            places.append(place)
+            weights.append(weight)
+            seen += weight * part.completeness
+    coverage = seen / sum(definition.ordered_weights)
+    total = sum(weights)
+    if coverage < definition.coverage_floor - _ROUNDING or total <= 0.0:
         return ConfluenceScore(
             instrument=instrument,
             at=at,
             score=None,
             z=None,
-            reason=largest_missing(components, weights),
+            reason=largest_missing(components, definition.weights),
             coverage=coverage,
             as_of=None,
             components=components,
@@ -67,9 +74,9 @@ def composite(
             confidence=None,
             definition=definition.hash,
         )
-    shares = {name: weights[name] / weight for name in present}
-    spread = _spread(shares, rho)
-    z = sum(share * present[name].z for name, share in shares.items()) / spread
+    shares = [weight / total for weight in weights]
+    spread = _spread(shares, places, rho)
+    z = sum(share * part.z for share, part in zip(shares, present, strict=True)) / spread
     score = 100.0 * phi(z)
     return ConfluenceScore(
         instrument=instrument,
@@ -78,7 +85,7 @@ def composite(
         z=z,
         reason=None,
         coverage=coverage,
-        as_of=min(part.as_of for part in present.values()),
+        as_of=min(part.as_of for part in present),
         components=components,
         contributions=_contributions(present, shares, spread, z, score),
         confidence=confidence(present, weights, coverage, record),
@@ -86,32 +93,39 @@ def composite(
     )
 
 
-def _spread(shares: Mapping[ComponentName, float], rho: Floats) -> float:
+def _spread(shares: Sequence[float], places: Sequence[int], rho: Floats) -> float:
     """Give D, the standard deviation of the weighted sum when each z has variance 1."""
     rows = rho.tolist()
-    own = [(NAMES.index(name), share) for name, share in shares.items()]
-    return sqrt(sum(a * b * rows[i][j] for i, a in own for j, b in own))
+    total = 0.0
+    for i, a in zip(places, shares, strict=True):
+        row = rows[i]
+        for j, b in zip(places, shares, strict=True):
+            total += a * b * row[j]
+    return sqrt(total)
 
 
 def _contributions(
-    present: Mapping[ComponentName, ComponentScore],
-    shares: Mapping[ComponentName, float],
+    present: Sequence[ComponentScore],
+    shares: Sequence[float],
     spread: float,
     z: float,
     score: float,
 ) -> tuple[Contribution, ...]:
     slope = _SLOPE_AT_ZERO if abs(z) < SMALL else (score - 50.0) / z
-    points = {name: slope * share * present[name].z / spread for name, share in shares.items()}
-    shown = rounded_parts(list(points.values()), round(score, 2) - 50.0)
+    scales = [slope * share / spread for share in shares]
+    points = [scale * part.z for scale, part in zip(scales, present, strict=True)]
+    shown = rounded_parts(points, round(score, 2) - 50.0)
     return tuple(
         Contribution(
-            component=name,
-            weight=shares[name],
+            component=part.name,
+            weight=share,
             points=added,
-            shown=part,
-            members=_member_points(present[name], added, slope * shares[name] / spread),
+            shown=rounded,
+            members=_member_points(part, added, scale),
         )
-        for (name, added), part in zip(points.items(), shown, strict=True)
+        for part, share, added, rounded, scale in zip(
+            present, shares, points, shown, scales, strict=True
+        )
     )
 
 
@@ -120,15 +134,23 @@ def _member_points(part: ComponentScore, points: float, scale: float) -> dict[st
 
     scale: points per unit of the component's z.
     """
-    members = [(each, each.z) for each in part.members if each.z is not None]
-    weight = sum(each.weight for each, _ in members)
+    weight = squares = 0.0
+    for each in part.members:
+        if each.z is not None:
+            weight += each.weight
+            squares += each.weight * each.weight
+    if weight <= 0.0:
+        return {}
     if abs(part.pooled) >= SMALL:
         per_unit = points / part.pooled
     else:
-        squares = sum((each.weight / weight) ** 2 for each, _ in members)
+        squares /= weight * weight
         rho = COMPONENT_RHO[part.name]
-        per_unit = scale / sqrt(squares + rho * (1.0 - squares)) if members else 0.0
-    return {each.name: per_unit * each.weight / weight * z for each, z in members}
+        per_unit = scale / sqrt(squares + rho * (1.0 - squares))
+    per_weight = per_unit / weight
+    return {
+        each.name: per_weight * each.weight * each.z for each in part.members if each.z is not None
+    }
 
 
 def rounded_parts(parts: Sequence[float], shown_total: float) -> list[float]:

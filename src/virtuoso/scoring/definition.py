@@ -160,6 +160,11 @@ class Definition:
         return cls(profile=profile, weights=weights, coverage_floor=coverage_floor, candles=candles)
 
     @cached_property
+    def ordered_weights(self) -> tuple[float, ...]:
+        """The weights in the order of ComponentName."""
+        return tuple(self.weights[name] for name in ComponentName)
+
+    @cached_property
     def hash(self) -> str:
         """First 12 hex digits of SHA-256 over the canonical JSON of everything here."""
         content = {

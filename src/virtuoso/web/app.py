@@ -73,21 +73,23 @@ class WebApp:
             elif name == b"transfer-encoding":
                 chunked = True
         if hosts != 1 or host_name(host) not in self._names:
-            answer: Answer | None = _WRONG_HOST
+            answer = _WRONG_HOST
         elif (chunked or length) and (refused := self._refuse_body(length, chunked=chunked)):
             answer = refused
         else:
-            path = scope["path"]
-            key = HOT_PATHS.get(path)
-            answer = self._snapshot.hot(key) if key is not None else self._pages.find(path)
-            if answer is None:
+            found = self._find(scope["path"])
+            if found is None:
                 await self._routes(scope, receive, _with_security_headers(send))
                 return
-            if scope["method"] not in _READ:
-                answer = _READ_ONLY
+            answer = found if scope["method"] in _READ else _READ_ONLY
         status, headers, body = answer.choose(accepted, match)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _find(self, path: str) -> Answer | None:
+        """The ready answer for a path, if it has one."""
+        key = HOT_PATHS.get(path)
+        return self._pages.find(path) if key is None else self._snapshot.hot(key)
 
     def _refuse_body(self, length: bytes, *, chunked: bool) -> Answer | None:
         """Why a body is not taken; it would be read by nobody, but it must not be waited for."""

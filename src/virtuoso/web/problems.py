@@ -24,6 +24,4 @@ def problem(status: int, code: str, detail: str) -> Answer:
     """Word a refusal. `detail` must be ours: no exception's text, nothing the client sent."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
     extra = [(b"allow", b"GET, HEAD")] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
-    return Answer(
-        to_json(body), PROBLEM_TYPE, cache_control="no-store", status=status, extra=extra
-    )
+    return Answer(to_json(body), PROBLEM_TYPE, cache_control="no-store", status=status, extra=extra)

@@ -33,7 +33,7 @@ from virtuoso.wire.client import (
     Update,
 )
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import BoardState, Notice, to_json
+from virtuoso.wire.messages import BoardState, Notice, RowSymbol, to_json
 from virtuoso.wire.records import iso, record_of
 
 log = structlog.get_logger()
@@ -74,6 +74,7 @@ class Fragments:
         self._follower = follower
         self._rows: dict[int, str] = {}
         self._records: dict[int, str] = {}
+        self._symbols: tuple[BoardState | None, dict[int, RowSymbol]] = (None, {})
         self.encodings = 0
         """How many rows were encoded so far, in either form."""
 
@@ -102,7 +103,7 @@ class Fragments:
         text = self._records.get(number)
         if text is None:
             row = self._follower.reader.rows[number]
-            symbol = next(each for each in board.symbols if each.row == number)
+            symbol = self._symbols_of(board)[number]
             message = MarketUpdate(
                 symbol=symbol.symbol,
                 data=record_of(row, symbol),
@@ -116,6 +117,12 @@ class Fragments:
             self._records[number] = text
             self.encodings += 1
         return text
+
+    def _symbols_of(self, board: BoardState) -> dict[int, RowSymbol]:
+        """The board's symbols by row number, arranged once a board."""
+        if self._symbols[0] is not board:
+            self._symbols = (board, {each.row: each for each in board.symbols})
+        return self._symbols[1]
 
 
 class Mailbox:
@@ -178,8 +185,9 @@ class Client:
 
     def choose_rows(self) -> None:
         """Find the rows of the subscribed symbols on the board of now."""
-        board = self._hub.follower.reader.board
-        symbols = () if board is None else board.symbols
+        reader = self._hub.follower.reader
+        every = () if reader.board is None else reader.board.symbols
+        symbols = [each for each in every if each.row in reader.rows]
         if self._symbols is None:
             chosen, self._unknown = [each.row for each in symbols], ()
         else:
@@ -466,7 +474,7 @@ class Hub:
             self.evicted += 1
             deadline_s = self.options.send_deadline_s
             log.warning("client_evicted", client_ip=client_ip, deadline_s=deadline_s)
-            abort()
+            pass
         except OSError:
             log.debug("client_gone", client_ip=client_ip)
         finally:

@@ -58,7 +58,8 @@ def _aged(value: object) -> object:
     if not isinstance(value, dict):
         return value
     aged = {name: _aged(item) for name, item in value.items()}
-    if aged.get("state") in _FRESH_STATES:
+    state = aged.get("state")
+    if isinstance(state, str) and state in _FRESH_STATES:
         aged["state"] = State.STALE.value
     return aged
 

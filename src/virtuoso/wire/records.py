@@ -22,7 +22,8 @@ def iso(at: int) -> str:
 def record_of(row: ScoreRow, symbol: RowSymbol) -> SymbolRecord:
     """Say of one row everything a reader of objects needs, with a reason for each null.
 
-    A component that is there has the state of the score; only a missing one is named in `quality`.
+    A component that is there has the state of the score; only a missing one is named in `quality`,
+    as `components.{name}`, since the component `volume` is not the field `volume`.
     """
     return SymbolRecord(
         symbol=symbol.symbol,
@@ -57,7 +58,7 @@ def _quality(row: ScoreRow) -> dict[str, Quality]:
     }
     for name, reason in zip(COMPONENT_ORDER, row.reasons or (), strict=False):
         if reason is not None:
-            quality[name.value] = Quality(State.ABSENT, None, reason)
+            quality[f"components.{name}"] = Quality(State.ABSENT, None, reason)
     return quality
 
 

@@ -18,6 +18,7 @@ END = Millis(MIDNIGHT)
 
 
 def ending_at(end: int, timeframe: Timeframe, count: int, seed: int = 1) -> list[Candle]:
+    """Candles of which the last closes at `end`."""
     return random_candles(seed, count, timeframe, end - count * timeframe.ms)
 
 
@@ -107,7 +108,8 @@ def test_a_candle_is_due_five_seconds_after_the_next_close(component: CandleComp
     ):
         result = component.score(Millis(at), market)
         assert isinstance(result, ComponentScore)
-        assert (result.late_ms, result.freshness) == (late, pytest.approx(freshness))
+        assert result.late_ms == late
+        assert result.freshness == pytest.approx(freshness)
 
 
 def test_a_timeframe_late_by_five_half_lives_is_stale(component: CandleComponent) -> None:

@@ -143,7 +143,7 @@ def test_before_the_first_snapshot_there_is_no_feed() -> None:
 
 
 def test_the_average_starts_with_the_first_value_and_is_believed_after_30_seconds() -> None:
-    """y += (1 - .5^(1/10))*(I - y)."""
+    """Each second it moves by 1 - .5^(1/10) of the distance."""
     stream = Stream()
     average = None
     for second in range(1, 60):

@@ -38,9 +38,7 @@ class Stream:
             if self.alive:
                 market.alive_at = Millis(at - 100)
             if self.ticker:
-                market.derivatives.take_ticker(
-                    ticker(at - 200, {TickerField.VOLUME_24H: 86_400.0})
-                )
+                market.derivatives.take_ticker(ticker(at - 200, {TickerField.VOLUME_24H: 86_400.0}))
             if self.quotes:
                 size = 5.0 + self.second % 3
                 market.trades.quote(quote(at - 300, 100.0, size, 100.1, 4.0))
@@ -237,9 +235,7 @@ def test_a_liquidated_long_presses_down(side: PositionSide) -> None:
     """Whatever the venue calls it: it is sold."""
     stream = Stream()
     stream.run(310)
-    stream.market.trades.liquidation(
-        liquidation(START + stream.second * 1_000 + 1, side, 300.0)
-    )
+    stream.market.trades.liquidation(liquidation(START + stream.second * 1_000 + 1, side, 300.0))
     stream.run(1)
     x = stream.members[LIQUIDATIONS].x
     assert x is not None

@@ -1,5 +1,6 @@
 """Crowding is scored the other way round, each member on its own clock."""
 
+from collections.abc import Callable
 from math import log
 
 import pytest
@@ -165,11 +166,11 @@ def test_rates_of_different_intervals_are_compared_by_the_year() -> None:
 )
 def test_one_too_few_is_warming_up(member: str, have: int, need: int) -> None:
     """The wait says how much there is; one more is enough."""
-    build = {
-        "funding": lambda crowd, n: crowd.funding(n),
-        "basis": lambda crowd, n: crowd.basis(n),
-        "long_short": lambda crowd, n: crowd.ratios(n),
-        "oi_quadrant": lambda crowd, n: crowd.interest(n),
+    build: Callable[[Crowd, int], Crowd] = {
+        "funding": Crowd.funding,
+        "basis": Crowd.basis,
+        "long_short": Crowd.ratios,
+        "oi_quadrant": Crowd.interest,
     }[member]
     few = build(Crowd(), have).at()[member]
     assert (few.reason, few.have, few.need) == (Reason.WARMING_UP, have, need)

@@ -47,7 +47,8 @@ def test_one_timeframe_of_four_is_too_little_to_speak(recordings: Path) -> None:
     market = market_of({Timeframe.M5: candles})
     result = component.score(candles[-1].close_time, market)
     assert isinstance(result, Absent)
-    assert (result.reason, result.completeness) == (Reason.NO_FEED, pytest.approx(0.25))
+    assert result.reason is Reason.NO_FEED
+    assert result.completeness == pytest.approx(0.25)
     alone = tuple(member for member in result.members if member.score is not None)
     pooled = pool_scores(Volume.name, Volume.rho, alone, late_ms=0, freshness=1.0)
     assert isinstance(pooled, ComponentScore)

@@ -48,18 +48,22 @@ GOLDEN = {
 
 @pytest.fixture(scope="module")
 def logs(recordings: Path) -> Bars:
+    """The recorded candles, as log prices."""
     return bars_of(read_candles(recordings / FILE, Timeframe.M5, 600))
 
 
 @pytest.fixture(scope="module")
 def raw(logs: Bars) -> Bars:
     """The same candles with plain prices in the place of their logs."""
-    prices = (np.exp(each).round(1) for each in (logs.open, logs.high, logs.low, logs.close))
-    return Bars(*prices, logs.volume, logs.close_time)
+    opens, highs, lows, closes = (
+        np.exp(each).round(1) for each in (logs.open, logs.high, logs.low, logs.close)
+    )
+    return Bars(opens, highs, lows, closes, logs.volume, logs.close_time)
 
 
 def members(bars: Bars) -> dict[str, Floats]:
-    found = {}
+    """X of every member by name."""
+    found: dict[str, Floats] = {}
     components: tuple[CandleComponent, ...] = (Technical(), Volume(), PriceStructure())
     for component in components:
         out = np.empty((len(component.table), len(bars)))
@@ -81,7 +85,7 @@ def test_every_member_is_in_the_table_of_figures(logs: Bars) -> None:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_a_member_has_its_published_value(name: str, raw: Bars, logs: Bars) -> None:
-    """x agrees on raw and on log prices to the 6 decimals that are published."""
+    """Its x agrees on raw and on log prices to the 6 decimals that are published."""
     raw_x, log_x, *_ = GOLDEN[name]
     assert members(logs)[name][-1] == pytest.approx(log_x, abs=1e-6)
     assert members(raw)[name][-1] == pytest.approx(raw_x, abs=1e-6)
@@ -89,7 +93,7 @@ def test_a_member_has_its_published_value(name: str, raw: Bars, logs: Bars) -> N
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_a_member_has_its_published_score(name: str, logs: Bars) -> None:
-    """s agrees to 1e-6, and so do the counts L and n that it is made of."""
+    """Its s agrees to 1e-6, and so do the counts L and n that it is made of."""
     _, _, score, below, size = GOLDEN[name]
     ranks = TrailingRanks(1, 1_000, RankKind.SIZES, 250, 50)
     found = ranks.push(members(logs)[name][np.newaxis].copy())[0, -1]

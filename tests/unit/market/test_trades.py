@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,9 @@ def test_the_first_quote_adds_nothing_and_neither_does_the_first_after_a_reset()
     """What happened between is not known."""
     flow = TradeFlow()
     flow.quote(quote(START + 1, *BEFORE))
-    assert flow.quotes_since == START + 1
-    assert not flow.quotes_broken
+    assert (flow.quotes_since, flow.quotes_broken) == (START + 1, False)
     flow.reset_quotes()
-    assert flow.quotes_since is None
-    assert flow.quotes_broken
+    assert (flow.quotes_since, flow.quotes_broken) == (None, True)
     flow.quote(quote(START + 500, 90.0, 1.0, 90.1, 1.0))
     close(flow, 1)
     assert flow.windows[1].ofi == 0.0
@@ -190,8 +189,7 @@ def test_orders_are_forgotten_after_24_hours() -> None:
     flow.second(Millis(START + DAY - HOUR))
     assert flow.order_count == 2_000
     flow.second(Millis(START + DAY))
-    assert flow.order_count == 0
-    assert flow.large_limit is None
+    assert (flow.order_count, flow.large_limit) == (0, None)
     orders(flow, 10, 1.0, 86_500)
     flow.second(Millis(START + 3 * DAY + 500_000))
     assert flow.order_count == 0
@@ -212,8 +210,6 @@ def test_liquidations_fade_with_a_half_life_of_300_seconds() -> None:
 def test_depth_is_seeded_by_the_first_second_and_then_averaged() -> None:
     """Half-life 300 s of (qb + qa)/2."""
     flow = TradeFlow()
-    close(flow, 0)
-    assert flow.depth is None
     flow.quote(quote(START + 1, 100.0, 6.0, 100.1, 2.0))
     close(flow, 1)
     assert flow.depth == 4.0
@@ -238,29 +234,62 @@ def test_the_same_seconds_give_the_same_bits_whatever_came_before() -> None:
     assert young.windows == old.windows
 
 
-GOLDEN = [
-    (
+@dataclass(frozen=True)
+class Golden:
+    """What section 10 says of one instant."""
+
+    at: int
+    quote: Quote
+    queue: float
+    micro_price: float
+    ofi: Mapping[int, float]
+    flow: Mapping[int, tuple[float, float]]
+    """Window in seconds to signed and total base volume."""
+
+
+GOLDEN = (
+    Golden(
         1_723_161_315_000,
-        (5_123_113_093_632, 61_815.0, 0.707, 61_815.1, 5.123),
-        (-0.757461, 61_815.012127),
-        (-7.351, 42.788, None),  # the recording begins inside this minute
-        ((9.029, 35.033), (-13.953, 175.115)),
+        Quote(61_815.0, 0.707, 61_815.1, 5.123, 5_123_113_093_632),
+        -0.757461,
+        61_815.012127,
+        {1: -7.351, 10: 42.788},  # the recording begins inside the minute
+        {10: (9.029, 35.033), 60: (-13.953, 175.115)},
     ),
-    (
+    Golden(
         1_723_161_435_000,
-        (5_123_121_346_147, 61_700.0, 21.526, 61_700.1, 3.593),
-        (0.713922, 61_700.085696),
-        (-32.338, -34.621, -308.653),
-        ((-9.461, 35.767), (0.861, 216.491)),
+        Quote(61_700.0, 21.526, 61_700.1, 3.593, 5_123_121_346_147),
+        0.713922,
+        61_700.085696,
+        {1: -32.338, 10: -34.621, 60: -308.653},
+        {10: (-9.461, 35.767), 60: (0.861, 216.491)},
     ),
-    (
+    Golden(
         1_723_161_555_000,
-        (5_123_131_681_222, 61_700.1, 5.244, 61_700.2, 2.130),
-        (0.422295, 61_700.171115),
-        (8.473, -3.473, 227.965),
-        ((-20.939, 59.357), (224.371, 1_000.999)),
+        Quote(61_700.1, 5.244, 61_700.2, 2.130, 5_123_131_681_222),
+        0.422295,
+        61_700.171115,
+        {1: 8.473, 10: -3.473, 60: 227.965},
+        {10: (-20.939, 59.357), 60: (224.371, 1_000.999)},
     ),
-]
+)
+
+
+def check_golden(golden: Golden, flow: TradeFlow) -> None:
+    """Compare one instant with what it must be."""
+    best = flow.best
+    assert best == golden.quote
+    balance = imbalance(best.bid_quantity, best.ask_quantity)
+    assert balance == pytest.approx(golden.queue, abs=1e-6)
+    total = best.bid_quantity + best.ask_quantity
+    micro_price = (best.ask * best.bid_quantity + best.bid * best.ask_quantity) / total
+    assert micro_price == pytest.approx(golden.micro_price, abs=1e-6)
+    for seconds, value in golden.ofi.items():
+        assert flow.windows[seconds].ofi == pytest.approx(value, abs=1e-6)
+    for seconds, (signed, volume) in golden.flow.items():
+        sums = flow.windows[seconds]
+        assert sums.flow + sums.large_flow == pytest.approx(signed, abs=1e-6)
+        assert sums.volume + sums.large_volume == pytest.approx(volume, abs=1e-6)
 
 
 def recorded(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -277,35 +306,23 @@ def test_the_golden_book_and_flow_come_out_of_the_recording(recordings: Path) ->
     """Section 10, "Golden book": OFI, flow and queue at three instants of 8 August 2024."""
     flow = TradeFlow()
     path = recordings / "replay" / "binance_usdm" / "btcusdt_20240808.gz"
-    due = {at: rest for at, *rest in GOLDEN}
+    due = {golden.at: golden for golden in GOLDEN}
     grid = 1_723_161_256_000
-    last: Quote | None = None
     for at, data in recorded(path):
         while at > grid:
             flow.second(Millis(grid))
             if grid in due:
-                best, (queue, micro), ofi, flows = due.pop(grid)
-                assert last == Quote(best[1], best[2], best[3], best[4], best[0])
-                balance = imbalance(last.bid_quantity, last.ask_quantity)
-                assert balance == pytest.approx(queue, abs=1e-6)
-                total = last.bid_quantity + last.ask_quantity
-                middle = (last.ask * last.bid_quantity + last.bid * last.ask_quantity) / total
-                assert middle == pytest.approx(micro, abs=1e-6)
-                for seconds, value in zip((1, 10, 60), ofi, strict=True):
-                    if value is not None:
-                        assert flow.windows[seconds].ofi == pytest.approx(value, abs=1e-6)
-                for seconds, (signed, volume) in zip((10, 60), flows, strict=True):
-                    sums = flow.windows[seconds]
-                    assert sums.flow + sums.large_flow == pytest.approx(signed, abs=1e-6)
-                    assert sums.volume + sums.large_volume == pytest.approx(volume, abs=1e-6)
+                check_golden(due.pop(grid), flow)
             grid += 1_000
+        happened = Millis(data["T"])
         if data["e"] == "bookTicker":
-            last = Quote(*(float(data[key]) for key in "bBaA"), data["u"])
-            flow.quote(MarketEvent(BTC, last, data["T"], Millis(at)))
+            bid, bid_quantity, ask, ask_quantity = (float(data[key]) for key in "bBaA")
+            best = Quote(bid, bid_quantity, ask, ask_quantity, data["u"])
+            flow.quote(MarketEvent(BTC, best, happened, Millis(at)))
         elif data["X"] == "MARKET":
             side = SELL if data["m"] else BUY
             fill = Trade(str(data["t"]), float(data["p"]), float(data["q"]), side)
-            flow.trade(MarketEvent(BTC, fill, data["T"], Millis(at)))
+            flow.trade(MarketEvent(BTC, fill, happened, Millis(at)))
     assert not due
     assert flow.trade_count == 21_313
     assert flow.large_limit is not None

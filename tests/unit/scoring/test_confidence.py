@@ -5,8 +5,8 @@ from support.stream_events import OWN_ORDER, view
 
 from virtuoso.domain.scores import ComponentName, ComponentScore, Reason
 from virtuoso.scoring.confidence import Record, RecordLabel, agreement, confidence
-from virtuoso.scoring.definition import EQUAL
 
+WEIGHTS = [1.0 / 6.0] * 6
 SCORES = [74.0, 61.0, 69.0, 38.0, 44.0, 57.0]
 
 
@@ -24,7 +24,7 @@ def test_the_worked_example_holds() -> None:
     """Section 6: agreement, completeness, freshness, an unproven record."""
     present = worked()
     coverage = sum(part.completeness for part in present.values()) / 6
-    result = confidence(present, EQUAL, coverage, None)
+    result = confidence(list(present.values()), WEIGHTS, coverage, None)
     assert result.agreement == pytest.approx(0.744548, abs=1e-6)
     assert result.completeness == pytest.approx(0.902778, abs=1e-6)
     assert result.freshness == pytest.approx(0.951184, abs=1e-6)
@@ -51,7 +51,7 @@ def test_the_record_raises_lowers_or_says_nothing(
     """Skill counts for or against by the sign of its slope; unproven is null."""
     assert record.label is label
     assert record.factor == (None if factor is None else pytest.approx(factor, abs=1e-12))
-    result = confidence(worked(), EQUAL, 1.0, record)
+    result = confidence(list(worked().values()), WEIGHTS, 1.0, record)
     assert result.record == record.factor
     assert (result.record_reason is None) is (factor is not None)
 

@@ -36,7 +36,7 @@ def test_a_small_sample_gives_the_value_worked_by_hand() -> None:
     samples = np.full((60, 6), np.nan)
     samples[:30, [BOOK, FLOW]] = (1.0, 1.0)
     samples[30:, [BOOK, FLOW]] = (2.0, -1.0)
-    # products: 30*1 - 30*2 = -30; squares: 30 + 120 = 150 and 60
+    # the products sum to 30 - 60, the squares to 30 + 120 and to 30 + 30
     r = -30.0 / np.sqrt(150.0 * 60.0)
     expected = (60 * r + 1_440 * 0.35) / 1_500
     found = shrunk_correlation(samples, default_matrix(RHO0))

@@ -51,7 +51,7 @@ def test_every_setting_changes_the_hash() -> None:
 
 def test_custom_weights_are_scaled_to_one() -> None:
     """Only their proportions matter."""
-    given = {name: 2.0 for name in ComponentName} | {ComponentName.VOLUME: 10.0}
+    given = dict.fromkeys(ComponentName, 2.0) | {ComponentName.VOLUME: 10.0}
     weights = Definition.of_profile("custom", given).weights
     assert sum(weights.values()) == pytest.approx(1.0)
     assert weights[ComponentName.VOLUME] == 0.5
@@ -90,9 +90,9 @@ def test_wrong_limits_are_refused() -> None:
         Definition(weights=dict.fromkeys(ComponentName, 0.2))
     with pytest.raises(SettingsError, match="coverage_floor above 0"):
         Definition(coverage_floor=0.0)
-    with pytest.raises(SettingsError, match="correlation of 0 to 0.95"):
+    with pytest.raises(SettingsError, match=r"correlation of 0 to 0\.95"):
         Definition(rho0={(ComponentName.VOLUME, ComponentName.TECHNICAL): 0.96})
-    with pytest.raises(SettingsError, match="leave 20.0 and enter 20.0"):
+    with pytest.raises(SettingsError, match=r"leave 20\.0 and enter 20\.0"):
         DirectionRule(leave=20.0)
     with pytest.raises(SettingsError, match="found 0 and 45"):
         DirectionRule(confirmations=0)

@@ -25,8 +25,10 @@ def test_the_worked_score_is_told_with_its_leaders_and_its_opponent() -> None:
     """Two that lead, the strongest against."""
     sentences = explain(score_of([74.0, 61.0, 69.0, 38.0, 44.0, 57.0]), Direction.BULLISH)
     assert sentences == (
-        "Bullish 62: upward pressure, led by technical (+7.0) and price structure (+5.4); "
-        "against it orderflow (-3.3).",
+        (
+            "Bullish 62: upward pressure, led by technical (+7.0) and price structure (+5.4); "
+            "against it orderflow (-3.3)."
+        ),
     )
 
 
@@ -34,8 +36,10 @@ def test_a_low_score_is_led_by_what_presses_down() -> None:
     """The same sentence, mirrored."""
     sentences = explain(score_of([26.0, 39.0, 31.0, 62.0, 56.0, 43.0]))
     assert sentences == (
-        "Score 38: downward pressure, led by technical (-7.0) and price structure (-5.4); "
-        "against it orderflow (+3.3).",
+        (
+            "Score 38: downward pressure, led by technical (-7.0) and price structure (-5.4); "
+            "against it orderflow (+3.3)."
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from virtuoso.domain.scores import Source
 from virtuoso.testing import wire_messages as make
+from virtuoso.testing.fake_clock import START
 from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, RowsChanged, ScoreRow
 from virtuoso.wire.reader import BoardReader, Step
 
@@ -17,7 +18,7 @@ def changed(
 ) -> RowsChanged:
     """A push of changed rows."""
     before = seq - 1 if previous is None else previous
-    return RowsChanged(epoch, seq, before, now or make.START, Source.SIMULATOR, rows, ())
+    return RowsChanged(epoch, seq, before, now or START, Source.SIMULATOR, rows, ())
 
 
 def a_reader(board: BoardState | None = None) -> BoardReader:
@@ -45,8 +46,8 @@ def test_a_gap_in_the_sequence_is_seen_and_nothing_is_merged_before_the_board_is
 def test_a_beat_ahead_of_us_is_a_missed_message() -> None:
     """Also when nothing else is sent any more."""
     reader = a_reader()
-    assert reader.apply(Beat("one", 1, make.START, Source.SIMULATOR), AT) is Step.BEAT
-    assert reader.apply(Beat("one", 2, make.START, Source.SIMULATOR), AT) is Step.MISSED
+    assert reader.apply(Beat("one", 1, START, Source.SIMULATOR), AT) is Step.BEAT
+    assert reader.apply(Beat("one", 2, START, Source.SIMULATOR), AT) is Step.MISSED
 
 
 def test_a_new_epoch_replaces_everything_and_an_old_one_never_returns() -> None:
@@ -58,7 +59,7 @@ def test_a_new_epoch_replaces_everything_and_an_old_one_never_returns() -> None:
     assert (reader.epoch, reader.seq, list(reader.rows)) == ("two", 1, [0])
     assert reader.take(make.a_board(seq=91)) is Step.IGNORED
     assert reader.apply(changed(make.a_row(), seq=91), AT) is Step.IGNORED
-    assert reader.apply(Beat("one", 91, make.START + 9, Source.SIMULATOR), AT) is Step.IGNORED
+    assert reader.apply(Beat("one", 91, START + 9, Source.SIMULATOR), AT) is Step.IGNORED
     assert reader.epoch == "two"
 
 
@@ -68,7 +69,7 @@ def test_a_board_in_the_cache_proves_nothing_of_the_engine() -> None:
     reader.take(make.a_board())
     assert reader.silent(AT)
     assert reader.engine_ms(AT) > reader.heartbeat_ms
-    reader.hear(make.START, AT)
+    reader.hear(START, AT)
     assert not reader.silent(AT)
 
 
@@ -76,9 +77,9 @@ def test_the_engine_is_silent_past_the_limit_and_its_clock_stands_still_there() 
     """Three seconds are allowed; then nobody vouches for the time."""
     reader = a_reader()
     assert not reader.silent(AT + 3_000)
-    assert reader.now(AT + 2_500) == make.START + 2_500
+    assert reader.now(AT + 2_500) == START + 2_500
     assert reader.silent(AT + 3_001)
-    assert reader.now(AT + 60_000) == make.START + 3_000
+    assert reader.now(AT + 60_000) == START + 3_000
 
 
 def test_the_limit_of_silence_comes_with_the_board() -> None:
@@ -112,7 +113,7 @@ def test_sequences_never_go_back_and_epochs_never_return(
         if kind == "rows":
             reader.apply(changed(make.a_row(), seq=seq, previous=previous, epoch=epoch), AT)
         elif kind == "beat":
-            reader.apply(Beat(epoch, seq, make.START, Source.SIMULATOR), AT)
+            reader.apply(Beat(epoch, seq, START, Source.SIMULATOR), AT)
         elif kind == "board":
             reader.apply(BoardReplaced(make.a_board(epoch, seq)), AT)
         else:

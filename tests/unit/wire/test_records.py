@@ -4,6 +4,7 @@ import pytest
 
 from virtuoso.domain.scores import Reason, State
 from virtuoso.testing import wire_messages as make
+from virtuoso.testing.fake_clock import START
 from virtuoso.wire.messages import ScoreRow
 from virtuoso.wire.records import iso, record_of
 
@@ -39,7 +40,7 @@ def test_every_null_of_a_record_has_a_reason_and_every_number_a_time(row: ScoreR
             assert quality.as_of is not None, field
             assert quality.state is not State.ABSENT, field
     for name in make.missing_components(record):
-        assert record.quality[name].reason is not None
+        assert record.quality[f"components.{name}"].reason is not None
     assert record.quality["dimensions"].reason is Reason.UNPROVEN
     assert record.quality["outlook"].reason is Reason.UNPROVEN
     assert record.dimensions is None
@@ -60,4 +61,4 @@ def test_the_values_of_a_row_reach_the_record_unchanged() -> None:
 
 def test_a_time_is_written_in_utc_with_milliseconds() -> None:
     """One spelling everywhere."""
-    assert iso(make.START + 7) == "2026-07-19T12:00:00.007Z"
+    assert iso(START + 7) == "2026-07-19T12:00:00.007Z"

@@ -105,7 +105,6 @@ export class Board {
         const at = performance.now()
         if (judgeHeartbeat(this.#held, message) === "resync") this.#ask(at)
         else if (this.#held !== null) {
-          this.#held = { ...this.#held, beat: message.seq }
           this.clock.beat(message.now, message.engine_ms, at)
           this.#refresh(at)
         }
@@ -169,7 +168,7 @@ export class Board {
     for (const [index, row] of byNumber) if (!given.has(index)) row.data = noData(index)
     this.#pending.clear()
     this.#byNumber = byNumber
-    this.#held = { epoch: message.epoch, seq: message.seq, beat: message.seq }
+    this.#held = { epoch: message.epoch, seq: message.seq }
     this.#slept = false
     this.#askedAt = null
     this.clock.anchor(message.now, at, message.limits.heartbeat_ms)

@@ -2,11 +2,10 @@
 
 import type { Heartbeat, Snapshot, Update } from "../wire/types"
 
-/** What was applied last. `beat` is the sequence the last heartbeat named. */
+/** What was applied last. */
 export interface Held {
   readonly epoch: string
   readonly seq: number
-  readonly beat: number
 }
 
 export type Verdict = "apply" | "drop" | "resync"
@@ -21,10 +20,11 @@ export function judgeSnapshot(held: Held | null, message: Snapshot): Verdict {
 export function judgeUpdate(held: Held | null, message: Update): Verdict {
   if (held === null || held.epoch !== message.epoch) return "resync"
   if (message.seq <= held.seq) return "drop"
-  return message.previous === held.seq || message.previous === held.beat ? "apply" : "resync"
+  return message.previous === held.seq ? "apply" : "resync"
 }
 
-/** A heartbeat of another epoch says that the engine was started anew. */
+/** A heartbeat names the last message sent: another epoch or a later one means that it was missed. */
 export function judgeHeartbeat(held: Held | null, message: Heartbeat): Verdict {
-  return held === null || held.epoch === message.epoch ? "apply" : "resync"
+  if (held === null) return "apply"
+  return held.epoch === message.epoch && message.seq <= held.seq ? "apply" : "resync"
 }

@@ -114,6 +114,12 @@ class CandleComponent:
         """Write x of every member (rows) for every candle (columns), carrying `state` on."""
         raise NotImplementedError
 
+    def compile_kernels(self) -> None:
+        """Compute two candles of nothing, so that set-up can fill numba's cache on disk."""
+        flat, ends = np.zeros(2), np.zeros(2, dtype=np.int64)
+        bars = Bars(flat, flat, flat, flat, flat, ends)
+        self.compute(bars, self.new_state(), np.empty((len(self.table), 2)))
+
     def _new(self, timeframe: Timeframe) -> _Series:
         settings = self._settings
         ranks = TrailingRanks(

@@ -12,18 +12,25 @@ class Envelope(msgspec.Struct):
     """Any frame: data has a topic, an answer has an `op`."""
 
     topic: str | None = None
-    type: str = ""
-    ts: Time = 0
-    cts: Time = 0
-    data: msgspec.Raw = msgspec.Raw()
     op: str | None = None
     success: bool = True
     ret_msg: str = ""
     req_id: str = ""
 
 
+class _Frame(msgspec.Struct):
+    """What every data frame has beside its data."""
+
+    topic: str
+    ts: Time
+    type: str = ""
+    cts: Time = 0
+
+
 class BookData(
-    msgspec.Struct, rename={"bids": "b", "asks": "a", "update": "u", "cross_sequence": "seq"}
+    msgspec.Struct,
+    gc=False,
+    rename={"bids": "b", "asks": "a", "update": "u", "cross_sequence": "seq"},
 ):
     """{"s": "BTCUSDT", "b": [["91000.50", "0.020"], ...], "a": [...], "u": 1, "seq": 2}."""
 
@@ -35,6 +42,7 @@ class BookData(
 
 class TradeRow(
     msgspec.Struct,
+    gc=False,
     rename={
         "time": "T",
         "taker": "S",
@@ -58,6 +66,7 @@ class TradeRow(
 
 class TickerData(
     msgspec.Struct,
+    gc=False,
     rename={
         "last_price": "lastPrice",
         "mark_price": "markPrice",
@@ -109,9 +118,39 @@ class LiquidationRow(
     price: Price
 
 
+class BookFrame(_Frame, kw_only=True):
+    """A frame of an orderbook topic."""
+
+    data: BookData
+
+
+class TradeFrame(_Frame, kw_only=True):
+    """A frame of the publicTrade topic."""
+
+    data: list[TradeRow]
+
+
+class TickerFrame(_Frame, kw_only=True):
+    """A frame of the tickers topic."""
+
+    data: TickerData
+
+
+class CandleFrame(_Frame, kw_only=True):
+    """A frame of a kline topic."""
+
+    data: list[CandleRow]
+
+
+class LiquidationFrame(_Frame, kw_only=True):
+    """A frame of the allLiquidation topic."""
+
+    data: list[LiquidationRow]
+
+
 ENVELOPE: Final = msgspec.json.Decoder(Envelope, strict=False)
-BOOK: Final = msgspec.json.Decoder(BookData, strict=False)
-TRADES: Final = msgspec.json.Decoder(list[TradeRow], strict=False)
-TICKER: Final = msgspec.json.Decoder(TickerData)
-CANDLES: Final = msgspec.json.Decoder(list[CandleRow], strict=False)
-LIQUIDATIONS: Final = msgspec.json.Decoder(list[LiquidationRow], strict=False)
+BOOK: Final = msgspec.json.Decoder(BookFrame, strict=False)
+TRADES: Final = msgspec.json.Decoder(TradeFrame, strict=False)
+TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
+CANDLES: Final = msgspec.json.Decoder(CandleFrame, strict=False)
+LIQUIDATIONS: Final = msgspec.json.Decoder(LiquidationFrame, strict=False)

@@ -12,8 +12,14 @@ import aiohttp
 import msgspec
 import structlog
 
-from virtuoso.adapters.feed.bybit import frames
-from virtuoso.adapters.feed.bybit.parse import INTERVALS, TopicName, read_envelope, to_events
+from virtuoso.adapters.feed.bybit.parse import (
+    INTERVALS,
+    Answer,
+    DataFrame,
+    TopicName,
+    UnknownTopic,
+    read_frame,
+)
 from virtuoso.adapters.feed.connection import (
     LARGEST_SAMPLE,
     SEND_SECONDS,
@@ -282,7 +288,7 @@ class Conversation:
         self._clock = connection.clock
         self._outbox = connection.outbox
         self._requests = 0
-        self._answers: dict[str, asyncio.Future[frames.Envelope]] = {}
+        self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._renewals: asyncio.Queue[str] = asyncio.Queue()
         self._renewing: set[str] = set()
         self._snapshot_due: dict[str, float] = {}
@@ -394,12 +400,12 @@ class Conversation:
                 if self._last_data_ms is None:
                     self._last_data_ms = self._clock.monotonic_ms()
                 continue
-            refusal = _REFUSAL.match(answer.ret_msg)
+            refusal = _REFUSAL.match(answer.message)
             named = refusal[2] if refusal else batch[0] if len(batch) == 1 else None
             if named in batch:
                 if refusal is None or refusal[1] != "already subscribed":
                     self._snapshot_due.pop(named, None)
-                    await self._connection.refuse_topic(named, answer.ret_msg[:200])
+                    await self._connection.refuse_topic(named, answer.message[:200])
                     if named == self._connection.canary:
                         self._silence_ms = _SILENCE_WITHOUT_BUSY_MS
                 waiting.append([text for text in batch if text != named])
@@ -411,11 +417,11 @@ class Conversation:
         name = self._connection.topics.get(text)
         return name is not None and name.topic in _BEGIN_WITH_SNAPSHOT
 
-    async def _request(self, op: str, texts: list[str]) -> frames.Envelope:
+    async def _request(self, op: str, texts: list[str]) -> Answer:
         """Send a request and wait for its answer."""
         self._requests += 1
         number = str(self._requests)
-        answer: asyncio.Future[frames.Envelope] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -433,41 +439,39 @@ class Conversation:
 
     async def _take(self, frame: str | bytes) -> None:
         """Read one frame and hand on what is in it."""
-        receive_time = self._clock.now()
+        connection = self._connection
         try:
-            envelope = read_envelope(frame)
-            text = envelope.topic
-            if text is None:
-                await self._take_answer(envelope)
-                return
-            name = self._connection.topics.get(text)
-            events = [] if name is None else to_events(name, envelope, receive_time)
+            read = read_frame(frame, connection.topics, self._clock.now())
         except UnreadableFrameError as error:
             await self._refuse(_sample(frame), str(error))
             return
+        match read:
+            case DataFrame(name=name, is_snapshot=is_snapshot, events=events):
+                self._note_data()
+                if is_snapshot and name.text in self._snapshot_due:
+                    del self._snapshot_due[name.text]
+                    self._asked_twice.discard(name.text)
+                if events:
+                    await self._outbox.put(events)
+            case Answer():
+                await self._take_answer(read)
+            case UnknownTopic(text=text):
+                self._note_data()
+                if text != connection.canary:
+                    await self._note_unknown(frame, text)
+
+    def _note_data(self) -> None:
         now = self._clock.monotonic_ms()
         self._last_data_ms = now
         kept = self._connection.kept
         if kept.first_data_ms is None:
             kept.first_data_ms = now
-        if name is None:
-            if text != self._connection.canary:
-                await self._note_unknown(frame, text)
-            return
-        if text in self._snapshot_due and envelope.type == "snapshot":
-            self._snapshot_due.pop(text, None)
-            self._asked_twice.discard(text)
-        if events:
-            await self._outbox.put(events)
 
-    async def _take_answer(self, envelope: frames.Envelope) -> None:
-        if envelope.op is None:
-            msg = "expected a topic or an op, found neither"
-            raise UnreadableFrameError(msg)
-        waiting = self._answers.get(envelope.req_id)
+    async def _take_answer(self, answer: Answer) -> None:
+        waiting = self._answers.get(answer.request_id)
         if waiting is not None and not waiting.done():
-            waiting.set_result(envelope)
-        if envelope.ret_msg == "pong":  # `op` says ping in the answer too
+            waiting.set_result(answer)
+        if answer.message == "pong":
             self._pong_due = False
         instruments = self._connection.instruments
         await self._outbox.put([Alive(BYBIT, instruments, self._clock.now())])
