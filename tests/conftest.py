@@ -50,6 +50,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a skip is a missing server, browser or recording: the run fails and says so."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter is not None else []
-    if os.environ.get("CI") and skipped and exitstatus == pytest.ExitCode.OK:
+    if reporter and os.environ.get("CI") and skipped and exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"{len(skipped)} skipped tests fail the run in CI", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

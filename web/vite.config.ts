@@ -3,25 +3,31 @@ import { defineConfig } from "vite"
 
 const server = `127.0.0.1:${process.env["APP_PORT"] ?? "8003"}`
 
-export default defineConfig({
-  plugins: [svelte()],
-  build: {
-    target: "es2022",
-    modulePreload: { polyfill: false },
-    assetsInlineLimit: 0, // a data: font or script would be refused by the policy
-    reportCompressedSize: false,
-    rolldownOptions: {
-      input: { desktop: "index.html", mobile: "mobile/index.html" },
+// Each page is built alone (`--mode mobile` for the phone): in one build the phone would load what
+// only the desktop uses, since both pages share one chunk of the framework.
+export default defineConfig(({ mode, command }) => {
+  const pages = { desktop: "index.html", mobile: "mobile/index.html" }
+  return {
+    plugins: [svelte()],
+    build: {
+      target: "es2022",
+      modulePreload: false,
+      assetsInlineLimit: 0, // a data: font or script would be refused by the policy
+      reportCompressedSize: false,
+      emptyOutDir: mode !== "mobile",
+      rolldownOptions: {
+        input: command === "serve" ? pages : mode === "mobile" ? { mobile: pages.mobile } : { desktop: pages.desktop },
+      },
     },
-  },
-  server: {
-    host: "127.0.0.1",
-    port: 5173,
-    strictPort: true,
-    proxy: {
-      "/api": `http://${server}`,
-      "/health": `http://${server}`,
-      "/ws": { target: `ws://${server}`, ws: true },
+    server: {
+      host: "127.0.0.1",
+      port: 5173,
+      strictPort: true,
+      proxy: {
+        "/api": `http://${server}`,
+        "/health": `http://${server}`,
+        "/ws": { target: `ws://${server}`, ws: true },
+      },
     },
-  },
+  }
 })

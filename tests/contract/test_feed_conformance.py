@@ -97,7 +97,7 @@ def topic_of(text: str) -> TopicName | None:
 class EveryTopic(dict[str, TopicName]):
     """Every topic of the kinds that we take, as if all had been subscribed to."""
 
-    def get(self, key: str, default: object = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:  # noqa: ANN401 - as dict's own
         """What a topic stands for."""
         return topic_of(key) or default
 

@@ -58,13 +58,13 @@ def test_a_recording_gives_what_it_can_and_says_what_it_cannot(
     assert last["components"]["orderbook"] is not None
     assert last["components"]["orderflow"] is not None
     assert last["components"]["technical"] is None
-    assert last["quality"]["technical"]["reason"]
+    assert last["quality"]["components.technical"]["reason"]
     assert last["components"]["sentiment"] is None
     assert last["confluence_score"] is None
     assert last["reason"]
     early = seconds[60]["symbols"][0]
     assert early["components"]["orderbook"] is None
-    assert early["quality"]["orderbook"]["reason"] == "warming_up"
+    assert early["quality"]["components.orderbook"]["reason"] == "warming_up"
     prices = {second["symbols"][0]["price"] for second in seconds if second["symbols"][0]["price"]}
     assert len(prices) > 100
     assert all(27_000 < price < 29_500 for price in prices)

@@ -51,16 +51,12 @@ class Bars:
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
     # log of the standard library, number by number: the same bits for one candle as for a thousand
-    opens, highs, lows, closes, volumes = np.array(
-        [
-            [log(each.open) for each in candles],
-            [log(each.high) for each in candles],
-            [log(each.low) for each in candles],
-            [log(each.close) for each in candles],
-            [each.volume for each in candles],
-        ],
-        dtype=np.float64,
-    )
+    rows = [
+        (log(each.open), log(each.high), log(each.low), log(each.close), each.volume)
+        for each in candles
+    ]
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 5).T.copy()
+    opens, highs, lows, closes, volumes = columns
     ends = [each.open_time + each.timeframe.ms for each in candles]
     return Bars(opens, highs, lows, closes, volumes, np.array(ends, dtype=np.int64))
 

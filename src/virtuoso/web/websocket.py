@@ -474,7 +474,7 @@ class Hub:
             self.evicted += 1
             deadline_s = self.options.send_deadline_s
             log.warning("client_evicted", client_ip=client_ip, deadline_s=deadline_s)
-            pass
+            abort()
         except OSError:
             log.debug("client_gone", client_ip=client_ip)
         finally:

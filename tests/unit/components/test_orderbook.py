@@ -59,21 +59,13 @@ def test_outer_ends_where_the_nearer_side_is_last_known() -> None:
 
 
 def test_a_level_at_the_edge_of_what_is_known_is_inside() -> None:
-    """The distance of the deepest level is not lost to rounding."""
-    bids = [1.0] * 49 + [7.0]
-    quantities = [1.0] * 49 + [9.0]
-    narrow = 0.001
-    book = OrderBook()
-    book.apply(
-        BookSnapshot(
-            [(MID - narrow * (i + 1), each) for i, each in enumerate(bids)],
-            [(MID + narrow * (i + 1), each) for i, each in enumerate(quantities)],
-            1,
-            depth=200,
-        ),
-        START,
-    )
-    assert imbalances(book)[2] == pytest.approx((46 - 48) / 94)
+    """The distance of the deepest level is not lost to rounding, whatever the price."""
+    for best in range(100_000, 100_400):
+        bids = [((best - i) * 0.1, 7.0 if i == 59 else 1.0) for i in range(60)]
+        asks = [((best + 1 + i) * 0.1, 9.0 if i == 59 else 1.0) for i in range(60)]
+        book = OrderBook()
+        book.apply(BookSnapshot(bids, asks, 1, depth=200), START)
+        assert imbalances(book)[2] == pytest.approx((56 - 58) / 114), best
 
 
 def test_too_few_levels_leave_outer_without_a_value() -> None:

@@ -6,12 +6,12 @@ import { ScoreRowColumn as C } from "../wire/types"
 export type Arrangement = "strongest" | "highest" | "lowest" | "gainers" | "losers" | "volume"
 
 export const ARRANGEMENTS: Readonly<Record<Arrangement, { title: string; sorts: readonly Sort[] }>> = {
-  strongest: { title: "Strongest pressure", sorts: [{ key: "score", descending: true }] },
-  highest: { title: "Highest score", sorts: [{ key: "score", descending: true }] },
-  lowest: { title: "Lowest score", sorts: [{ key: "score", descending: false }] },
-  gainers: { title: "24 h gainers", sorts: [{ key: "change", descending: true }] },
-  losers: { title: "24 h losers", sorts: [{ key: "change", descending: false }] },
-  volume: { title: "24 h volume", sorts: [{ key: "turnover", descending: true }] },
+  strongest: { title: "Strongest", sorts: [{ key: "score", descending: true }] },
+  highest: { title: "Highest", sorts: [{ key: "score", descending: true }] },
+  lowest: { title: "Lowest", sorts: [{ key: "score", descending: false }] },
+  gainers: { title: "Gainers", sorts: [{ key: "change", descending: true }] },
+  losers: { title: "Losers", sorts: [{ key: "change", descending: false }] },
+  volume: { title: "Volume", sorts: [{ key: "turnover", descending: true }] },
 }
 
 /** The farthest from 50 first, either way; rows without a score last. */

@@ -7,9 +7,11 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from virtuoso.domain.time import Millis
+
 Price: TypeAlias = Annotated[float, msgspec.Meta(gt=0, lt=1e15)]
 Quantity: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=1e15)]
-Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=10_000_000_000_000)]
+Time: TypeAlias = Annotated[Millis, msgspec.Meta(ge=0, lt=10_000_000_000_000)]
 """Milliseconds UTC, up to the year 2286."""
 Sequence: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Level: TypeAlias = tuple[Price, Quantity]

@@ -12,11 +12,6 @@ _LARGEST_RATE: Final = 0.05
 _SHARES_OFF: Final = 0.001
 
 
-def millis(at: int) -> Millis:
-    """A stamp as the domain has it."""
-    return Millis(at)
-
-
 def to_funding(rows: Iterable[tuple[int, float]]) -> list[FundingRate]:
     """Settled rates by time. The interval is the time since the settlement before, in hours.
 

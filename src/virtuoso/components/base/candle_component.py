@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from virtuoso.components.base.component import Member, due_candle, pool_scores
 from virtuoso.domain.errors import SettingsError
@@ -57,8 +56,6 @@ class _Series:
         self.state = state
         self.ranks = ranks
         self.last_close: Millis | None = None
-        self.x = np.full(ranks.series, np.nan)
-        self.scores = self.x
 
     def judge(self, at: Millis, *, gap: bool) -> tuple[Reason | None, int]:
         """Say why the timeframe may not be scored at `at`, and by how many ms it is overdue."""
@@ -68,19 +65,6 @@ class _Series:
         if gap:
             return Reason.GAP, late
         return (Reason.STALE if late >= self.due.stale_after_ms else None), late
-
-
-@dataclass(frozen=True, slots=True)
-class _Newest:
-    """The newest values of one timeframe, as the members are made from them.
-
-    x, scores: shape (members,), NaN where there is none; sizes: what each was compared with.
-    """
-
-    x: Floats
-    scores: Floats
-    sizes: NDArray[np.int64]
-    seen: int
 
 
 class CandleComponent:
@@ -102,6 +86,9 @@ class CandleComponent:
             for timeframe, share in self._settings.timeframes.items()
             for line in self.table
         )
+        shape = (len(self._series), len(self.table))
+        self._x, self._scores = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._rows = {timeframe: i for i, timeframe in enumerate(self._series)}
         self._changed = True
         self._reasons: list[Reason | None] = []
         self._result: ComponentScore | Absent | None = None
@@ -139,7 +126,8 @@ class CandleComponent:
         x = np.empty((len(self.table), len(bars)))
         self.compute(bars, series.state, x)
         scores = series.ranks.push(x)
-        series.x, series.scores = x[:, -1].copy(), scores[:, -1].copy()
+        row = self._rows[timeframe]
+        self._x[row], self._scores[row] = x[:, -1], scores[:, -1]
         series.last_close = Millis(int(bars.close_time[-1]))
         self._changed = True
 
@@ -147,6 +135,7 @@ class CandleComponent:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
         if timeframe in self._series:
             self._series[timeframe] = self._new(timeframe)
+            self._x[self._rows[timeframe]] = self._scores[self._rows[timeframe]] = np.nan
             self._changed = True
 
     def second(self, at: Millis, market: Market) -> None:
@@ -156,26 +145,21 @@ class CandleComponent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         reasons, late = self._judge(at, market)
         if self._result is None or self._changed or reasons != self._reasons:
-            newest = [
-                _Newest(series.x, series.scores, series.ranks.sizes, series.ranks.seen)
-                for series in self._series.values()
-            ]
-            self._result = self._pool(newest, reasons)
+            self._result = self._pool(self._x, self._scores, reasons)
             self._changed, self._reasons = False, reasons
         return self._dated(self._result, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
         reasons, late = self._judge(at, market)
-        newest = []
-        for series, reason in zip(self._series.values(), reasons, strict=True):
+        x, scores = self._x.copy(), self._scores.copy()
+        peeked = set()
+        for row, (series, reason) in enumerate(zip(self._series.values(), reasons, strict=True)):
             candle = None if reason else market.candles.forming(series.timeframe)
             if candle is not None and candle.open_time == series.last_close:
-                newest.append(self._peek(series, bars_of([candle])))
-            else:
-                ranks = series.ranks
-                newest.append(_Newest(series.x, series.scores, ranks.sizes, ranks.seen))
-        return self._dated(self._pool(newest, reasons), late)
+                x[row], scores[row] = self._peek(series, bars_of([candle]))
+                peeked.add(row)
+        return self._dated(self._pool(x, scores, reasons, frozenset(peeked)), late)
 
     def _judge(self, at: Millis, market: Market) -> tuple[list[Reason | None], list[int]]:
         candles = market.candles
@@ -185,44 +169,58 @@ class CandleComponent:
         ]
         return [reason for reason, _ in judged], [late for _, late in judged]
 
-    def _peek(self, series: _Series, bars: Bars) -> _Newest:
-        """Score one more candle with copies of what is carried."""
+    def _peek(self, series: _Series, bars: Bars) -> tuple[Floats, Floats]:
+        """Compute x and score of one more candle with copies of what is carried."""
         x = np.empty((len(self.table), 1))
         self.compute(bars, series.state.copy(), x)
         scores = series.ranks.peek(x)
-        return _Newest(x[:, 0], scores[:, 0], series.ranks.peek_sizes, series.ranks.seen + 1)
+        return x[:, 0], scores[:, 0]
 
     def _pool(
-        self, newest: Sequence[_Newest], reasons: Sequence[Reason | None]
+        self,
+        x: Floats,
+        scores: Floats,
+        reasons: Sequence[Reason | None],
+        peeked: frozenset[int] = frozenset(),
     ) -> ComponentScore | Absent:
-        """Make the members of all timeframes, and the component's score from them."""
-        x = np.concatenate([each.x for each in newest]).tolist()
-        scores = np.concatenate([each.scores for each in newest])
-        z = normal_scores(scores).tolist()
+        """Make the members of all timeframes, and the component's score from them.
+
+        x, scores: shape (timeframes, members), NaN where there is none. `reasons`: why a whole
+        timeframe is absent. `peeked`: the rows that are of forming candles.
+        """
+        values, ranked = x.ravel().tolist(), scores.ravel().tolist()
+        z = normal_scores(scores.ravel()).tolist()
         closes = [series.last_close for series in self._series.values() for _ in self.table]
         members = [
             MemberScore(name, family, weight, value, score, normal, as_of, None)
             for (name, family, weight), value, score, normal, as_of in zip(
-                self._lines, x, scores.tolist(), z, closes, strict=True
+                self._lines, values, ranked, z, closes, strict=True
             )
         ]
+        if isnan(sum(ranked)):
+            for i, score in enumerate(ranked):
+                if isnan(score):
+                    members[i] = self._without(members[i], i, peeked)
         width = len(self.table)
-        for i in np.flatnonzero(np.isnan(scores)).tolist():
-            members[i] = self._without(members[i], newest[i // width], i % width)
-        for i, reason in enumerate(reasons):
+        for row, reason in enumerate(reasons):
             if reason is not None:
-                span = slice(i * width, (i + 1) * width)
+                span = slice(row * width, (row + 1) * width)
                 members[span] = [_absent(member, reason) for member in members[span]]
         return pool_scores(self.name, self.rho, tuple(members), late_ms=0, freshness=1.0)
 
-    def _without(self, member: MemberScore, newest: _Newest, line: int) -> MemberScore:
+    def _without(self, member: MemberScore, i: int, peeked: frozenset[int]) -> MemberScore:
         """Give a member that could not be ranked, with the reason why."""
+        row, line = divmod(i, len(self.table))
+        ranks = tuple(self._series.values())[row].ranks
+        seen, sizes = ranks.seen, ranks.sizes
+        if row in peeked:
+            seen, sizes = seen + 1, ranks.peek_sizes
         known = None if member.x is None or isnan(member.x) else member.x
         reason, have, need = Reason.TOO_FEW, None, None
-        if newest.seen < self._settings.minimum:
-            reason, have, need = Reason.WARMING_UP, newest.seen, self._settings.minimum
+        if seen < self._settings.minimum:
+            reason, have, need = Reason.WARMING_UP, seen, self._settings.minimum
         elif known is not None:
-            have, need = int(newest.sizes[line]), self._settings.minimum_sizes
+            have, need = int(sizes[line]), self._settings.minimum_sizes
         return member._replace(x=known, score=None, z=None, reason=reason, have=have, need=need)
 
     def _dated(

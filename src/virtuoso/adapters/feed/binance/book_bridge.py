@@ -91,7 +91,7 @@ class BookBridge:
         if buffer[0].first > rest.last_update:
             self._rest = None  # too old: the differences in between are lost
             return []
-        at = Millis(rest.time or rest.event_time or buffer[0].time)
+        at = rest.time or rest.event_time or buffer[0].time
         snapshot = BookSnapshot(rest.bids, rest.asks, rest.last_update)
         events: Events = [MarketEvent(self._instrument, snapshot, at, receive_time)]
         kept, previous = list(buffer), rest.last_update
@@ -110,4 +110,4 @@ class BookBridge:
 
     def _delta(self, depth: Depth, previous: int, receive_time: Millis) -> MarketEvent[MarketData]:
         delta = BookDelta(depth.bids, depth.asks, previous, depth.last)
-        return MarketEvent(self._instrument, delta, Millis(depth.time), receive_time)
+        return MarketEvent(self._instrument, delta, depth.time, receive_time)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from virtuoso.adapters.feed.numbers import Level, Price, Quantity, Sequence, Time
+from virtuoso.domain.time import Millis
 
 
 class Envelope(msgspec.Struct):
@@ -27,6 +28,7 @@ class Kind(msgspec.Struct, rename={"event": "e"}):
 
 class Depth(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "event_time": "E",
@@ -54,6 +56,7 @@ class Depth(
 
 class BestPrices(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "time": "T",
@@ -79,6 +82,7 @@ class BestPrices(
 
 class TradeData(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "time": "T",
@@ -107,6 +111,7 @@ class TradeData(
 
 class MarkPrice(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "event_time": "E",
@@ -124,12 +129,13 @@ class MarkPrice(
     mark_price: str
     index_price: str | UnsetType = UNSET
     funding_rate: str | UnsetType = UNSET
-    next_funding_time: Time = 0
+    next_funding_time: Time = Millis(0)
     contract: int = 1
 
 
 class DayTicker(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "event_time": "E",
@@ -153,6 +159,7 @@ class DayTicker(
 
 class CandleRow(
     msgspec.Struct,
+    gc=False,
     rename={
         "start": "t",
         "interval": "i",
@@ -191,6 +198,7 @@ class CandleData(
 
 class ForcedOrder(
     msgspec.Struct,
+    gc=False,
     rename={
         "symbol": "s",
         "side": "S",
@@ -224,8 +232,8 @@ class RestBook(
     last_update: Sequence
     bids: list[Level]
     asks: list[Level]
-    event_time: Time = 0
-    time: Time = 0
+    event_time: Time = Millis(0)
+    time: Time = Millis(0)
 
 
 ENVELOPE: Final = msgspec.json.Decoder(Envelope, strict=False)

@@ -89,7 +89,7 @@ def _to_quote(data: Frame, instruments: Instruments, receive_time: Millis) -> Pa
     if instrument is None or best.contract != USD_MARGINED:
         return None
     quote = Quote(best.bid, best.bid_quantity, best.ask, best.ask_quantity, best.update)
-    return MarketEvent(instrument, quote, Millis(best.time), receive_time)
+    return MarketEvent(instrument, quote, best.time, receive_time)
 
 
 def _to_trade(data: Frame, instruments: Instruments, receive_time: Millis) -> Parsed:
@@ -108,7 +108,7 @@ def _to_trade(data: Frame, instruments: Instruments, receive_time: Millis) -> Pa
         Side.SELL if row.seller_took else Side.BUY,
         TradeKind.MARKET if row.kind == "MARKET" else TradeKind.OFF_MARKET,
     )
-    return MarketEvent(instrument, trade, Millis(row.time), receive_time)
+    return MarketEvent(instrument, trade, row.time, receive_time)
 
 
 def _to_mark(data: Frame, instruments: Instruments, receive_time: Millis) -> Parsed:
@@ -126,7 +126,7 @@ def _to_mark(data: Frame, instruments: Instruments, receive_time: Millis) -> Par
     if mark.funding_rate is not msgspec.UNSET:
         values[TickerField.FUNDING_RATE] = optional_number(mark.funding_rate)
     ticker = Ticker(values, whole=True)
-    return MarketEvent(instrument, ticker, Millis(mark.event_time), receive_time)
+    return MarketEvent(instrument, ticker, mark.event_time, receive_time)
 
 
 def _to_ticker(data: Frame, instruments: Instruments, receive_time: Millis) -> Parsed:
@@ -142,7 +142,7 @@ def _to_ticker(data: Frame, instruments: Instruments, receive_time: Millis) -> P
         TickerField.TURNOVER_24H: optional_number(day.turnover),
     }
     ticker = Ticker(values, whole=True)
-    return MarketEvent(instrument, ticker, Millis(day.event_time), receive_time)
+    return MarketEvent(instrument, ticker, day.event_time, receive_time)
 
 
 def _to_candle(data: Frame, instruments: Instruments, receive_time: Millis) -> Parsed:
@@ -155,13 +155,13 @@ def _to_candle(data: Frame, instruments: Instruments, receive_time: Millis) -> P
     if timeframe is None:
         return None
     prices = (row.open, row.high, row.low, row.close)
-    start = Millis(row.start)
+    start = row.start
     candle: Candle | FormingCandle
     if row.closed:
         candle = Candle(timeframe, start, *prices, row.volume, row.taker_buy_volume)
     else:
         candle = FormingCandle(timeframe, start, *prices, row.volume)
-    return MarketEvent(instrument, candle, Millis(message.event_time), receive_time)
+    return MarketEvent(instrument, candle, message.event_time, receive_time)
 
 
 def _to_liquidation(data: Frame, instruments: Instruments, receive_time: Millis) -> Parsed:
@@ -175,7 +175,7 @@ def _to_liquidation(data: Frame, instruments: Instruments, receive_time: Millis)
         raise ValueError(msg)
     side = PositionSide.LONG if order.side == "SELL" else PositionSide.SHORT
     liquidation = Liquidation(side, order.filled, order.average_price)
-    return MarketEvent(instrument, liquidation, Millis(order.time), receive_time)
+    return MarketEvent(instrument, liquidation, order.time, receive_time)
 
 
 _PARSERS: Final[Mapping[str, Callable[[Frame, Instruments, Millis], Parsed]]] = {

@@ -14,7 +14,7 @@ from virtuoso.adapters.feed.numbers import Price, Quantity, Time
 from virtuoso.adapters.feed.unreadable import refuse_unreadable
 from virtuoso.domain.instruments import BINANCE, Listing
 from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.time import Millis, Timeframe
 
 _USUAL_FUNDING_HOURS: Final = 8.0
 """Of contracts that fundingInfo does not list."""
@@ -145,7 +145,7 @@ def _to_candles(
             if of_trades:
                 volume = msgspec.convert(row[5], Quantity, strict=False)
                 taker = msgspec.convert(row[9], Quantity, strict=False)
-            candles.append(Candle(timeframe, series.millis(start), *prices, volume, taker))
+            candles.append(Candle(timeframe, Millis(start), *prices, volume, taker))
     return candles
 
 

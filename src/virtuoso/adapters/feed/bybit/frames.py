@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from virtuoso.adapters.feed.numbers import Level, Price, Quantity, Sequence, Time
+from virtuoso.domain.time import Millis
 
 
 class Envelope(msgspec.Struct):
@@ -24,7 +25,7 @@ class _Frame(msgspec.Struct):
     topic: str
     ts: Time
     type: str = ""
-    cts: Time = 0
+    cts: Time = Millis(0)
 
 
 class BookData(

@@ -14,7 +14,7 @@ from virtuoso.adapters.feed.numbers import Price, Quantity, Time
 from virtuoso.adapters.feed.unreadable import refuse_unreadable
 from virtuoso.domain.instruments import BYBIT, Listing
 from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.time import Millis, Timeframe
 
 INTERVALS: Final[Mapping[Timeframe, str]] = {
     Timeframe.M1: "1",
@@ -115,7 +115,7 @@ def to_candles(rows: Sequence[Sequence[object]], timeframe: Timeframe) -> list[C
             start = msgspec.convert(row[0], Time, strict=False)
             prices = msgspec.convert(row[1:5], tuple[Price, Price, Price, Price], strict=False)
             volume = msgspec.convert(row[5], Quantity, strict=False) if len(row) > 5 else 0.0
-            candles.append(Candle(timeframe, series.millis(start), *prices, volume))
+            candles.append(Candle(timeframe, Millis(start), *prices, volume))
     return candles
 
 
