@@ -5,8 +5,8 @@ const server = `127.0.0.1:${process.env["APP_PORT"] ?? "8003"}`
 
 // Each page is built alone (`--mode mobile` for the phone): in one build the phone would load what
 // only the desktop uses, since both pages share one chunk of the framework.
-export default defineConfig(({ mode, command }) => {
-  const pages = { desktop: "index.html", mobile: "mobile/index.html" }
+export default defineConfig(({ mode }) => {
+  const page = mode === "mobile" ? "mobile/index.html" : "index.html"
   return {
     plugins: [svelte()],
     build: {
@@ -16,7 +16,7 @@ export default defineConfig(({ mode, command }) => {
       reportCompressedSize: false,
       emptyOutDir: mode !== "mobile",
       rolldownOptions: {
-        input: command === "serve" ? pages : mode === "mobile" ? { mobile: pages.mobile } : { desktop: pages.desktop },
+        input: { [mode === "mobile" ? "mobile" : "desktop"]: page },
       },
     },
     server: {

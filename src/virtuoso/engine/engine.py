@@ -146,7 +146,7 @@ class Engine:
                     listings = await self._history.listings()
                 break
             except (FeedError, TimeoutError) as error:
-                what = str(error) or "no answer in time"
+                what = str(error).removeprefix(f"{self._feed.venue}: ") or "no answer in time"
                 self._catalogue_error = f"{self._feed.venue} cannot be reached: {what}"
                 self._health.since = self._health.since or self._now()
                 log.warning("venue_unreachable", venue=self._feed.venue, error=what, retry_s=pause)

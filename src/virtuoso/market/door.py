@@ -315,16 +315,18 @@ class Door:
         price = trade.price
         if not (0 < price < LARGEST and 0 < trade.quantity < LARGEST):
             return self._answer(Action.DROP, "bounds", event)
-        if trade.id in state.trade_ids:
+        known, order = state.trade_ids, state.trade_order
+        if trade.id in known:
             return self._answer(Action.DROP, "repeated", event)
-        state.trade_ids.add(trade.id)
-        state.trade_order.append(trade.id)
-        if len(state.trade_order) > TRADE_IDS:
-            state.trade_ids.discard(state.trade_order.popleft())
+        known.add(trade.id)
+        order.append(trade.id)
+        if len(order) > TRADE_IDS:
+            known.discard(order.popleft())
         prices = state.prices
         if not prices.floor <= price <= prices.ceiling:
             return self._quarantine(event, (price,), state)
-        self._contradict(state)
+        if state.held:
+            self._contradict(state)
         prices.observe(price, event.receive_time)
         if event.event_time >= state.newest_trade:
             state.newest_trade = event.event_time
@@ -352,7 +354,8 @@ class Door:
         prices = state.prices
         if bid < prices.floor or ask > prices.ceiling:
             return self._quarantine(event, (bid, ask), state)
-        self._contradict(state)
+        if state.held:
+            self._contradict(state)
         # the ask needs no entry of its own: it is a hair above a bid that was noted
         prices.observe(bid, event.receive_time)
         book.confirm(quote, event.event_time)
@@ -377,10 +380,9 @@ class Door:
 
     def _contradict(self, state: DoorState) -> None:
         """A print in the usual range has come: those that are held were false."""
-        if state.held:
-            for held in state.held:
-                self._count("price_jump_denied", held)
-            state.held.clear()
+        for held in state.held:
+            self._count("price_jump_denied", held)
+        state.held.clear()
 
     def _judge_ticker(
         self, event: MarketEvent[MarketData], ticker: Ticker, state: DoorState

@@ -73,10 +73,16 @@ def _cache(follower: Follower, now: int) -> HealthPart:
 def judge(
     parts: tuple[HealthPart, ...], follower: Follower, clock: Clock, version: str
 ) -> tuple[int, HealthDocument]:
-    """Sum parts up: 503 when the engine is gone, for then nothing shown is the present."""
+    """Sum parts up: 503 when nothing true can be said.
+
+    That is when the engine is gone, for then nothing shown is the present, and when the venue is
+    out of reach before a single number came.
+    """
     reasons = tuple(f"{part.name}: {part.text}" for part in parts if part.status != "pass")
-    gone = any(part.name == "engine" and part.status == "fail" for part in parts)
+    failed = {part.name for part in parts if part.status == "fail"}
     board = follower.reader.board
+    has_numbers = board is not None and any(row.price is not None for row in board.rows)
+    gone = "engine" in failed or ("feed" in failed and not has_numbers)
     document = HealthDocument(
         status="error" if gone else "degraded" if reasons else "success",
         timestamp=iso(clock.now()),

@@ -66,7 +66,9 @@ def translate_errors(venue: Venue) -> Iterator[None]:
             raise
         kind = next(mine for foreign, mine in _TRANSLATION if isinstance(error, foreign))
         # the text of a library may hold the address that was asked: public ones only here
-        text = str(error)[:200] or f"no answer within {DEADLINE_SECONDS:g} s"
+        cause = error.__cause__
+        said = str(cause if isinstance(cause, OSError | aiohttp.ClientError) else error)
+        text = said[:200] or f"no answer within {DEADLINE_SECONDS:g} s"
         msg = f"{venue}: {text}"
         raise kind(msg) from error
 
