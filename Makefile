@@ -16,7 +16,7 @@ help: ## this table
 run: setup web ## set everything up and start Virtuoso on the simulator (SOURCE=bybit goes live)
 	@exec $(BIN)/virtuoso run --source $(SOURCE) $(ARGS)
 
-setup: $(VENV)/.run-stamp ## the environment, from hash-locked requirements, with compiled kernels
+setup: $(VENV)/.kernel-stamp ## the environment, from hash-locked requirements, with compiled kernels
 
 web: $(VENV)/.run-stamp ## build the dashboards (nothing to do when they are up to date)
 	@$(BIN)/python web/build.py
@@ -31,10 +31,16 @@ $(BIN)/python:
 $(VENV)/.run-stamp: requirements/run.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# a kernel's cache does not notice a change in a kernel it calls: every change compiles all anew
+KERNELS := $(wildcard src/virtuoso/indicators/*.py src/virtuoso/components/*.py src/virtuoso/components/base/*.py)
+
+$(VENV)/.kernel-stamp: $(KERNELS) $(VENV)/.run-stamp
 	$(BIN)/virtuoso compile
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.run-stamp
+$(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.kernel-stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 

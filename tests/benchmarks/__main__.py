@@ -1,12 +1,12 @@
 """`make bench`: every ratio of docs/performance.md, measured in one run."""
 
 import platform
-import sys
 from importlib.metadata import version
 
-from benchmarks import bench_frames, bench_http, bench_scoring
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks import bench_frames, bench_http, bench_scoring
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -34,8 +34,10 @@ def values(page: Page) -> dict[str, str]:
     """Read the shown score of every row in the DOM."""
     rows = page.locator("[role=row][data-symbol]")
     found: dict[str, str] = rows.evaluate_all(
-        """rows => Object.fromEntries(rows.map(row =>
-            [row.dataset.symbol, row.querySelector("[data-cell=score] [data-value]").textContent]))"""
+        """rows => Object.fromEntries(rows.map(row => [
+            row.dataset.symbol,
+            row.querySelector("[data-cell=score] [data-value]").textContent,
+        ]))"""
     )
     return found
 

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from support.simulated_venue import Venue, running_venue
@@ -370,7 +371,7 @@ async def test_history_gives_what_the_venue_knows(venue: Venue) -> None:
         for timeframe in Timeframe:
             candles = await history.candles(BTC, timeframe, 1_000)
             assert len(candles) == 1_000
-            steps = {b.open_time - a.open_time for a, b in zip(candles, candles[1:], strict=False)}
+            steps = {b.open_time - a.open_time for a, b in pairwise(candles)}
             assert steps == {timeframe.ms}
             now = int((await venue.get("time"))["time"])
             assert now - timeframe.ms - 2_000 <= candles[-1].close_time <= now

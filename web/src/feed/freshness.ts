@@ -45,12 +45,18 @@ export function reasonText(reason: Reason | null, have: number | null = null, ne
 const VENUES: Readonly<Record<Source, string>> = {
   bybit: "Bybit",
   binance: "Binance",
-  simulator: "The simulator",
-  replay: "The recording",
+  simulator: "Simulator",
+  replay: "Replay",
 }
 
 export function venueName(source: Source | null): string {
   return source === null ? "The feed" : VENUES[source]
+}
+
+/** Where a row's data come from; made or recorded data name the venue they stand for. */
+export function originName(source: Source, venue: string): string {
+  const place = VENUES[venue as Source] ?? venue
+  return place === VENUES[source] ? place : `${VENUES[source]} · ${place}`
 }
 
 /** What the whole page can say of its data. */

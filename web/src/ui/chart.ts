@@ -17,6 +17,7 @@ interface Palette {
   readonly edge: string
   readonly up: string
   readonly down: string
+  readonly score: string
 }
 
 function palette(element: Element): Palette {
@@ -24,7 +25,7 @@ function palette(element: Element): Palette {
   const read = (name: string): string => style.getPropertyValue(name).trim()
   return {
     ground: read("--surface"), ink: read("--soft"), line: read("--line"), edge: read("--edge"),
-    up: read("--up"), down: read("--down"),
+    up: read("--up"), down: read("--down"), score: read("--score-line"),
   }
 }
 
@@ -57,13 +58,13 @@ export class PriceChart {
       LineSeries,
       {
         lineWidth: 2, priceLineVisible: false,
-        priceFormat: { type: "price", precision: 1, minMove: 0.1 },
+        priceFormat: { type: "price", precision: 0, minMove: 1 },
         autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }),
       },
       SCORE_PANE,
     )
     this.#score.createPriceLine({
-      price: 50, color: this.#colors.edge, lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: true, title: "",
+      price: 50, color: this.#colors.ink, lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: "",
     })
     const [main, under] = this.#chart.panes()
     main?.setStretchFactor(3)
@@ -90,7 +91,8 @@ export class PriceChart {
       upColor: colors.up, downColor: colors.down, borderUpColor: colors.up, borderDownColor: colors.down,
       wickUpColor: colors.up, wickDownColor: colors.down,
     })
-    this.#score.applyOptions({ color: colors.ink })
+    this.#score.applyOptions({ color: colors.score })
+    this.#candles.applyOptions({ priceLineColor: colors.ink })
   }
 
   /** Show these candles; the last one is drawn hollow when it is still open. `view` names what is
