@@ -45,6 +45,7 @@ class SmallVenue:
         self.refused = ""
         self.asked: Counter[str] = Counter()
         self._sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self._paths: dict[web.WebSocketResponse, str] = {}
         self.port = 0
 
     @asynccontextmanager
@@ -71,7 +72,7 @@ class SmallVenue:
     async def drop(self, path: str = "") -> None:
         """End the connections, or those of one path."""
         for ws in list(self._sockets):
-            if path in str(ws.get("path", "")):
+            if path in self._paths[ws]:
                 await ws.close()
 
     async def send(self, text: str) -> None:
@@ -81,15 +82,15 @@ class SmallVenue:
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
-        ws["path"] = request.path
         await ws.prepare(request)
         self._sockets[ws] = set()
+        self._paths[ws] = request.path
         try:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     await self._answer(ws, json.loads(message.data))
         finally:
-            del self._sockets[ws]
+            del self._sockets[ws], self._paths[ws]
         return ws
 
     async def _answer(self, ws: web.WebSocketResponse, request: dict[str, Any]) -> None:

@@ -28,7 +28,6 @@ def configure_logs(*, debug: bool, stream: TextIO | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     logging.basicConfig(
         level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s"

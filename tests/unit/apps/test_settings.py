@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from virtuoso.apps.cli import main
 from virtuoso.apps.scoring import definition_of
@@ -117,6 +118,7 @@ def test_a_wrong_command_line_ends_with_a_sentence(
     monkeypatch.setenv("MONITORING_PORT", "0")
     codes: list[int] = []
     main(arguments, leave=codes.append)
+    structlog.reset_defaults()
     error = capsys.readouterr().err
     assert codes == [78]
     assert said in error

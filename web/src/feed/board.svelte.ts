@@ -119,10 +119,11 @@ export class Board {
 
   tick(): void {
     const at = performance.now()
-    if (at - this.#tickedAt > TICK_MS + LATE_MS) this.#slept = this.#held !== null
+    const late = at - this.#tickedAt > TICK_MS + LATE_MS
+    if (late) this.#slept = this.#held !== null
     this.#tickedAt = at
     if (this.#slept && document.visibilityState === "visible") this.#ask(at)
-    this.#connection.watch()
+    this.#connection.watch(late)
     this.ticks += 1
     this.#refresh(at)
   }

@@ -66,9 +66,11 @@ export class Connection {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message))
   }
 
-  /** Called each second: a socket that went mute is given up without waiting for TCP. */
-  watch(): void {
-    if (this.#socket !== null && performance.now() - this.#spokeAt > MUTE_MS) this.#drop()
+  /** Called each second: a socket that went mute is given up without waiting for TCP. After the
+   *  page has slept (`late`) it gets its time anew: what it said meanwhile may not be read yet. */
+  watch(late: boolean): void {
+    if (late) this.#spokeAt = performance.now()
+    else if (this.#socket !== null && performance.now() - this.#spokeAt > MUTE_MS) this.#drop()
   }
 
   /** The network came back, or the tab: do not sit out a long wait. */
