@@ -67,7 +67,7 @@ class Node:
             raise BuildError(message)
 
 
-def fingerprint(folder: Path = WEB) -> str:
+def fingerprint(folder: Path) -> str:
     """sha256 over the name and content of every file below `folder` that decides the build."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
@@ -80,7 +80,7 @@ def fingerprint(folder: Path = WEB) -> str:
     return digest.hexdigest()
 
 
-def built(static: Path = STATIC) -> str | None:
+def built(static: Path) -> str | None:
     """The fingerprint of what lies in `static`, or None when nothing whole does."""
     try:
         stamp = json.loads((static / STAMP).read_text("utf-8"))
@@ -178,8 +178,8 @@ def publish(dist: Path, static: Path, sha256: str, node: Node) -> None:
 
 def build() -> bool:
     """Build when something changed; say whether it was needed. Raises BuildError."""
-    sha256 = fingerprint()
-    if built() == sha256:
+    sha256 = fingerprint(WEB)
+    if built(STATIC) == sha256:
         return False
     node = find_node()
     node.run(*node.npm, "ci", "--omit=dev", "--no-audit", "--no-fund")

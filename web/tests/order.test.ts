@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 
 import { DEFAULT_SORT, type Listed, clicked, passes, sorted, visible } from "../src/feed/order"
-import { strongest } from "../src/mobile/arrangements"
+import { arranged } from "../src/mobile/arrangements"
 import { ScoreRowColumn as C, type Direction, type ScoreRow } from "../src/wire/types"
 
 function listed(symbol: string, values: Partial<Record<keyof typeof C, unknown>>): Listed {
@@ -38,7 +38,8 @@ describe("sorting", () => {
   })
 
   it("puts the farthest from 50 first on the phone, and no score last", () => {
-    expect(names(strongest(ROWS))).toBe("ACEDB")
+    expect(names(arranged(ROWS, "strongest"))).toBe("ACEDB")
+    expect(names(arranged(ROWS, "lowest"))).toBe("ADCEB")
   })
 })
 

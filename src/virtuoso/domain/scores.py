@@ -1,6 +1,6 @@
 """What the engine says: member, component and confluence scores, or why there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -85,6 +85,47 @@ class MemberScore(NamedTuple):
     need: int | None = None
 
 
+class LazyMembers(Collection[MemberScore]):
+    """The members of a component, made when one is first read and kept from then on.
+
+    Pooling needs their weights and scores only, and few of those that candles close are looked at.
+    Equal to a tuple of the same members.
+    """
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], tuple[MemberScore, ...]]) -> None:
+        """Take what makes the members; it must give the same ones whenever it is called."""
+        self._make: Callable[[], tuple[MemberScore, ...]] | None = make
+        self._made: tuple[MemberScore, ...] = ()
+
+    def _all(self) -> tuple[MemberScore, ...]:
+        if self._make is not None:
+            self._made = self._make()
+            self._make = None
+        return self._made
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._all()
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[MemberScore]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LazyMembers):
+            return self._all() == other._all()
+        return self._all() == other
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentScore:
     """A component's 0..100 with everything it was made from."""
@@ -101,7 +142,7 @@ class ComponentScore:
     """By how much the latest of its feeds is overdue; 0 when everything is on time."""
     freshness: float
     """phi: min over its needed feeds of .5^(late / half-life), 0..1."""
-    members: tuple[MemberScore, ...]
+    members: Collection[MemberScore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +152,7 @@ class Absent:
     name: ComponentName
     reason: Reason
     completeness: float
-    members: tuple[MemberScore, ...] = ()
+    members: Collection[MemberScore] = ()
     have: int | None = None
     need: int | None = None
 

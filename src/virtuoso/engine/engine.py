@@ -231,6 +231,9 @@ class Engine:
             self._pipeline.second(second)
             self._cycle_ms = float(self._clock.monotonic_ms() - before)
             self._dirty.set()
+            if second % MINUTE == 0:
+                for request in self._pipeline.outgrown_books():
+                    self._carry_out(request)
 
     def _catch_up(self, now: Millis) -> None:
         """After a long pause, go on from now rather than compute what nobody saw."""

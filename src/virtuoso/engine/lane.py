@@ -79,12 +79,14 @@ class Lane:
         self._interests: deque[tuple[Millis, float]] = deque(maxlen=62)
         self._early: list[Candle] = []
         self._loaded = False
+        self._heard_at: Millis | None = None
         self._refused: set[Topic] = set()
         self._view: tuple[Millis, MarketView] | None = None
 
     def take(self, event: MarketEvent[MarketData]) -> bool:
         """Store an accepted event. True when a candle showed that one is missing."""
         market, data = self.market, event.data
+        self._heard_at = event.receive_time
         match data:
             case Trade():
                 market.trades.trade(event)  # type: ignore[arg-type] # narrowed by its data
@@ -244,6 +246,7 @@ class Lane:
         """Give the age of every kind of input, on the venue's clock."""
         market = self.market
         alive = None if market.alive_at is None else Millis(market.alive_at + now - at)
+        heard = None if self._heard_at is None else Millis(self._heard_at + now - at)
         found: dict[str, Input] = {}
 
         def note(kind: str, as_of: Millis | None, delayed: int, stale: int, reason: Reason) -> None:
@@ -251,7 +254,7 @@ class Lane:
             found[kind] = Input(kind, as_of, state, reason if as_of is None else None)
 
         delayed, stale = self._delayed_ms, self._stale_ms
-        note("stream", alive, delayed, stale, Reason.NO_FEED)
+        note("stream", heard, delayed, stale, Reason.NO_FEED)
         book_reason = market.book.reason or Reason.NO_FEED
         note("book", market.book.as_of, delayed, stale, book_reason)
         # silence of trades is a fact while the connection lives, so the connection's age counts
@@ -299,12 +302,13 @@ class Lane:
     ) -> tuple[State, str | None]:
         """Give the worst state among the inputs used, and which of them is the oldest.
 
-        The market's stream always counts: candles may be on time while nothing else arrives, and
-        a reader would take the score for live.
+        The market's stream always counts, and pongs are no market: candles may be on time while
+        nothing else arrives, and a reader would take the score for live.
         """
         if score.score is None:
             return State.ABSENT, None
-        states = [inputs["stream"].state]
+        stream = inputs["stream"].state
+        states = [State.STALE if stream is State.ABSENT else stream]
         oldest: tuple[Millis, str] | None = None
         for name, part in score.components.items():
             if isinstance(part, Absent):

@@ -206,6 +206,14 @@ class Pipeline:
         for lane in self._lanes.values():
             lane.second(at, venue_now)
 
+    def outgrown_books(self) -> Sequence[Renew]:
+        """Ask for the books whose price has left the range that is known to be complete."""
+        return [
+            Renew(instrument, Topic.BOOK)
+            for instrument, lane in self._lanes.items()
+            if lane.market.book.synced and None in lane.market.book.complete_to
+        ]
+
     def venue_now(self, at: Millis) -> Millis:
         """Give the venue's clock at one of our instants."""
         return self._door.clock.venue_now(at) or at

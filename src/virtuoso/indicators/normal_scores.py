@@ -9,7 +9,7 @@ from virtuoso.indicators.state import Floats
 
 
 @njit(cache=True)
-def _inverse(p: float) -> float:
+def inverse(p: float) -> float:
     """Give z with PHI(z) = p, for p in .01..0.99: the two inner branches of AS241 (PPND16)."""
     q = p - 0.5
     if abs(q) <= 0.425:
@@ -55,7 +55,7 @@ def _inverse(p: float) -> float:
 def _fill(scores: Floats, out: Floats) -> None:
     for i in range(scores.size):
         score = scores[i]
-        out[i] = np.nan if np.isnan(score) else _inverse(min(max(score, 1.0), 99.0) / 100.0)
+        out[i] = np.nan if np.isnan(score) else inverse(min(max(score, 1.0), 99.0) / 100.0)
 
 
 def normal_scores(scores: Floats) -> Floats:

@@ -92,10 +92,12 @@ def remove(ordered: Floats, count: int, value: float) -> None:
 
 
 @njit(cache=True)
-def exchange(ordered: Floats, count: int, old: float, new: float) -> None:
-    """Remove `old` and insert `new` at once: only what lies between them moves."""
+def exchange(ordered: Floats, count: int, old: float, new: float, at_new: int) -> None:
+    """Remove `old` and insert `new` at once: only what lies between them moves.
+
+    at_new: first_above of `new`.
+    """
     at_old = first_at_least(ordered, count, old)
-    at_new = first_above(ordered, count, new)
     if new >= old:
         turn_left(ordered[at_old:at_new], new)
     else:
@@ -147,11 +149,15 @@ def rank_values(
             if np.isnan(x):
                 continue
             key = abs(x) if by_size else x
+            below = first_at_least(row, size, key)
+            through = below
+            if below < size and row[below] == key:  # seldom: one search does for both
+                through = first_above(row, size, key)
             if seen >= minimum:
                 if by_size and x == 0.0:
                     scores[k, t] = 50.0
                 elif size >= max(minimum_sizes, 1):
-                    share = share_below(row, size, key)
+                    share = 0.5 * (below + through) / size
                     scores[k, t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
             if not keep:
                 continue
@@ -160,12 +166,12 @@ def rank_values(
             enters = not (by_size and x == 0.0)
             leaving = abs(ring[slot]) if by_size else ring[slot]
             if leaves and enters:
-                exchange(row, size, leaving, key)
+                exchange(row, size, leaving, key, through)
             elif leaves:
                 remove(row, size, leaving)
                 size -= 1
             elif enters:
-                insert(row, size, key)
+                turn_right(row[through : size + 1], key)
                 size += 1
             ring[slot] = x
             kept += 1
@@ -196,19 +202,22 @@ class TrailingRanks:
         """Values pushed so far, absent ones included."""
         return int(self._counts[0, 0])
 
-    def push(self, values: Floats) -> Floats:
+    def push(self, values: Floats, scores: Floats | None = None) -> Floats:
         """Score values of shape (series, n), oldest first, then keep each.
 
-        Rounds `values` in place. Returns scores of the same shape, NaN where there is none.
+        Rounds `values` in place. Returns scores of the same shape, NaN where there is none; they
+        are written into `scores` when it is given.
         """
-        return self._rank(values, self.sizes, keep=True)
+        scores = np.empty_like(values) if scores is None else scores
+        return self._rank(values, scores, self.sizes, keep=True)
 
     def peek(self, values: Floats) -> Floats:
         """Score values of shape (series, 1) as `push` would, and keep nothing."""
-        return self._rank(values, self.peek_sizes, keep=False)
+        return self._rank(values, np.empty_like(values), self.peek_sizes, keep=False)
 
-    def _rank(self, values: Floats, sizes: NDArray[np.int64], *, keep: bool) -> Floats:
-        scores = np.empty_like(values)
+    def _rank(
+        self, values: Floats, scores: Floats, sizes: NDArray[np.int64], *, keep: bool
+    ) -> Floats:
         rank_values(
             values,
             self._kind,

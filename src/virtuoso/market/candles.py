@@ -51,14 +51,14 @@ class Bars:
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
     # log of the standard library, number by number: the same bits for one candle as for a thousand
-    rows = [
-        (log(each.open), log(each.high), log(each.low), log(each.close), each.volume)
-        for each in candles
-    ]
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 5).T.copy()
-    opens, highs, lows, closes, volumes = columns
-    ends = [each.open_time + each.timeframe.ms for each in candles]
-    return Bars(opens, highs, lows, closes, volumes, np.array(ends, dtype=np.int64))
+    return Bars(
+        np.array([log(each.open) for each in candles], np.float64),
+        np.array([log(each.high) for each in candles], np.float64),
+        np.array([log(each.low) for each in candles], np.float64),
+        np.array([log(each.close) for each in candles], np.float64),
+        np.array([each.volume for each in candles], np.float64),
+        np.array([each.open_time + each.timeframe.ms for each in candles], np.int64),
+    )
 
 
 class CandleSeries:

@@ -6,7 +6,7 @@ share that every component and every member has in `score - 50`.
 Non Nobis Domine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, pi, sqrt
 from typing import Final
 
@@ -121,12 +121,39 @@ def _contributions(
             weight=share,
             points=added,
             shown=rounded,
-            members=_member_points(part, added, scale),
+            members=_MemberPoints(part, added, scale),
         )
         for part, share, added, rounded, scale in zip(
             present, shares, points, shown, scales, strict=True
         )
     )
+
+
+class _MemberPoints(Mapping[str, float]):
+    """The points of a component's members by name, worked out when one is first read."""
+
+    __slots__ = ("_given", "_points")
+
+    def __init__(self, part: ComponentScore, points: float, scale: float) -> None:
+        self._given = part, points, scale
+        self._points: dict[str, float] | None = None
+
+    def _all(self) -> dict[str, float]:
+        if self._points is None:
+            self._points = _member_points(*self._given)
+        return self._points
+
+    def __getitem__(self, name: str) -> float:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
 
 
 def _member_points(part: ComponentScore, points: float, scale: float) -> dict[str, float]:

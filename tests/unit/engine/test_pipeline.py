@@ -218,3 +218,15 @@ def test_the_phone_document_is_a_view_of_the_dashboard_document() -> None:
     for field in ("btc_dominance", "total_volume_24h", "trend_strength", "volatility"):
         assert getattr(phone.market_overview, field) is None
         assert phone.quality[field].reason is not None
+
+
+def test_a_book_whose_price_left_the_known_range_is_asked_for_again() -> None:
+    """Beyond the snapshot's range only changed levels are known: depth there would be a guess."""
+    pipeline = pipeline_of(BTC)
+    levels = [(100.0 - i, 1.0) for i in range(5)], [(101.0 + i, 1.0) for i in range(5)]
+    pipeline.handle(event(BookSnapshot(*levels, sequence=5), NOW))
+    assert list(pipeline.outgrown_books()) == []
+    gone = [(price, 0.0) for price, _ in levels[1]]
+    moved = BookDelta([(150.0, 1.0)], [*gone, (151.0, 1.0)], previous=5, sequence=6)
+    pipeline.handle(event(moved, NOW + 100))
+    assert list(pipeline.outgrown_books()) == [Renew(BTC, Topic.BOOK)]

@@ -140,6 +140,9 @@ def test_the_snapshot_of_a_quiet_book_may_be_old(entrance: Entrance) -> None:
     assert entrance.judge(old, at=entrance.now - 3_600_000).action is Action.ACCEPT
     assert entrance.door.clock.offset_ms is None
     assert entrance.judge(trade()).action is Action.ACCEPT
+    # with the clock known, too
+    assert entrance.judge(old, at=entrance.now - 3_600_000).action is Action.ACCEPT
+    assert entrance.judge(old, at=entrance.now + 6_000) == Verdict(Action.DROP, "time")
 
 
 def test_a_first_stamp_that_is_days_away_is_no_stamp(entrance: Entrance) -> None:
@@ -300,7 +303,8 @@ def test_a_book_event_is_applied_by_being_judged(entrance: Entrance) -> None:
 def test_a_book_with_an_impossible_number_is_lost(entrance: Entrance, number: float) -> None:
     """In a snapshot and in a delta, as price and as quantity."""
     whole = BookSnapshot([(99.0, 1.0)], [(101.0, 1.0)], 5)
-    for level in ((number, 1.0), (98.0, number)):
+    # 98 is a new level, 99 one that is known: neither takes an impossible quantity
+    for level in ((number, 1.0), (98.0, number), (99.0, number)):
         assert entrance.judge(whole).action is Action.ACCEPT
         many = [(97.0 - step, 1.0) for step in range(9)]
         broken = BookDelta([*many, level, (98.5, 1.0)], [], 5, 6)
@@ -386,6 +390,18 @@ def test_sound_fields_pass(entrance: Entrance) -> None:
         TickerField.CHANGE_24H: -0.5,
     }
     assert entrance.judge(Ticker(values, whole=True)) == Verdict(Action.ACCEPT)
+
+
+def test_a_last_price_that_jumped_is_absent_until_trades_confirm_it(entrance: Entrance) -> None:
+    """A ticker alone moves no price by a fifth."""
+    entrance.judge(trade(100.0))
+    ticker = Ticker({TickerField.LAST_PRICE: 70.0}, whole=True)
+    verdict = entrance.judge(ticker)
+    assert verdict.replaced is not None
+    assert verdict.replaced.data == Ticker({TickerField.LAST_PRICE: None}, whole=True)
+    for _ in range(3):
+        entrance.judge(trade(70.0))
+    assert entrance.judge(ticker) == Verdict(Action.ACCEPT)
 
 
 # candles

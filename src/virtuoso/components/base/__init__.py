@@ -15,6 +15,7 @@ from virtuoso.components.base.component import (
     due_candle,
     pool,
     pool_scores,
+    pool_summed,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "due_candle",
     "pool",
     "pool_scores",
+    "pool_summed",
 ]

@@ -2,17 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isnan
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from virtuoso.components.base.component import Member, due_candle, pool_scores
+from virtuoso.components.base.component import Member, due_candle, pool_summed
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
+from virtuoso.domain.scores import (
+    Absent,
+    ComponentName,
+    ComponentScore,
+    LazyMembers,
+    MemberScore,
+    Reason,
+)
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal_scores import normal_scores
+from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import RankKind, TrailingRanks
 from virtuoso.market.candles import Bars, bars_of
@@ -49,8 +58,12 @@ class CandleSettings:
 class _Series:
     """What is carried for one timeframe: the kernel's state and the distributions."""
 
-    def __init__(self, timeframe: Timeframe, state: Floats, ranks: TrailingRanks) -> None:
+    def __init__(
+        self, timeframe: Timeframe, state: Floats, ranks: TrailingRanks, x: Floats, scores: Floats
+    ) -> None:
         self.timeframe = timeframe
+        self.x, self.scores = x, scores
+        """Of the newest candle, NaN where there is none: shape (members, 1)."""
         self.due = due_candle(timeframe)
         self._due_after = timeframe.ms + DELIVERY_MS
         self.state = state
@@ -67,6 +80,13 @@ class _Series:
         return (Reason.STALE if late >= self.due.stale_after_ms else None), late
 
 
+class _Pooled(NamedTuple):
+    """A pooled component, and how many members of each timeframe are in it."""
+
+    result: ComponentScore | Absent
+    present: Sequence[int]
+
+
 class CandleComponent:
     """Carries one state and one set of trailing distributions per timeframe.
 
@@ -80,18 +100,22 @@ class CandleComponent:
 
     def __init__(self, settings: CandleSettings | None = None) -> None:
         self._settings = settings or CandleSettings()
-        self._series = {timeframe: self._new(timeframe) for timeframe in self._settings.timeframes}
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in self._settings.timeframes.items()
             for line in self.table
         )
-        shape = (len(self._series), len(self.table))
+        shape = (len(self._settings.timeframes), len(self.table))
         self._x, self._scores = np.full(shape, np.nan), np.full(shape, np.nan)
-        self._rows = {timeframe: i for i, timeframe in enumerate(self._series)}
+        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(shape)
+        self._present = np.zeros(len(self._settings.timeframes), dtype=np.int64)
+        self._series = {
+            timeframe: self._new(timeframe, row)
+            for row, timeframe in enumerate(self._settings.timeframes)
+        }
         self._changed = True
         self._reasons: list[Reason | None] = []
-        self._result: ComponentScore | Absent | None = None
+        self._result: _Pooled | None = None
 
     def new_state(self) -> Floats:
         """Give the state of the kernel before the first candle."""
@@ -107,8 +131,11 @@ class CandleComponent:
         bars = Bars(flat, flat, flat, flat, flat, ends)
         self.compute(bars, self.new_state(), np.empty((len(self.table), 2)))
 
-    def _new(self, timeframe: Timeframe) -> _Series:
+    def _new(self, timeframe: Timeframe, row: int) -> _Series:
+        """Give a timeframe without a candle; its x and scores are row `row` of all of them."""
         settings = self._settings
+        x, scores = self._x[row].reshape(-1, 1), self._scores[row].reshape(-1, 1)
+        x[:] = scores[:] = np.nan
         ranks = TrailingRanks(
             len(self.table),
             settings.window,
@@ -116,26 +143,29 @@ class CandleComponent:
             settings.minimum,
             settings.minimum_sizes,
         )
-        return _Series(timeframe, self.new_state(), ranks)
+        return _Series(timeframe, self.new_state(), ranks, x, scores)
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
         """Take closed candles, oldest first: one when live, a thousand at warm-up."""
         series = self._series.get(timeframe)
         if series is None or not len(bars):
             return
-        x = np.empty((len(self.table), len(bars)))
-        self.compute(bars, series.state, x)
-        scores = series.ranks.push(x)
-        row = self._rows[timeframe]
-        self._x[row], self._scores[row] = x[:, -1], scores[:, -1]
+        if len(bars) == 1:
+            self.compute(bars, series.state, series.x)
+            series.ranks.push(series.x, series.scores)
+        else:
+            x = np.empty((len(self.table), len(bars)))
+            self.compute(bars, series.state, x)
+            scores = series.ranks.push(x)
+            series.x[:], series.scores[:] = x[:, -1:], scores[:, -1:]
         series.last_close = Millis(int(bars.close_time[-1]))
         self._changed = True
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
         if timeframe in self._series:
-            self._series[timeframe] = self._new(timeframe)
-            self._x[self._rows[timeframe]] = self._scores[self._rows[timeframe]] = np.nan
+            row = tuple(self._series).index(timeframe)
+            self._series[timeframe] = self._new(timeframe, row)
             self._changed = True
 
     def second(self, at: Millis, market: Market) -> None:
@@ -145,7 +175,7 @@ class CandleComponent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         reasons, late = self._judge(at, market)
         if self._result is None or self._changed or reasons != self._reasons:
-            self._result = self._pool(self._x, self._scores, reasons)
+            self._result = self._pool(self._x.copy(), self._scores.copy(), reasons)
             self._changed, self._reasons = False, reasons
         return self._dated(self._result, late)
 
@@ -182,66 +212,93 @@ class CandleComponent:
         scores: Floats,
         reasons: Sequence[Reason | None],
         peeked: frozenset[int] = frozenset(),
-    ) -> ComponentScore | Absent:
-        """Make the members of all timeframes, and the component's score from them.
+    ) -> _Pooled:
+        """Pool the members of all timeframes; the members themselves are made when read.
 
-        x, scores: shape (timeframes, members), NaN where there is none. `reasons`: why a whole
-        timeframe is absent. `peeked`: the rows that are of forming candles.
+        x, scores: shape (timeframes, members), NaN where there is none; they are kept. `reasons`:
+        why a whole timeframe is absent. `peeked`: the rows that are of forming candles.
         """
-        values, ranked = x.ravel().tolist(), scores.ravel().tolist()
-        z = normal_scores(scores.ravel()).tolist()
-        closes = [series.last_close for series in self._series.values() for _ in self.table]
-        members = [
-            MemberScore(name, family, weight, value, score, normal, as_of, None)
-            for (name, family, weight), value, score, normal, as_of in zip(
-                self._lines, values, ranked, z, closes, strict=True
-            )
-        ]
-        if isnan(sum(ranked)):
-            for i, score in enumerate(ranked):
-                if isnan(score):
-                    members[i] = self._without(members[i], i, peeked)
-        width = len(self.table)
         for row, reason in enumerate(reasons):
             if reason is not None:
-                span = slice(row * width, (row + 1) * width)
-                members[span] = [_absent(member, reason) for member in members[span]]
-        return pool_scores(self.name, self.rho, tuple(members), late_ms=0, freshness=1.0)
+                x[row] = scores[row] = np.nan
+        sums = pool_sums(scores, self._weights, self._present)
+        present = self._present.tolist()
+        closes = [series.last_close for series in self._series.values()]
+        known = [at for at, count in zip(closes, present, strict=True) if count and at is not None]
+        counts = () if sum(present) == scores.size else self._counts(peeked)
+        make = partial(self._members, x, scores, reasons, closes, counts)
+        result = pool_summed(
+            self.name,
+            self.rho,
+            sums,
+            min(known, default=None),
+            LazyMembers(make),
+            late_ms=0,
+            freshness=1.0,
+        )
+        return _Pooled(result, present)
 
-    def _without(self, member: MemberScore, i: int, peeked: frozenset[int]) -> MemberScore:
-        """Give a member that could not be ranked, with the reason why."""
-        row, line = divmod(i, len(self.table))
-        ranks = tuple(self._series.values())[row].ranks
-        seen, sizes = ranks.seen, ranks.sizes
-        if row in peeked:
-            seen, sizes = seen + 1, ranks.peek_sizes
-        known = None if member.x is None or isnan(member.x) else member.x
-        reason, have, need = Reason.TOO_FEW, None, None
+    def _counts(self, peeked: frozenset[int]) -> Sequence[tuple[int, Sequence[int]]]:
+        """Give per timeframe how many values were seen, and the sizes they were ranked among."""
+        return [
+            (series.ranks.seen + 1, series.ranks.peek_sizes.tolist())
+            if row in peeked
+            else (series.ranks.seen, series.ranks.sizes.tolist())
+            for row, series in enumerate(self._series.values())
+        ]
+
+    def _members(
+        self,
+        x: Floats,
+        scores: Floats,
+        reasons: Sequence[Reason | None],
+        closes: Sequence[Millis | None],
+        counts: Sequence[tuple[int, Sequence[int]]],
+    ) -> tuple[MemberScore, ...]:
+        """Make the members of all timeframes. `counts` may be empty when every score is there."""
+        width = len(self.table)
+        values, ranked = x.ravel().tolist(), scores.ravel().tolist()
+        z = normal_scores(scores.ravel()).tolist()
+        members = []
+        for i, (name, family, weight) in enumerate(self._lines):
+            row, line = divmod(i, width)
+            score, as_of = ranked[i], closes[row]
+            if not isnan(score):
+                member = MemberScore(name, family, weight, values[i], score, z[i], as_of, None)
+            else:
+                known = None if isnan(values[i]) else values[i]
+                reason, have, need = reasons[row], None, None
+                if reason is None:
+                    reason, have, need = self._why(known, counts[row], line)
+                member = MemberScore(
+                    name, family, weight, known, None, None, as_of, reason, have, need
+                )
+            members.append(member)
+        return tuple(members)
+
+    def _why(
+        self, x: float | None, counts: tuple[int, Sequence[int]], line: int
+    ) -> tuple[Reason, int | None, int | None]:
+        """Say why a member could not be ranked: the reason, what there is and what it takes."""
+        seen, sizes = counts
         if seen < self._settings.minimum:
-            reason, have, need = Reason.WARMING_UP, seen, self._settings.minimum
-        elif known is not None:
-            have, need = int(sizes[line]), self._settings.minimum_sizes
-        return member._replace(x=known, score=None, z=None, reason=reason, have=have, need=need)
+            return Reason.WARMING_UP, seen, self._settings.minimum
+        if x is not None:
+            return Reason.TOO_FEW, sizes[line], self._settings.minimum_sizes
+        return Reason.TOO_FEW, None, None
 
-    def _dated(
-        self, result: ComponentScore | Absent, late: Sequence[int]
-    ) -> ComponentScore | Absent:
+    def _dated(self, pooled: _Pooled, late: Sequence[int]) -> ComponentScore | Absent:
         """Say by how much the present timeframes are overdue."""
+        result = pooled.result
         if isinstance(result, Absent) or not any(late):
             return result
-        width = len(self.table)
         overdue = [
             (late[i], series.due.freshness(late[i]))
             for i, series in enumerate(self._series.values())
-            if any(each.score is not None for each in result.members[i * width : (i + 1) * width])
+            if pooled.present[i]
         ]
         return replace(
             result,
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
-
-
-def _absent(member: MemberScore, reason: Reason) -> MemberScore:
-    """Give a member without a number, whatever it would have been."""
-    return member._replace(x=None, score=None, z=None, reason=reason, have=None, need=None)

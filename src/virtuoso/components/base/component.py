@@ -5,7 +5,7 @@ member's reading current. Adding a sub-statistic is one indicator, one line of t
 golden value. The pool is section 3 of docs/scoring.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar, Protocol
@@ -144,6 +144,7 @@ def pool_scores(
     """Pool member scores as `pool` does; `late_ms` and `freshness` speak for the present ones."""
     total = present = pooled = squares = 0.0
     as_of: Millis | None = None
+    # the sums of indicators.pool_sums, which takes arrays: an array of a few members costs more
     for item in scored:
         weight = item.weight
         total += weight
@@ -153,9 +154,29 @@ def pool_scores(
             squares += weight * weight
             if item.as_of is not None and (as_of is None or item.as_of < as_of):
                 as_of = item.as_of
+    sums = total, present, pooled, squares
+    return pool_summed(name, rho, sums, as_of, scored, late_ms=late_ms, freshness=freshness)
+
+
+def pool_summed(
+    name: ComponentName,
+    rho: float,
+    sums: tuple[float, float, float, float],
+    as_of: Millis | None,
+    members: Collection[MemberScore],
+    *,
+    late_ms: int,
+    freshness: float,
+) -> ComponentScore | Absent:
+    """Pool members as `pool` does, of whom the sums are known.
+
+    sums: weight of all members, and of the present ones the sums of weight, weight x z and weight
+    squared. as_of: the oldest of the present ones. `members` are only read when too few are there.
+    """
+    total, present, pooled, squares = sums
     completeness = present / total
     if completeness < COMPLETENESS_FLOOR - 1e-12 or as_of is None:
-        return _absent(name, scored, completeness)
+        return _absent(name, members, completeness)
     pooled /= present
     squares /= present * present
     z = pooled / sqrt(squares + rho * (1.0 - squares))
@@ -169,11 +190,11 @@ def pool_scores(
         as_of=as_of,
         late_ms=late_ms,
         freshness=freshness,
-        members=scored,
+        members=members,
     )
 
 
-def _absent(name: ComponentName, scored: tuple[MemberScore, ...], completeness: float) -> Absent:
+def _absent(name: ComponentName, scored: Collection[MemberScore], completeness: float) -> Absent:
     """Give the reason that the largest missing weight has, with the counts of its first member."""
     missing: dict[Reason, float] = {}
     first: dict[Reason, MemberScore] = {}

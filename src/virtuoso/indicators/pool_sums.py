@@ -1,0 +1,34 @@
+"""The sums that a pool of members is made from, over arrays."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from virtuoso.indicators.normal_scores import inverse
+from virtuoso.indicators.state import Floats
+
+
+@njit(cache=True)
+def pool_sums(
+    scores: Floats, weights: Floats, present: NDArray[np.int64]
+) -> tuple[float, float, float, float]:
+    """Add up weights and z of 0..100 scores, row by row, without those that are NaN.
+
+    scores, weights: shape (rows, n). Returns the weight of all, and of the present ones the sums
+    of weight, weight x z and weight squared; writes how many are present into `present`, shape
+    (rows,). Source: docs/scoring.md section 3.
+    """
+    total = known = pooled = squares = 0.0
+    for row in range(scores.shape[0]):
+        count = 0
+        for i in range(scores.shape[1]):
+            weight, score = weights[row, i], scores[row, i]
+            total += weight
+            if np.isnan(score):
+                continue
+            count += 1
+            known += weight
+            pooled += weight * inverse(min(max(score, 1.0), 99.0) / 100.0)
+            squares += weight * weight
+        present[row] = count
+    return total, known, pooled, squares
