@@ -92,12 +92,10 @@ def remove(ordered: Floats, count: int, value: float) -> None:
 
 
 @njit(cache=True)
-def exchange(ordered: Floats, count: int, old: float, new: float, at_new: int) -> None:
-    """Remove `old` and insert `new` at once: only what lies between them moves.
-
-    at_new: first_above of `new`.
-    """
+def exchange(ordered: Floats, count: int, old: float, new: float) -> None:
+    """Remove `old` and insert `new` at once: only what lies between them moves."""
     at_old = first_at_least(ordered, count, old)
+    at_new = first_above(ordered, count, new)
     if new >= old:
         turn_left(ordered[at_old:at_new], new)
     else:
@@ -149,15 +147,11 @@ def rank_values(
             if np.isnan(x):
                 continue
             key = abs(x) if by_size else x
-            below = first_at_least(row, size, key)
-            through = below
-            if below < size and row[below] == key:  # seldom: one search does for both
-                through = first_above(row, size, key)
             if seen >= minimum:
                 if by_size and x == 0.0:
                     scores[k, t] = 50.0
                 elif size >= max(minimum_sizes, 1):
-                    share = 0.5 * (below + through) / size
+                    share = share_below(row, size, key)
                     scores[k, t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
             if not keep:
                 continue
@@ -166,12 +160,12 @@ def rank_values(
             enters = not (by_size and x == 0.0)
             leaving = abs(ring[slot]) if by_size else ring[slot]
             if leaves and enters:
-                exchange(row, size, leaving, key, through)
+                exchange(row, size, leaving, key)
             elif leaves:
                 remove(row, size, leaving)
                 size -= 1
             elif enters:
-                turn_right(row[through : size + 1], key)
+                insert(row, size, key)
                 size += 1
             ring[slot] = x
             kept += 1
