@@ -308,7 +308,7 @@ class Lane:
         if score.score is None:
             return State.ABSENT, None
         stream = inputs["stream"].state
-        states = [State.STALE if stream is State.ABSENT else stream]
+        states: list[State] = [State.STALE if stream is State.ABSENT else stream]
         oldest: tuple[Millis, str] | None = None
         for name, part in score.components.items():
             if isinstance(part, Absent):
