@@ -11,8 +11,8 @@ from typing import cast
 
 import numpy as np
 import talib
-from benchmarks.report import Row
 
+from benchmarks.report import Row
 from virtuoso.components.base.candle_component import CandleComponent
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical

@@ -8,8 +8,9 @@ from typing import Any
 
 import psutil
 import pytest
-from browser.conftest import Opener
 from playwright.sync_api import Page, expect
+
+from browser.conftest import Opener
 from support.processes import Running, running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+
 from support.simulated_venue import Frame, Venue, running_venue
 
 pytestmark = pytest.mark.recorded

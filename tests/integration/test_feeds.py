@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from support.simulated_venue import Venue, running_venue
 
+from support.simulated_venue import Venue, running_venue
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.bybit.stream import BybitFeed, BybitSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from support.processes import Running, command, running, wait_for
 
 pytestmark = [pytest.mark.recorded, pytest.mark.process]

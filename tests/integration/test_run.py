@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from support.processes import VIRTUOSO, Running, command, running, wait_for
 from websockets.asyncio.client import connect
+
+from support.processes import VIRTUOSO, Running, command, running, wait_for
 
 pytestmark = pytest.mark.process
 

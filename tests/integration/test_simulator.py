@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from ccxt.async_support.bybit import bybit
 from ccxt.base.errors import BadRequest
+
 from support.reference_book import ReferenceBook
 from support.simulated_venue import Frame, Subscriber, Venue, running_venue
-
 from virtuoso.simulator.faults import FAULTS, GARBAGE
 from virtuoso.simulator.server import ExchangeServer, serve
 from virtuoso.simulator.settings import ExchangeSettings

@@ -11,10 +11,10 @@ import msgspec
 import psutil
 import pytest
 import structlog
-from support.web_site import DEADLINE_S, Site, a_site, eventually, hear, say
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from support.web_site import DEADLINE_S, Site, a_site, eventually, hear, say
 from virtuoso.domain.errors import SettingsError
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_clock import START

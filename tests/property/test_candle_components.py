@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.candles import market_of, mirrored, random_candles, scaled
 
+from support.candles import market_of, mirrored, random_candles, scaled
 from virtuoso.components.base.candle_component import CandleComponent, CandleSettings
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.stream_events import BTC, OWN_ORDER, START, views
 
+from support.stream_events import BTC, OWN_ORDER, START, views
 from virtuoso.components.base.component import Member, Reading, pool
 from virtuoso.domain.scores import ComponentName, ComponentScore, ConfluenceScore
 from virtuoso.indicators.normal import Z_LIMIT, normal_score

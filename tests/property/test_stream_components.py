@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.stream_events import BTC, START, liquidation, quote, ticker, trade
 
+from support.stream_events import BTC, START, liquidation, quote, ticker, trade
 from virtuoso.components.base.stream_component import StreamComponent
 from virtuoso.components.orderbook import Orderbook, imbalance
 from virtuoso.components.orderflow import Orderflow

@@ -24,8 +24,6 @@ from virtuoso.wire.messages import (
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000
 PRICE_STALE_MS = 5_000
-DETAIL_CYCLES = 2
-"""Each symbol's detail is written every so many cycles, in turn, to spread the work."""
 REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
 
@@ -39,7 +37,6 @@ class Editor:
         self._version = version
         self._marks: dict[str, tuple[int, int, bool]] = {}
         self._kept: dict[str, bytes] = {}
-        self._detailed: set[str] = set()
 
     def edit(
         self,
@@ -113,13 +110,11 @@ class Editor:
             keys.DASHBOARD: pack(make.publish_form(edition, dashboard, dashboard.as_of)),
             keys.MOBILE: pack(make.publish_form(edition, mobile, mobile.as_of)),
         }
-        for number, (view, record) in enumerate(zip(edition.cycle.markets, records, strict=True)):
+        for view, record in zip(edition.cycle.markets, records, strict=True):
             symbol = view.instrument.symbol
-            if (edition.cycle.seq + number) % DETAIL_CYCLES == 0 or symbol not in self._detailed:
-                self._detailed.add(symbol)
-                detail = make.detail_document(edition, view, record)
-                form = make.publish_form(edition, detail, detail.as_of)
-                found[keys.symbol_detail(symbol)] = pack(form)
+            detail = make.detail_document(edition, view, record)
+            form = make.publish_form(edition, detail, detail.as_of)
+            found[keys.symbol_detail(symbol)] = pack(form)
             found |= self._slow_documents(edition, symbol, pipeline)
         return found
 

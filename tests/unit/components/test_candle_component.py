@@ -1,8 +1,8 @@
 """When a component on candles answers, and the reason it gives when it does not."""
 
 import pytest
-from support.candles import MIDNIGHT, market_of, random_candles
 
+from support.candles import MIDNIGHT, market_of, random_candles
 from virtuoso.components.base.candle_component import CandleComponent, CandleSettings
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical

@@ -1,8 +1,8 @@
 """The book's three slices are disjoint, proven, and silent when the book is not."""
 
 import pytest
-from support.stream_events import BTC, START
 
+from support.stream_events import BTC, START
 from virtuoso.components.orderbook import Orderbook, imbalances
 from virtuoso.domain.market_data import BookDelta, BookSnapshot
 from virtuoso.domain.scores import Absent, ComponentScore, MemberScore, Reason

@@ -1,8 +1,8 @@
 """Order flow says what takers pressed, or why it cannot."""
 
 import pytest
-from support.stream_events import BTC, START, liquidation, quote, ticker, trade
 
+from support.stream_events import BTC, START, liquidation, quote, ticker, trade
 from virtuoso.components.orderflow import LIQUIDATIONS, Orderflow
 from virtuoso.domain.market_data import (
     BookSnapshot,

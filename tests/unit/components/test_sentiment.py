@@ -4,8 +4,8 @@ from collections.abc import Callable
 from math import log
 
 import pytest
-from support.stream_events import BTC, START, ticker
 
+from support.stream_events import BTC, START, ticker
 from virtuoso.components.sentiment import Sentiment
 from virtuoso.domain.market_data import (
     Candle,

@@ -4,8 +4,8 @@ from math import sqrt
 from pathlib import Path
 
 import pytest
-from support.candles import market_of, read_candles
 
+from support.candles import market_of, read_candles
 from virtuoso.components.base import pool_scores
 from virtuoso.components.base.candle_component import CandleSettings
 from virtuoso.components.technical import Technical

@@ -1,8 +1,8 @@
 """Set-up can compile every kernel before the first candle."""
 
 import pytest
-from support.candles import market_of
 
+from support.candles import market_of
 from virtuoso.components.base.candle_component import CandleComponent
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical

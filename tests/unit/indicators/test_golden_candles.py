@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from support.candles import read_candles
 from support.kernels import adx_of, atr_of, macd_of, run
-
 from virtuoso.components.base.candle_component import CandleComponent
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from support.kernels import adx_of, atr_of, run
 
+from support.kernels import adx_of, atr_of, run
 from virtuoso.indicators.adx import adx_direction
 from virtuoso.indicators.bollinger import bollinger_state, bollinger_z
 from virtuoso.indicators.close_location import close_location

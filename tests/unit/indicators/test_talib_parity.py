@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import talib
+
 from support.candles import random_candles
 from support.kernels import adx_of, atr_of, macd_of, run
-
 from virtuoso.indicators.bollinger import bollinger_state, bollinger_z
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location

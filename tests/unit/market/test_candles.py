@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.candles import MIDNIGHT, random_candles, read_candles
 
+from support.candles import MIDNIGHT, random_candles, read_candles
 from virtuoso.domain.market_data import Candle, FormingCandle
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
 from virtuoso.market.candles import KEPT, Candles, bars_of

@@ -1,8 +1,8 @@
 """The ticker is merged with its times; slow series keep their order and their holes."""
 
 import pytest
-from support.stream_events import START, ticker
 
+from support.stream_events import START, ticker
 from virtuoso.domain.market_data import (
     Candle,
     FundingRate,

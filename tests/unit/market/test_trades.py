@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.stream_events import BTC, START, liquidation, quote, trade
 
+from support.stream_events import BTC, START, liquidation, quote, trade
 from virtuoso.components.orderbook import imbalance
 from virtuoso.domain.market_data import (
     MarketEvent,

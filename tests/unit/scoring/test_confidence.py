@@ -1,8 +1,8 @@
 """Confidence is a product of four published factors."""
 
 import pytest
-from support.stream_events import OWN_ORDER, view
 
+from support.stream_events import OWN_ORDER, view
 from virtuoso.domain.scores import ComponentName, ComponentScore, Reason
 from virtuoso.scoring.confidence import Record, RecordLabel, agreement, confidence
 

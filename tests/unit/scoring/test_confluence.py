@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from support.stream_events import BTC, OWN_ORDER, START, absent, view, views
 
+from support.stream_events import BTC, OWN_ORDER, START, absent, view, views
 from virtuoso.components.base.component import Member, Reading, pool
 from virtuoso.domain.scores import (
     Absent,

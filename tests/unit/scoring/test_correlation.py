@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from support.stream_events import START, absent, view
 
+from support.stream_events import START, absent, view
 from virtuoso.domain.errors import WireError
 from virtuoso.domain.scores import ComponentName, Reason
 from virtuoso.domain.time import Millis

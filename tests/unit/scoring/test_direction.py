@@ -1,8 +1,8 @@
 """The direction has hysteresis, three confirmations, and no opinion about what it did not see."""
 
 import pytest
-from support.stream_events import START
 
+from support.stream_events import START
 from virtuoso.domain.scores import Direction
 from virtuoso.domain.time import Millis
 from virtuoso.indicators.normal import normal_score

@@ -1,8 +1,8 @@
 """A score is told in sentences that hold nothing but its numbers."""
 
 import pytest
-from support.stream_events import BTC, START, absent, views
 
+from support.stream_events import BTC, START, absent, views
 from virtuoso.domain.scores import ComponentName, ConfluenceScore, Direction, Reason
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import default_matrix

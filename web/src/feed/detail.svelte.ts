@@ -3,7 +3,7 @@
 import type { SymbolDetail } from "../wire/types"
 import { DocumentError, fetchDetail } from "./documents"
 
-const EVERY_MS = 2_000
+const EVERY_MS = 1_000
 
 export class OpenSymbol {
   readonly symbol: string

@@ -13,7 +13,7 @@ export const LONG: Readonly<Record<ComponentName, string>> = {
 
 export const GLYPHS: Readonly<Record<Direction, string>> = { Bullish: "▲", Bearish: "▼", Neutral: "■" }
 
-export const CHART_NOTICE = "Charts by TradingView Lightweight Charts™"
+export const CHART_NOTICE = "Charts by TradingView Lightweight Charts"
 
 /** `up`, `down` or nothing: the colour class of a signed number. */
 export function side(value: number | null): "up" | "down" | "" {
