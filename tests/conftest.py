@@ -1,24 +1,11 @@
 """Fixtures every test may use, and the rule that in CI nothing skips."""
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 DEFAULT_RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -28,21 +15,6 @@ def recordings() -> Path:
     if not (folder / "MANIFEST.csv").is_file():
         pytest.skip(f"no recordings at {folder}: set VIRTUOSO_RECORDINGS")
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Drive the system's Chromium."""
-    names = (os.environ.get("CHROMIUM") or "chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium on PATH: install the package chromium, or set CHROMIUM")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, headless=True, args=CHROMIUM_FLAGS
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.hookimpl(trylast=True)

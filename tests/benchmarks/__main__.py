@@ -16,11 +16,9 @@ def main() -> None:
     table = Table(title="Ratios, ours against the reference, CPU time unless said")
     for heading in ("", "what", "against", "ratio", "target", "spread"):
         table.add_column(heading)
-    for bench in (bench_frames, bench_scoring, bench_http):
-        for row in bench.rows():
-            table.add_row(
-                row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread
-            )
+    measured = (*bench_frames.measure(), *bench_scoring.rows(), *bench_http.rows())
+    for row in measured:
+        table.add_row(row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread)
     console = Console(width=150)
     console.print(table)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)

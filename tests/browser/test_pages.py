@@ -10,7 +10,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import Opener
+from support.pages import Opener
 from support.processes import Running, running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]

@@ -114,8 +114,8 @@ class Engine:
             self._pipeline = self._make_pipeline(instruments, listings)
             self._dirty.set()
             log.info("universe", venue=self._feed.venue, symbols=len(instruments))
-            tasks.create_task(self._warm(instruments))
             if self._live:
+                tasks.create_task(self._warm_all(instruments))
                 tasks.create_task(self._poll(instruments))
             else:
                 # a recording must not start before the history it continues is in place
@@ -273,10 +273,6 @@ class Engine:
             )
             await self._publisher.publish(board, documents, status)
             await asyncio.sleep(PUBLISH_EVERY_SECONDS)
-
-    async def _warm(self, instruments: Sequence[Instrument]) -> None:
-        if self._live:
-            await self._warm_all(instruments)
 
     async def _warm_all(self, instruments: Sequence[Instrument]) -> None:
         """Load every market's past, the most traded first, a few at a time."""

@@ -42,8 +42,6 @@ class DerivativesHistory:
     funding: Sequence[FundingRate] = ()
     open_interest: Sequence[OpenInterest] = ()
     ratio: Sequence[LongShortRatio] = ()
-    missing: frozenset[str] = frozenset()
-    """Kinds the source does not offer."""
 
 
 class Warmup:
@@ -101,20 +99,12 @@ class Warmup:
                 f"{name} account ratio", lambda: history.long_short_ratio(instrument, RATIO_HOURS)
             ),
         )
-        kinds = {
-            "mark": mark,
-            "index": index,
-            "funding": funding,
-            "open_interest": interest,
-            "ratio": ratio,
-        }
         return DerivativesHistory(
             mark=mark or (),
             index=index or (),
             funding=funding or (),
             open_interest=interest or (),
             ratio=ratio or (),
-            missing=frozenset(kind for kind, rows in kinds.items() if rows is None),
         )
 
     async def _series(

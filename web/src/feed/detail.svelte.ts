@@ -1,4 +1,4 @@
-// The symbol a reader has opened, read again every two seconds while it is open.
+// The symbol a reader has opened, read again each second while it is open.
 
 import type { SymbolDetail } from "../wire/types"
 import { DocumentError, fetchDetail } from "./documents"
