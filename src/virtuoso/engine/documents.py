@@ -149,9 +149,12 @@ def symbols_document(edition: Edition, records: tuple[SymbolRecord, ...]) -> Sym
     )
 
 
-def _pressure(record: SymbolRecord) -> tuple[bool, float, str]:
+def by_pressure(record: SymbolRecord) -> tuple[bool, float, str]:
+    """Order the strongest pressure in either direction first, symbols without a score last."""
     score = record.confluence_score
-    return score is None, -abs((score or 50.0) - 50.0), record.symbol
+    if score is None:
+        return True, 0.0, record.symbol
+    return False, -abs(score - 50.0), record.symbol
 
 
 def movers_of(records: Sequence[SymbolRecord]) -> Movers:
@@ -208,7 +211,7 @@ def dashboard_document(
 ) -> DashboardDocument:
     """Build `/api/dashboard/data`."""
     status, reasons = _status(records, edition)
-    strongest = sorted((r for r in records if r.confluence_score is not None), key=_pressure)
+    strongest = sorted((r for r in records if r.confluence_score is not None), key=by_pressure)
     return DashboardDocument(
         status=status,
         timestamp=edition.timestamp,
@@ -238,7 +241,7 @@ def dashboard_document(
 def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
     """Build `/api/dashboard/mobile-data`: a view of the dashboard document, nothing of its own."""
     market, movers = dashboard.market_overview, dashboard.top_movers
-    ranked = tuple(sorted(dashboard.symbols, key=_pressure))
+    ranked = tuple(sorted(dashboard.symbols, key=by_pressure))
     return MobileDocument(
         status=dashboard.status,
         timestamp=dashboard.timestamp,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -26,6 +27,7 @@ from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.documents import (
     Edition,
+    by_pressure,
     dashboard_document,
     mobile_document,
     overview_message,
@@ -230,3 +232,23 @@ def test_a_book_whose_price_left_the_known_range_is_asked_for_again() -> None:
     moved = BookDelta([(150.0, 1.0)], [*gone, (151.0, 1.0)], previous=5, sequence=6)
     pipeline.handle(event(moved, NOW + 100))
     assert list(pipeline.outgrown_books()) == [Renew(BTC, Topic.BOOK)]
+
+
+def test_a_score_of_zero_is_the_strongest_pressure_not_the_weakest() -> None:
+    """Zero is a number: it leads the list, and only a missing score comes last."""
+    pipeline = pipeline_of(BTC)
+    pipeline.second(Millis(NOW))
+    cycle = pipeline.view()
+    assert cycle is not None
+    edition = Edition("e", Source.BYBIT, "d", cycle, ())
+    (record,) = records_of(edition, (RowSymbol(0, BTC.symbol, BTC.venue, Source.BYBIT),))
+    made = [
+        msgspec.structs.replace(record, symbol=name, confluence_score=score)
+        for name, score in (("NONE", None), ("CALM", 52.0), ("ZERO", 0.0), ("HIGH", 90.0))
+    ]
+    assert [each.symbol for each in sorted(made, key=by_pressure)] == [
+        "ZERO",
+        "HIGH",
+        "CALM",
+        "NONE",
+    ]
