@@ -10,12 +10,16 @@ from typing import Protocol
 
 from virtuoso.domain.instruments import Instrument, Listing, Venue
 from virtuoso.domain.market_data import (
+    BookSnapshot,
     Candle,
     FeedEvent,
     FundingRate,
     LongShortRatio,
+    MarketEvent,
     OpenInterest,
+    Ticker,
     Topic,
+    Trade,
 )
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
@@ -50,6 +54,18 @@ class Feed(Protocol):
         """Connect, subscribe and yield events, one batch a frame; reconnects by itself.
 
         Never ends on a live venue. An adapter raises only for a mistake in its settings.
+        """
+        ...
+
+    def watch(self, instruments: Collection[Instrument]) -> None:
+        """Stream these instruments from now on and no others. Returns at once."""
+        ...
+
+    async def insert(self, event: FeedEvent) -> None:
+        """Put an event of ours in line behind what was received so far; `events` yields it.
+
+        History, ticks and the choice of the universe go this way, so that all that changes a
+        market stands in one order, which a recording keeps.
         """
         ...
 
@@ -88,6 +104,26 @@ class History(Protocol):
         kind: CandleKind = CandleKind.TRADE,
     ) -> Sequence[Candle]:
         """The last `limit` closed candles; the forming one is left out."""
+        ...
+
+    async def trades(self, instrument: Instrument, limit: int) -> Sequence[MarketEvent[Trade]]:
+        """The last `limit` trades, oldest first, with the identities that the stream uses."""
+        ...
+
+    async def book(self, instrument: Instrument) -> MarketEvent[BookSnapshot]:
+        """The order book now. Its sequence need not be that of the stream."""
+        ...
+
+    async def tickers(self) -> Sequence[MarketEvent[Ticker]]:
+        """The tickers of all instruments, in one call."""
+        ...
+
+    async def open_interest_now(self, instrument: Instrument) -> OpenInterest:
+        """Open contracts now, for a venue whose ticker does not carry them."""
+        ...
+
+    async def venue_time(self) -> Millis:
+        """The venue's clock."""
         ...
 
     async def funding(self, instrument: Instrument, limit: int) -> Sequence[FundingRate]:

@@ -4,6 +4,7 @@ VirtuosoError
     SettingsError               a setting is wrong: correct it, nothing was started
     RecordingError              a file of recorded data cannot be read: name another
     UnknownSymbolError          no such symbol: ask for one of the list
+    NotRunningError             no Virtuoso answers at that address: start one, or name another
     FeedError                   a venue's data
         VenueUnavailableError   the network or the venue is down: retry with back-off
             RateLimitedError    the venue asks us to slow down: retry after a pause
@@ -28,6 +29,10 @@ class RecordingError(VirtuosoError):
 
 class UnknownSymbolError(VirtuosoError):
     """No such symbol. Ask for one of the list."""
+
+
+class NotRunningError(VirtuosoError):
+    """No Virtuoso answers at that address. Start one, or name another address."""
 
 
 class FeedError(VirtuosoError):

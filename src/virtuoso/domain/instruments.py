@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from virtuoso.domain.errors import UnknownSymbolError
+from virtuoso.domain.time import Millis
 
 Venue = NewType("Venue", str)
 Symbol = NewType("Symbol", str)
@@ -44,3 +45,9 @@ class Listing:
     turnover_24h: float | None
     """Quote currency, last 24 hours; what the universe is ranked on."""
     funding_interval_hours: float | None
+    delisting_at: Millis | None = None
+    """When it ends, if that is announced."""
+    multiplier: float = 1.0
+    """Coins that one price is for: 1,000 of 1000SHIBUSDT. Venues are compared per coin."""
+    coin: str = ""
+    """What the base is a multiple of, such as SHIB; empty: the base itself."""

@@ -6,31 +6,31 @@ The types carry facts; whether a fact may be believed is decided at the door (`m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from virtuoso.domain.instruments import Instrument, Venue
+from virtuoso.domain.instruments import Instrument, Listing, Venue
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.words import Word
 
 Levels: TypeAlias = Sequence[tuple[float, float]]
 """(price, quantity) pairs. In a snapshot sorted best first; in a delta in any order, 0 deletes."""
 
 
-class Side(StrEnum):
+class Side(Word):
     """The side of the taker of a trade."""
 
     BUY = "buy"
     SELL = "sell"
 
 
-class PositionSide(StrEnum):
+class PositionSide(Word):
     """The side of a position; for a liquidation, of the position that was liquidated."""
 
     LONG = "long"
     SHORT = "short"
 
 
-class TradeKind(StrEnum):
+class TradeKind(Word):
     """How a trade came about. Only market trades enter price and order flow."""
 
     MARKET = "market"
@@ -38,9 +38,8 @@ class TradeKind(StrEnum):
     OFF_MARKET = "off_market"
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One public execution."""
+class Trade(NamedTuple):
+    """One public execution. A tuple, because millions are made and each is read a few times."""
 
     id: str
     price: float
@@ -87,7 +86,7 @@ class Quote:
     """Bybit's cross sequence, Binance's update id: never falls."""
 
 
-class TickerField(StrEnum):
+class TickerField(Word):
     """The numbers a ticker may carry."""
 
     LAST_PRICE = "last_price"
@@ -189,9 +188,8 @@ MarketData: TypeAlias = (
 D_co = TypeVar("D_co", bound=MarketData, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class MarketEvent(Generic[D_co]):
-    """One fact with two clocks."""
+class MarketEvent(NamedTuple, Generic[D_co]):
+    """One fact with two clocks. A tuple for the same reason as a Trade."""
 
     instrument: Instrument
     data: D_co
@@ -201,7 +199,7 @@ class MarketEvent(Generic[D_co]):
     """Ours, stamped once, in the adapter; in a replay the recorded one."""
 
 
-class Topic(StrEnum):
+class Topic(Word):
     """The kinds of stream a feed subscribes to for one instrument."""
 
     BOOK = "book"
@@ -262,6 +260,108 @@ class TopicRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicSilent:
+    """A topic that should speak does not: nothing it said before is current until it speaks."""
+
+    instrument: Instrument
+    topic: Topic
+    reason: str
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRestored:
+    """A topic that was refused or silent gives data again."""
+
+    instrument: Instrument
+    topic: Topic
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class TradesMissing:
+    """The venue numbers its trades, and so many numbers did not come: ask for the last trades."""
+
+    instrument: Instrument
+    count: int
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class UniverseChosen:
+    """Which instruments are watched from here on, most traded first, with what is listed of them.
+
+    An instrument that was watched and is not among them is given up.
+    """
+
+    venue: Venue
+    listings: Sequence[Listing]
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesLoaded:
+    """Closed candles fetched from the past; a timeframe that the source does not have is missing.
+
+    They replace what was known of these timeframes.
+    """
+
+    instrument: Instrument
+    candles: Mapping[Timeframe, Sequence[Candle]]
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class DerivativesLoaded:
+    """What sentiment looks back on, as fetched; what the source does not have stays empty."""
+
+    instrument: Instrument
+    receive_time: Millis
+    mark: Sequence[Candle] = ()
+    index: Sequence[Candle] = ()
+    funding: Sequence[FundingRate] = ()
+    open_interest: Sequence[OpenInterest] = ()
+    ratio: Sequence[LongShortRatio] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TradesLoaded:
+    """Trades fetched after a cut, oldest first; most of them may be known already."""
+
+    instrument: Instrument
+    trades: Sequence[MarketEvent[Trade]]
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class BookPolled:
+    """A whole book that was fetched, to stand in for a stream that cannot be trusted.
+
+    Its sequence says nothing about the stream's.
+    """
+
+    instrument: Instrument
+    book: MarketEvent[BookSnapshot]
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class PriceConfirmed:
+    """Another venue trades near a price that jumped: per contract of this instrument."""
+
+    instrument: Instrument
+    price: float
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Our clock has passed an instant: what was received before it stands in line before this."""
+
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class FeedEnded:
     """A finite feed (a recording) has given everything it has."""
 
@@ -275,5 +375,16 @@ FeedEvent: TypeAlias = (
     | Alive
     | FrameRefused
     | TopicRefused
+    | TopicSilent
+    | TopicRestored
+    | TradesMissing
+    | UniverseChosen
+    | CandlesLoaded
+    | DerivativesLoaded
+    | TradesLoaded
+    | BookPolled
+    | PriceConfirmed
+    | Tick
     | FeedEnded
 )
+"""Everything that changes a market's state or its clock, in one line and one order."""

@@ -7,8 +7,7 @@ go through one door, in the order in which they came.
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.market_data import (
@@ -26,6 +25,7 @@ from virtuoso.domain.market_data import (
     TradeKind,
 )
 from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
+from virtuoso.domain.words import Word
 from virtuoso.market.order_book import LARGEST, BookFault, OrderBook
 
 AHEAD_MS: Final = 5 * SECOND
@@ -38,9 +38,10 @@ JUMP_SHARE: Final = 0.20
 PRINTS_TO_AGREE: Final = 3
 LARGEST_FUNDING_RATE: Final = 0.05
 SAMPLES: Final = 32
+LONGEST_SAMPLE: Final = 4_096
 
 
-class Action(StrEnum):
+class Action(Word):
     """What is to be done with an event."""
 
     ACCEPT = "accept"
@@ -61,6 +62,21 @@ class Verdict:
     """What to store instead of the event: a ticker whose bad fields were made absent."""
     released: tuple[MarketEvent[MarketData], ...] = ()
     """Earlier events out of quarantine, to be stored before this one, oldest first."""
+
+
+class Sample(NamedTuple):
+    """One thing that was refused, for an operator to look at."""
+
+    at: Millis
+    """Receive time."""
+    kind: str
+    reason: str
+    what: object
+    """The event, or the frame as text."""
+
+    def text(self) -> str:
+        """Say what it was, at most so long that many of them do no harm."""
+        return str(self.what)[:LONGEST_SAMPLE]
 
 
 _LEAST_PRICE: Final = 5e-324
@@ -100,9 +116,16 @@ class ClockOffset:
         self._buckets: deque[tuple[int, int]] = deque(maxlen=self._BUCKETS)
         self._bucket = -1
         self._newest = 0
-        self._oldest_minimum = 0
-        """The minimum over all buckets but the newest."""
+        self._begin_ms = self._end_ms = self._usual_limit = 0
+        """Of the newest bucket, and what may lie between the times of an event within it."""
         self.offset_ms: int | None = None
+
+    def changes_nothing(self, event_time: int, receive_time: int) -> bool:
+        """Whether an event's times are well within the limits and tell nothing new, as most do."""
+        return (
+            self._begin_ms <= receive_time < self._end_ms
+            and self._newest <= receive_time - event_time <= self._usual_limit
+        )
 
     def observe(self, event_time: int, receive_time: int) -> None:
         """Take the two times of an event into account."""
@@ -115,6 +138,7 @@ class ClockOffset:
         offset = self.offset_ms
         if offset is None or difference < offset:
             self.offset_ms = difference
+            self._usual_limit = difference + BEHIND_MS
 
     def venue_now(self, receive_time: int) -> Millis | None:
         """The venue's time at a moment of our clock; None before the first event."""
@@ -126,28 +150,35 @@ class ClockOffset:
         """Begin anew: one of the clocks was set."""
         self._buckets.clear()
         self._bucket = -1
+        self._begin_ms = self._end_ms = 0
         self.offset_ms = None
 
     def _begin(self, bucket: int, difference: int) -> None:
         if self._bucket >= 0:
             self._buckets.append((self._bucket, self._newest))
         self._bucket, self._newest = bucket, difference
+        self._begin_ms = bucket * self._BUCKET_MS
+        self._end_ms = self._begin_ms + self._BUCKET_MS
         oldest = bucket - self._BUCKETS
         kept = [low for number, low in self._buckets if oldest < number <= bucket]
         self.offset_ms = min([*kept, difference])
+        self._usual_limit = self.offset_ms + BEHIND_MS
 
 
 class PriceRange:
     """Lowest and highest accepted price of the last minute in which there were any."""
 
-    __slots__ = ("_bucket", "_buckets", "_high", "_low", "ceiling", "floor")
+    __slots__ = ("_bucket", "_buckets", "ceiling", "floor", "high", "low", "until")
 
     _BUCKET_MS: Final = 10 * SECOND
 
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, float, float]] = deque(maxlen=6)
         self._bucket = -1
-        self._low = self._high = 0.0
+        self.low = self.high = 0.0
+        """Of the newest bucket of ten seconds: a price between them tells nothing new."""
+        self.until = 0
+        """When the newest bucket ends, ms of the receive clock."""
         self.floor = 0.0
         """A price below has jumped; 0 before the first price."""
         self.ceiling = LARGEST
@@ -157,14 +188,15 @@ class PriceRange:
         bucket = at // self._BUCKET_MS
         if bucket > self._bucket:
             if self._bucket >= 0:
-                self._buckets.append((self._bucket, self._low, self._high))
-            self._bucket, self._low, self._high = bucket, price, price
+                self._buckets.append((self._bucket, self.low, self.high))
+            self._bucket, self.low, self.high = bucket, price, price
+            self.until = (bucket + 1) * self._BUCKET_MS
             self._set_limits()
-        elif price < self._low:
-            self._low = price
+        elif price < self.low:
+            self.low = price
             self._set_limits()
-        elif price > self._high:
-            self._high = price
+        elif price > self.high:
+            self.high = price
             self._set_limits()
 
     def restart(self, price: float, at: int) -> None:
@@ -175,8 +207,8 @@ class PriceRange:
 
     def _set_limits(self) -> None:
         recent = [row for row in self._buckets if row[0] > self._bucket - 6]
-        low = min([self._low, *(row[1] for row in recent)])
-        high = max([self._high, *(row[2] for row in recent)])
+        low = min([self.low, *(row[1] for row in recent)])
+        high = max([self.high, *(row[2] for row in recent)])
         self.floor = low * (1 - JUMP_SHARE)
         self.ceiling = high * (1 + JUMP_SHARE)
 
@@ -197,6 +229,16 @@ class DoorState:
     prices: PriceRange = field(default_factory=PriceRange)
     held: list[MarketEvent[MarketData]] = field(default_factory=list)
     """Prints in quarantine, fewer than it takes to agree."""
+    watched_sequence: int | None = None
+    """Where the stream of a book stands that polled ones stand in for; None after a hole."""
+
+    def remember_trade(self, identity: str) -> None:
+        """Know a trade by its identity; the oldest known one is forgotten."""
+        known, order = self.trade_ids, self.trade_order
+        known.add(identity)
+        order.append(identity)
+        if len(order) > TRADE_IDS:
+            known.discard(order.popleft())
 
 
 class Door:
@@ -213,7 +255,7 @@ class Door:
         self._refused_in_a_row = 0
         self.clock: Final = ClockOffset()
         self.counters: Final[dict[tuple[str, str], int]] = {}
-        self.samples: Final[deque[tuple[str, str, MarketEvent[MarketData]]]] = deque(maxlen=SAMPLES)
+        self.samples: Final[deque[Sample]] = deque(maxlen=SAMPLES)
 
     def judge(self, event: MarketEvent[MarketData], book: OrderBook) -> Verdict:
         """The verdict on an event; `book` is that of its instrument.
@@ -221,17 +263,20 @@ class Door:
         A book event is applied to `book` here, for only the book after it shows whether it was
         sound; do not apply it again. Everything else is the caller's to store when accepted.
         """
+        instrument, data, event_time, receive_time = event
         state = self._last_state
-        if event.instrument is not self._last_instrument or state is None:
+        if instrument is not self._last_instrument or state is None:
             # most events follow one of the same instrument: its hash is worth saving
-            state = self._states.get(event.instrument)
+            state = self._states.get(instrument)
             if state is None:
                 return self._answer(Action.DROP, "not_subscribed", event)
-            self._last_instrument, self._last_state = event.instrument, state
-        refused = self._judge_time(event, book)
-        if refused is not None:
-            return refused
-        data = event.data
+            self._last_instrument, self._last_state = instrument, state
+        if not self.clock.changes_nothing(event_time, receive_time):
+            refused = self._judge_time(event, book)
+            if refused is not None:
+                return refused
+        else:
+            self._refused_in_a_row = 0
         match data:
             case Trade():
                 return self._judge_trade(event, data, state)
@@ -267,7 +312,73 @@ class Door:
                 state.ticker_is_whole = False
                 state.quote_sequence = -1
                 state.held.clear()
+                state.watched_sequence = None
         self._refused_in_a_row = 0
+
+    def keep(self, sample: Sample) -> None:
+        """Keep something that was refused before it came here."""
+        self.samples.append(sample)
+
+    def judge_polled(self, event: MarketEvent[BookSnapshot], book: OrderBook) -> Verdict:
+        """Take a whole book that was fetched; one that is not sound changes nothing."""
+        data = event.data
+        sound = BookSnapshot(data.bids, data.asks, data.sequence, data.cross_sequence, data.depth)
+        fault = OrderBook().apply(sound, event.event_time)
+        if fault is not None:
+            return self._answer(Action.DROP, fault, event)
+        book.apply(sound, event.event_time)
+        return ACCEPTED
+
+    def watch_sequence(self, event: MarketEvent[MarketData], book: OrderBook) -> Verdict:
+        """Judge a book update by its sequence only: it is not applied, polled books stand in.
+
+        So the stream can show that it may be trusted again.
+        """
+        state, data = self._states[event.instrument], event.data
+        if isinstance(data, BookSnapshot):
+            state.watched_sequence = data.sequence
+        elif isinstance(data, BookDelta):
+            if state.watched_sequence is None:
+                return self._answer(Action.DROP, BookFault.UNSYNCED, event)
+            if data.restart or data.previous != state.watched_sequence:
+                state.watched_sequence = None
+                book.gaps += 1
+                return self._answer(Action.RESYNC, BookFault.GAP, event)
+            state.watched_sequence = data.sequence
+        return ACCEPTED
+
+    def is_new(self, event: MarketEvent[Trade]) -> bool:
+        """Whether a fetched trade is sound and was not seen before; from now on it was."""
+        state, trade = self._states.get(event.instrument), event.data
+        if state is None or trade.id in state.trade_ids:
+            return False
+        prices = state.prices
+        if not (prices.floor <= trade.price <= prices.ceiling and 0 < trade.price < LARGEST):
+            self._count("price_jump", event)
+            return False
+        if not 0 < trade.quantity < LARGEST:
+            self._count("bounds", event)
+            return False
+        state.remember_trade(trade.id)
+        return True
+
+    def confirm(
+        self, instrument: Instrument, price: float, at: Millis
+    ) -> tuple[MarketEvent[MarketData], ...]:
+        """Give the prints that were held for a jump, when another venue trades near them."""
+        state = self._states.get(instrument)
+        if state is None or not state.held:
+            return ()
+        if not all(_agree(held, (price,)) for held in state.held):
+            return ()
+        released = tuple(state.held)
+        state.held.clear()
+        state.prices.restart(_prices_of(released[-1])[0], at)
+        for each in released:
+            self._count("price_jump_confirmed", each)
+            if isinstance(each.data, Trade):
+                state.newest_trade = max(state.newest_trade, each.event_time)
+        return released
 
     def _judge_time(self, event: MarketEvent[MarketData], book: OrderBook) -> Verdict | None:
         event_time, receive_time = event.event_time, event.receive_time
@@ -288,14 +399,14 @@ class Door:
                 clock.observe(event_time, receive_time)
             return None
         self._refused_in_a_row += 1
+        loses_book = isinstance(event.data, BookDelta) and book.synced
+        if loses_book:
+            book.lose(BookFault.GAP)
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW:
             self._refused_in_a_row = 0
             clock.forget()
             return self._answer(Action.RECYCLE, "time", event)
-        if isinstance(event.data, BookDelta) and book.synced:
-            book.lose(BookFault.GAP)
-            return self._answer(Action.RESYNC, "time", event)
-        return self._answer(Action.DROP, "time", event)
+        return self._answer(Action.RESYNC if loses_book else Action.DROP, "time", event)
 
     def _judge_book(
         self, event: MarketEvent[MarketData], data: BookSnapshot | BookDelta, book: OrderBook
@@ -310,27 +421,26 @@ class Door:
     def _judge_trade(
         self, event: MarketEvent[MarketData], trade: Trade, state: DoorState
     ) -> Verdict:
-        if trade.kind is not _MARKET:
-            return self._answer(Action.DROP, trade.kind, event)
-        price = trade.price
-        if not (0 < price < LARGEST and 0 < trade.quantity < LARGEST):
+        # taking tuples apart at once is the cheapest way to read them
+        identity, price, quantity, _, kind = trade
+        _, _, event_time, receive_time = event
+        if kind is not _MARKET:
+            return self._answer(Action.DROP, kind, event)
+        if not (0 < price < LARGEST and 0 < quantity < LARGEST):
             return self._answer(Action.DROP, "bounds", event)
-        known, order = state.trade_ids, state.trade_order
-        if trade.id in known:
+        if identity in state.trade_ids:
             return self._answer(Action.DROP, "repeated", event)
-        known.add(trade.id)
-        order.append(trade.id)
-        if len(order) > TRADE_IDS:
-            known.discard(order.popleft())
+        state.remember_trade(identity)
         prices = state.prices
         if not prices.floor <= price <= prices.ceiling:
             return self._quarantine(event, (price,), state)
         if state.held:
             self._contradict(state)
-        prices.observe(price, event.receive_time)
-        if event.event_time >= state.newest_trade:
-            state.newest_trade = event.event_time
-        elif state.newest_trade - event.event_time > LATE_MS:
+        if receive_time >= prices.until or not prices.low <= price <= prices.high:
+            prices.observe(price, receive_time)
+        if event_time >= state.newest_trade:
+            state.newest_trade = event_time
+        elif state.newest_trade - event_time > LATE_MS:
             self._count("late", event)
             return LATE
         return ACCEPTED
@@ -460,7 +570,7 @@ class Door:
         kind = type(event.data).__name__
         key = (kind, str(reason))
         self.counters[key] = self.counters.get(key, 0) + 1
-        self.samples.append((kind, str(reason), event))
+        self.samples.append(Sample(event.receive_time, kind, str(reason), event))
 
 
 def _candle_is_sound(candle: Candle | FormingCandle) -> bool:

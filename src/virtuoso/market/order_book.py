@@ -3,13 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
 from virtuoso.domain.market_data import BookDelta, BookSnapshot, Levels, Quote
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import Millis
+from virtuoso.domain.words import Word
 
 LARGEST: Final = 1e15
 """No price and no quantity reaches this; NaN and infinity do not lie below it."""
@@ -17,7 +17,7 @@ MOST_LEVELS: Final = 1_000
 """Levels kept a side where the venue sets no depth of its own."""
 
 
-class BookFault(StrEnum):
+class BookFault(Word):
     """Why an update was not applied, or threw the book away."""
 
     UNSYNCED = "unsynced"
