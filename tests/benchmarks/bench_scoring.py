@@ -21,7 +21,7 @@ from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import ComponentScore
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.state import Floats
-from virtuoso.market.candles import Candles, bars_of
+from virtuoso.market.candles import Candles, bars_of, closing_of
 from virtuoso.market.market import Market
 
 WARM_UP = 1_000
@@ -102,10 +102,9 @@ def rows() -> Sequence[Row]:
     ]
 
     def ours(i: int) -> None:
-        for timeframe, history in candles.items():
-            bars = bars_of(history[i : i + 1])
-            for component in components:
-                component.close(timeframe, bars)
+        closing = closing_of([history[i] for history in candles.values()])
+        for component in components:
+            component.close_all(closing)
         for component in components:
             # one instant for all: what is measured is a close on four timeframes at once
             result = component.score(candles[Timeframe.M1][i].close_time, market)

@@ -18,7 +18,7 @@ from virtuoso.domain.scores import ComponentScore
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import RankKind, TrailingRanks
-from virtuoso.market.candles import Bars, bars_of
+from virtuoso.market.candles import Bars, bars_of, closing_of
 
 COMPONENTS = (Technical, Volume, PriceStructure)
 FIVE = CandleSettings(timeframes={Timeframe.M5: 1.0})
@@ -29,10 +29,7 @@ seeds = st.integers(0, 10_000)
 
 def compute(kind: type[CandleComponent], bars: Bars) -> Floats:
     """X of every member for every candle."""
-    component = kind(FIVE)
-    out = np.empty((len(component.table), len(bars)))
-    component.compute(bars, component.new_state(), out)
-    return out
+    return kind(FIVE).history(bars)[0]
 
 
 def scores(values: Floats) -> Floats:
@@ -86,6 +83,31 @@ def test_one_candle_at_a_time_gives_the_bits_of_all_at_once(
         single.close(Timeframe.M5, bars_of([candle]))
     at = candles[-1].close_time
     assert whole.score(at, market) == split.score(at, market) == single.score(at, market)
+
+
+@each_component
+@settings(deadline=None, max_examples=4)
+@given(seed=seeds, data=st.data())
+def test_timeframes_that_close_together_give_the_bits_of_each_alone(
+    kind: type[CandleComponent], seed: int, data: st.DataObject
+) -> None:
+    """Whichever close at an instant, and whichever of them have a share in the score."""
+    shares = {Timeframe.H4: 0.5, Timeframe.M1: 0.25, Timeframe.M5: 0.25}
+    histories = {each: random_candles(seed, 330, each) for each in Timeframe}
+    together, alone = (kind(CandleSettings(timeframes=shares)) for _ in range(2))
+    for timeframe, candles in histories.items():
+        for component in (together, alone):
+            component.close(timeframe, bars_of(candles[:300]))
+    taken = dict.fromkeys(Timeframe, 300)
+    for closed in data.draw(st.lists(st.sets(st.sampled_from(Timeframe)), max_size=30)):
+        newest = [histories[each][taken[each]] for each in closed]
+        together.close_all(closing_of(newest))
+        for candle in newest:
+            alone.close(candle.timeframe, bars_of([candle]))
+            taken[candle.timeframe] += 1
+    market = market_of({each: histories[each][: taken[each]] for each in Timeframe})
+    at = histories[Timeframe.M1][taken[Timeframe.M1] - 1].close_time
+    assert together.score(at, market) == alone.score(at, market)
 
 
 @each_component

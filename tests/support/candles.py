@@ -95,11 +95,5 @@ def market_of(histories: Mapping[Timeframe, Sequence[Candle]]) -> Market:
 
 def mirrored(bars: Bars) -> Bars:
     """The same candles with every log price negated."""
-    return Bars(
-        open=-bars.open,
-        high=-bars.low,
-        low=-bars.high,
-        close=-bars.close,
-        volume=bars.volume,
-        close_time=bars.close_time,
-    )
+    table = np.stack([-bars.open, -bars.low, -bars.high, -bars.close, bars.volume])
+    return Bars(table, bars.close_time)

@@ -19,13 +19,11 @@ from virtuoso.components.base.stream_component import (
 from virtuoso.domain.scores import ComponentName, Reason
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.indicators.stream_window import StreamLimits
+from virtuoso.market.depth import outer_cut
 from virtuoso.market.market import Market
 from virtuoso.market.order_book import Best, OrderBook
 
 NEAR_LEVELS: Final = 10
-OUTER_LEVELS_NEEDED: Final = 50
-OUTER_REACH: Final = 1e-3
-"""`outer` ends 10 bp from the mid, or sooner."""
 
 BOOK_DUE_MS: Final = SECOND
 AVERAGE_FROM_SECONDS: Final = 30
@@ -33,9 +31,6 @@ AVERAGE_FROM_SECONDS: Final = 30
 
 _GAIN: Final[float] = 1.0 - 0.5 ** (1.0 / 10.0)
 """A half-life of ten grid seconds."""
-
-_ROUNDING: Final = 1.0 + 1e-9
-"""Keeps the deepest level inside its own distance from the mid; far below a tick."""
 
 SLICES: Final = (("queue", 0.50), ("near", 0.25), ("outer", 0.25))
 
@@ -133,15 +128,13 @@ def imbalance(bid: float, ask: float) -> float | Reason:
 
 
 def _outer(book: OrderBook, best: Best) -> float | Reason:
-    """Balance from level 11 out to 10 bp, or to where the nearer side is last known complete."""
-    bids, asks = book.bids, book.asks
-    low, high = book.complete_to
-    if min(len(bids), len(asks)) < OUTER_LEVELS_NEEDED or low is None or high is None:
+    """Balance from level 11 out to the cut."""
+    cut = outer_cut(book, best)
+    if cut is None:
         return Reason.TOO_FEW
-    mid = (best.bid + best.ask) / 2.0
-    reach = min(mid * OUTER_REACH, mid - low, high - mid) * _ROUNDING
-    first = bisect_left(bids.prices, mid - reach)
-    last = bisect_right(asks.prices, mid + reach)
+    first = bisect_left(book.bids.prices, cut.low)
+    last = bisect_right(book.asks.prices, cut.high)
     return imbalance(
-        fsum(bids.quantities[first:-NEAR_LEVELS]), fsum(asks.quantities[NEAR_LEVELS:last])
+        fsum(book.bids.quantities[first:-NEAR_LEVELS]),
+        fsum(book.asks.quantities[NEAR_LEVELS:last]),
     )

@@ -6,20 +6,21 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
+from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
+from virtuoso.indicators.trailing_rank import rank_rows
 from virtuoso.indicators.volume_profile import (
     control_distance,
     volume_profile,
     volume_profile_state,
 )
-from virtuoso.market.candles import Bars
 
 
 class PriceStructure(CandleComponent):
@@ -45,21 +46,19 @@ class PriceStructure(CandleComponent):
             volume_profile_state(100),
         )
 
-    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
-        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
-        price_structure_members(bars.high, bars.low, bars.close, bars.volume, state, out)
+    def kernel(self) -> Advance:
+        """Give what computes and ranks the members."""
+        return price_structure_advance
 
 
 @njit(cache=True)
-def price_structure_members(
-    high: Floats, low: Floats, close: Floats, volume: Floats, state: Floats, out: Floats
-) -> None:
+def price_structure_members(bars: Floats, state: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    high, low, close: log prices, volume: base currency, all of shape (n,); state: from
-    PriceStructure.new_state(); out: shape (5, n), a row per line of the table.
-    Source: docs/scoring.md section 3.3.
+    bars: the table of Bars, shape (5, n); state: from PriceStructure.new_state(); out: shape
+    (5, n), a row per line of the table. Source: docs/scoring.md section 3.3.
     """
+    high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
     n = close.size
     unit, control, area_low, area_high = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     atr(high, low, close, 14, state[0], unit)
@@ -69,3 +68,28 @@ def price_structure_members(
     volume_profile(high, low, close, volume, 100, state[4], control, area_low, area_high)
     control_distance(close, control, unit, out[3])
     close_location(high, low, close, out[4])
+
+
+@njit(cache=True)
+def price_structure_advance(
+    rows: Integers,
+    bars: Floats,
+    states: Floats,
+    ranks: Floats,
+    minimum: int,
+    minimum_sizes: int,
+    keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+    x: Floats,
+    scores: Floats,
+    weights: Floats,
+    present: Integers,
+    sums: Floats,
+) -> None:
+    """Members and scores of some timeframes, as `Advance` says."""
+    for i in range(rows.size):
+        row = rows[i]
+        if row >= 0:
+            price_structure_members(bars[i], states[row], x[row])
+            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+    if weights.size:
+        pool_sums(scores[:, :, -1], weights, present, sums)

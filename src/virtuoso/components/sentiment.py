@@ -21,7 +21,7 @@ from virtuoso.domain.market_data import TickerField
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.indicators.trailing_rank import Ranked, RankKind, TrailingRank
-from virtuoso.market.candles import Bars
+from virtuoso.market.candles import Bars, Closing
 from virtuoso.market.derivatives import Series
 from virtuoso.market.market import Market
 
@@ -62,6 +62,9 @@ class Sentiment:
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
         """Nothing: the hour's return is read from the market when its open interest is known."""
+
+    def close_all(self, closing: Closing) -> None:
+        """Nothing either."""
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget the open interest of hours whose return came from candles that were replaced."""

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.adx import adx, adx_direction, adx_state
 from virtuoso.indicators.atr import atr, atr_state
@@ -19,9 +19,10 @@ from virtuoso.indicators.ewm_volatility import (
     momentum_state,
 )
 from virtuoso.indicators.macd import macd, macd_state
+from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats, stack
-from virtuoso.market.candles import Bars
+from virtuoso.indicators.trailing_rank import rank_rows
 
 
 class Technical(CandleComponent):
@@ -56,18 +57,19 @@ class Technical(CandleComponent):
             momentum_state(1),
         )
 
-    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
-        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
-        technical_members(bars.high, bars.low, bars.close, state, out)
+    def kernel(self) -> Advance:
+        """Give what computes and ranks the members."""
+        return technical_advance
 
 
 @njit(cache=True)
-def technical_members(high: Floats, low: Floats, close: Floats, state: Floats, out: Floats) -> None:
+def technical_members(bars: Floats, state: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    high, low, close: log prices of shape (n,); state: from Technical.new_state(); out: shape
-    (8, n), a row per line of the table. Source: docs/scoring.md section 3.1.
+    bars: the table of Bars, shape (5, n); state: from Technical.new_state(); out: shape (8, n),
+    a row per line of the table. Source: docs/scoring.md section 3.1.
     """
+    high, low, close = bars[1], bars[2], bars[3]
     n = close.size
     unit, sigma, sigma_before = np.empty(n), np.empty(n), np.empty(n)
     a, b, c = np.empty(n), np.empty(n), np.empty(n)
@@ -85,3 +87,28 @@ def technical_members(high: Floats, low: Floats, close: Floats, state: Floats, o
     bollinger_z(close, 20, state[8], out[5])
     rsi(close, 2, state[9], out[6])
     momentum(close, 1, sigma_before, state[10], out[7])
+
+
+@njit(cache=True)
+def technical_advance(
+    rows: Integers,
+    bars: Floats,
+    states: Floats,
+    ranks: Floats,
+    minimum: int,
+    minimum_sizes: int,
+    keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+    x: Floats,
+    scores: Floats,
+    weights: Floats,
+    present: Integers,
+    sums: Floats,
+) -> None:
+    """Members and scores of some timeframes, as `Advance` says."""
+    for i in range(rows.size):
+        row = rows[i]
+        if row >= 0:
+            technical_members(bars[i], states[row], x[row])
+            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+    if weights.size:
+        pool_sums(scores[:, :, -1], weights, present, sums)

@@ -6,16 +6,17 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
+from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.trailing_rank import rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
 from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state
 from virtuoso.indicators.weighted_mean import weighted_mean, weighted_mean_state
-from virtuoso.market.candles import Bars
 
 
 class Volume(CandleComponent):
@@ -41,21 +42,19 @@ class Volume(CandleComponent):
             volume_surge_state(100),
         )
 
-    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
-        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
-        volume_members(bars.high, bars.low, bars.close, bars.volume, state, out)
+    def kernel(self) -> Advance:
+        """Give what computes and ranks the members."""
+        return volume_advance
 
 
 @njit(cache=True)
-def volume_members(
-    high: Floats, low: Floats, close: Floats, volume: Floats, state: Floats, out: Floats
-) -> None:
+def volume_members(bars: Floats, state: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    high, low, close: log prices, volume: base currency, all of shape (n,); state: from
-    Volume.new_state(); out: shape (4, n), a row per line of the table.
-    Source: docs/scoring.md section 3.2.
+    bars: the table of Bars, shape (5, n); state: from Volume.new_state(); out: shape (4, n),
+    a row per line of the table. Source: docs/scoring.md section 3.2.
     """
+    high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
     n = close.size
     unit, sign, location = np.empty(n), np.empty(n), np.empty(n)
     atr(high, low, close, 14, state[0], unit)
@@ -65,3 +64,28 @@ def volume_members(
     weighted_mean(sign, volume, 20, state[3], out[1])
     volume_lean(high, low, close, volume, unit, 20, state[4], out[2])
     volume_surge(sign, volume, 100, state[5], out[3])
+
+
+@njit(cache=True)
+def volume_advance(
+    rows: Integers,
+    bars: Floats,
+    states: Floats,
+    ranks: Floats,
+    minimum: int,
+    minimum_sizes: int,
+    keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+    x: Floats,
+    scores: Floats,
+    weights: Floats,
+    present: Integers,
+    sums: Floats,
+) -> None:
+    """Members and scores of some timeframes, as `Advance` says."""
+    for i in range(rows.size):
+        row = rows[i]
+        if row >= 0:
+            volume_members(bars[i], states[row], x[row])
+            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+    if weights.size:
+        pool_sums(scores[:, :, -1], weights, present, sums)

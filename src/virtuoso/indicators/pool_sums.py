@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 from virtuoso.indicators.normal_scores import inverse
 from virtuoso.indicators.state import Floats
 
+TOTAL, KNOWN, POOLED, SQUARES, SUMS = range(5)
+"""Places in the sums: weight of all; of the present ones weight, weight x z, weight squared."""
+
 
 @njit(cache=True)
-def pool_sums(
-    scores: Floats, weights: Floats, present: NDArray[np.int64]
-) -> tuple[float, float, float, float]:
+def pool_sums(scores: Floats, weights: Floats, present: NDArray[np.int64], sums: Floats) -> None:
     """Add up weights and z of 0..100 scores, row by row, without those that are NaN.
 
-    scores, weights: shape (rows, n). Returns the weight of all, and of the present ones the sums
-    of weight, weight x z and weight squared; writes how many are present into `present`, shape
-    (rows,). Source: docs/scoring.md section 3.
+    scores, weights: shape (rows, n). Writes how many are present into `present`, shape (rows,),
+    and TOTAL, KNOWN, POOLED and SQUARES into `sums`. Source: docs/scoring.md section 3.
     """
     total = known = pooled = squares = 0.0
     for row in range(scores.shape[0]):
@@ -31,4 +31,4 @@ def pool_sums(
             pooled += weight * inverse(min(max(score, 1.0), 99.0) / 100.0)
             squares += weight * weight
         present[row] = count
-    return total, known, pooled, squares
+    sums[TOTAL], sums[KNOWN], sums[POOLED], sums[SQUARES] = total, known, pooled, squares

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from virtuoso.domain.errors import SettingsError, WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
+from virtuoso.indicators.ordered import insert, remove, share_below
 from virtuoso.indicators.state import Floats
-from virtuoso.indicators.trailing_rank import insert, remove, round_x, share_below
+from virtuoso.indicators.trailing_rank import round_x
 
 Integers: TypeAlias = NDArray[np.int64]
 Seconds: TypeAlias = NDArray[np.uint32]
@@ -139,7 +140,7 @@ def _take(
                 old = abs(values[m, head])
                 if old != 0.0:
                     remove(sizes[m], n, old)
-                n -= 1
+                    n -= 1
                 head = (head + 1) % capacity
                 held -= 1
             place = (head + held) % capacity

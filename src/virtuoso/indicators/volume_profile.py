@@ -85,9 +85,11 @@ def volume_profile(
 
     high, low, close, volume, control, area_low, area_high: shape (n,); state: from
     volume_profile_state(period). 50 equal bins from the lowest low to the highest high; NaN until
-    `period` candles are seen, and where nothing was traded in them.
+    `period` candles are seen, and where nothing was traded in them. `area_low` and `area_high` may
+    be empty: then the value area, which costs as much as the rest, is left out.
     Source: docs/scoring.md section 3.3.
     """
+    with_area = area_low.size > 0
     seen = int(state[0])
     highs = state[1 : 1 + period]
     lows = state[1 + period : 1 + 2 * period]
@@ -99,7 +101,9 @@ def volume_profile(
         highs[slot], lows[slot], volumes[slot] = high[t], low[t], volume[t]
         typical[slot] = (high[t] + low[t] + close[t]) / 3.0
         seen += 1
-        control[t] = area_low[t] = area_high[t] = np.nan
+        control[t] = np.nan
+        if with_area:
+            area_low[t] = area_high[t] = np.nan
         if seen < period:
             continue
         oldest = seen % period
@@ -114,14 +118,17 @@ def volume_profile(
             continue
         width = (top - bottom) / _BINS
         if not width > 0.0:
-            control[t] = area_low[t] = area_high[t] = bottom
+            control[t] = bottom
+            if with_area:
+                area_low[t] = area_high[t] = bottom
             continue
         _fill((highs - bottom) / width, (lows - bottom) / width, volumes, oldest, bins)
         largest = _point_of_control(bins, weighted / total / width)
-        first, last = _value_area(bins, largest)
         control[t] = bottom + (largest + 0.5) * width
-        area_low[t] = bottom + first * width
-        area_high[t] = bottom + (last + 1) * width
+        if with_area:
+            first, last = _value_area(bins, largest)
+            area_low[t] = bottom + first * width
+            area_high[t] = bottom + (last + 1) * width
     state[0] = seen
 
 

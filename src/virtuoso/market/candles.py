@@ -1,9 +1,10 @@
 """Candles of one market: closed ones per timeframe, the forming one, and aggregation from 1m."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,50 +16,101 @@ Floats: TypeAlias = NDArray[np.float64]
 
 KEPT = 1_000
 """Closed candles kept per timeframe."""
+HOLES_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Closed candles as arrays of shape (n,), oldest first.
+    """Closed candles as arrays, oldest first."""
 
-    open, high, low, close: natural logs of the prices. volume: base currency.
-    close_time: ms UTC at which each ended.
-    """
-
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
+    table: Floats
+    """Shape (5, n): natural logs of open, high, low and close; volume in base currency."""
     close_time: NDArray[np.int64]
+    """Shape (n,): ms UTC at which each ended."""
 
     def __len__(self) -> int:
-        return len(self.close)
+        return len(self.close_time)
+
+    @property
+    def open(self) -> Floats:
+        """Natural logs of the first prices."""
+        return self._row(0)
+
+    @property
+    def high(self) -> Floats:
+        """Natural logs of the highest prices."""
+        return self._row(1)
+
+    @property
+    def low(self) -> Floats:
+        """Natural logs of the lowest prices."""
+        return self._row(2)
+
+    @property
+    def close(self) -> Floats:
+        """Natural logs of the last prices."""
+        return self._row(3)
+
+    @property
+    def volume(self) -> Floats:
+        """What was traded, in base currency."""
+        return self._row(4)
+
+    def _row(self, index: int) -> Floats:
+        row: Floats = self.table[index]
+        return row
 
     def between(self, start: int, stop: int) -> "Bars":
         """Give the candles from index `start` up to, not including, `stop`."""
-        part = slice(start, stop)
-        return Bars(
-            open=self.open[part],
-            high=self.high[part],
-            low=self.low[part],
-            close=self.close[part],
-            volume=self.volume[part],
-            close_time=self.close_time[part],
-        )
+        return Bars(self.table[:, start:stop].copy(), self.close_time[start:stop])
+
+
+class Closing(NamedTuple):
+    """One candle each of several timeframes that close at one instant."""
+
+    timeframes: tuple[Timeframe, ...]
+    close_times: Sequence[Millis]
+    table: Floats
+    """Shape (timeframes, 5, 1): the table of the `Bars` of each."""
 
 
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
-    # log of the standard library, number by number: the same bits for one candle as for a thousand
     return Bars(
-        np.array([log(each.open) for each in candles], np.float64),
-        np.array([log(each.high) for each in candles], np.float64),
-        np.array([log(each.low) for each in candles], np.float64),
-        np.array([log(each.close) for each in candles], np.float64),
-        np.array([each.volume for each in candles], np.float64),
+        np.ascontiguousarray(_rows(candles).T),
         np.array([each.open_time + each.timeframe.ms for each in candles], np.int64),
     )
+
+
+def closing_of(candles: Sequence[Candle | FormingCandle]) -> Closing:
+    """Turn candles of different timeframes into arrays of log prices, one candle each."""
+    return Closing(
+        tuple(each.timeframe for each in candles),
+        [Millis(each.open_time + each.timeframe.ms) for each in candles],
+        _rows(candles).reshape(-1, 5, 1),
+    )
+
+
+def _rows(candles: Sequence[Candle | FormingCandle]) -> Floats:
+    """Give log prices and volume, a row per candle."""
+    # log of the standard library, number by number: the same bits for one candle as for a thousand
+    return np.array(
+        [
+            (log(each.open), log(each.high), log(each.low), log(each.close), each.volume)
+            for each in candles
+        ]
+    ).reshape(-1, 5)
+
+
+@dataclass(slots=True)
+class Hole:
+    """Minutes that are missing, or that were missing until they were fetched."""
+
+    start: Millis
+    end: Millis
+    """Opening time of the first minute that is there again."""
+    filled_at: Millis | None = None
+    """Closing time of the last minute fetched, once nothing is missing any more."""
 
 
 class CandleSeries:
@@ -72,6 +124,8 @@ class CandleSeries:
         """A candle is missing between what is held and now; to be fetched."""
         self.total = 0
         """Closed candles ever taken since the last replacement."""
+        self.backfilled: set[Millis] = set()
+        """Opening times of those that were fetched after a hole."""
 
     @property
     def last_close(self) -> Millis | None:
@@ -83,6 +137,7 @@ class CandleSeries:
         self.closed = list(candles[-KEPT:])
         self.total = len(candles)
         self.gap = False
+        self.backfilled.clear()
 
     def append(self, candle: Candle) -> bool:
         """Take the next closed candle. False when it does not follow the last one.
@@ -97,7 +152,10 @@ class CandleSeries:
         self.closed.append(candle)
         self.total += 1
         if len(self.closed) > KEPT:
-            del self.closed[: len(self.closed) - KEPT]
+            gone = self.closed[: len(self.closed) - KEPT]
+            del self.closed[: len(gone)]
+            if self.backfilled:
+                self.backfilled.difference_update(each.open_time for each in gone)
         if self.forming is not None and self.forming.open_time <= candle.open_time:
             self.forming = None
         return True
@@ -180,6 +238,14 @@ class Candles:
     """All timeframes of one market, kept in step: the longer ones follow from closed 1m candles."""
 
     def __init__(self) -> None:
+        self._formed: tuple[FormingCandle | None, dict[Timeframe, FormingCandle | None]] | None = (
+            None
+        )
+        """The open intervals with the forming minute that they were made with."""
+        self.holes: deque[Hole] = deque(maxlen=HOLES_KEPT)
+        """The newest holes in the minutes, filled or not, oldest first."""
+        self._whole_but_for_minutes: tuple[Timeframe, ...] = ()
+        """Longer timeframes that lack nothing but the minutes of the present hole."""
         self.series = {timeframe: CandleSeries(timeframe) for timeframe in Timeframe}
         self._open: dict[Timeframe, _OpenInterval | None] = dict.fromkeys(
             timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1
@@ -188,9 +254,15 @@ class Candles:
     def __getitem__(self, timeframe: Timeframe) -> CandleSeries:
         return self.series[timeframe]
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether a candle is missing on any timeframe."""
+        return any([series.gap for series in self.series.values()])  # noqa: C419 - quicker
+
     def replace(self, timeframe: Timeframe, candles: Sequence[Candle]) -> None:
         """Take a timeframe's history, as fetched."""
         self.series[timeframe].replace(candles)
+        self._formed = None
 
     def join(self) -> None:
         """Continue each longer timeframe with the 1m candles already held.
@@ -199,6 +271,7 @@ class Candles:
         not reach back to is gapped. One without any history begins with the interval now open.
         """
         minutes = self.series[Timeframe.M1].closed
+        self._formed = None
         if not minutes:
             return
         for timeframe in self._open:
@@ -214,10 +287,11 @@ class Candles:
     def close_minute(self, candle: Candle) -> list[Timeframe]:
         """Take a closed 1m candle. Returns the timeframes that closed with it, shortest first."""
         minutes = self.series[Timeframe.M1]
+        known_gap = minutes.gap
+        self._formed = None
         if not minutes.append(candle):
             if minutes.gap:
-                for timeframe in self._open:
-                    self.series[timeframe].gap = True
+                self._note_hole(candle, is_new=not known_gap)
             return []
         closed = [Timeframe.M1]
         for timeframe in self._open:
@@ -227,6 +301,40 @@ class Candles:
             if self._add(timeframe, candle):
                 closed.append(timeframe)
         return closed
+
+    def _note_hole(self, candle: Candle, *, is_new: bool) -> None:
+        """Mark every timeframe, and remember which of them the missing minutes will make whole."""
+        known = self.series[Timeframe.M1].last_close
+        if is_new:
+            self._whole_but_for_minutes = tuple(
+                timeframe for timeframe in self._open if not self.series[timeframe].gap
+            )
+            for timeframe in self._open:
+                self.series[timeframe].gap = True
+        if known is None:
+            return
+        if self.holes and self.holes[-1].filled_at is None and self.holes[-1].start == known:
+            self.holes[-1].end = candle.open_time
+        elif candle.open_time > known:
+            self.holes.append(Hole(known, candle.open_time))
+
+    def mend(self) -> None:
+        """Expect the missing minutes from now on: with the first of them the hole begins to close.
+
+        A minute that does not follow the last one marks the hole again.
+        """
+        self.series[Timeframe.M1].gap = False
+        self._formed = None
+        for timeframe in self._whole_but_for_minutes:
+            self.series[timeframe].gap = False
+        self._whole_but_for_minutes = ()
+
+    def settle(self) -> None:
+        """Note which holes are filled."""
+        known = self.series[Timeframe.M1].last_close
+        for hole in self.holes:
+            if hole.filled_at is None and known is not None and known >= hole.end:
+                hole.filled_at = known
 
     def _add(self, timeframe: Timeframe, minute: Candle) -> bool:
         """Add a minute to the open interval. True when that closed a candle."""
@@ -247,8 +355,15 @@ class Candles:
     def forming(self, timeframe: Timeframe) -> FormingCandle | None:
         """The open interval of a timeframe, from its closed minutes and the forming one.
 
-        None where it would not follow the last closed candle.
+        None where it would not follow the last closed candle. Made once for all who ask, until a
+        minute changes.
         """
+        minute = self.series[Timeframe.M1].forming
+        if self._formed is None or self._formed[0] is not minute:
+            self._formed = (minute, {each: self._form(each) for each in Timeframe})
+        return self._formed[1][timeframe]
+
+    def _form(self, timeframe: Timeframe) -> FormingCandle | None:
         series, minute = self.series[timeframe], self.series[Timeframe.M1].forming
         if series.gap or series.last_close is None:
             return None

@@ -55,10 +55,7 @@ def logs(recordings: Path) -> Bars:
 @pytest.fixture(scope="module")
 def raw(logs: Bars) -> Bars:
     """The same candles with plain prices in the place of their logs."""
-    opens, highs, lows, closes = (
-        np.exp(each).round(1) for each in (logs.open, logs.high, logs.low, logs.close)
-    )
-    return Bars(opens, highs, lows, closes, logs.volume, logs.close_time)
+    return Bars(np.vstack((np.exp(logs.table[:4]).round(1), logs.volume)), logs.close_time)
 
 
 def members(bars: Bars) -> dict[str, Floats]:
@@ -66,9 +63,8 @@ def members(bars: Bars) -> dict[str, Floats]:
     found: dict[str, Floats] = {}
     components: tuple[CandleComponent, ...] = (Technical(), Volume(), PriceStructure())
     for component in components:
-        out = np.empty((len(component.table), len(bars)))
-        component.compute(bars, component.new_state(), out)
-        found |= dict(zip((line.name for line in component.table), out, strict=True))
+        x, _ = component.history(bars)
+        found |= dict(zip((line.name for line in component.table), x, strict=True))
     return found
 
 
@@ -98,7 +94,7 @@ def test_a_member_has_its_published_score(name: str, logs: Bars) -> None:
     ranks = TrailingRanks(1, 1_000, RankKind.SIZES, 250, 50)
     found = ranks.push(members(logs)[name][np.newaxis].copy())[0, -1]
     assert found == pytest.approx(score, abs=1e-6)
-    assert ranks.sizes[0] == size
+    assert ranks.compared[0] == size
     assert abs(found - 50.0) / 50.0 * size == pytest.approx(below, abs=1e-9)
 
 
@@ -109,7 +105,7 @@ def test_a_shown_channel_of_20_has_its_published_score(raw: Bars, logs: Bars) ->
         assert x[-1] == pytest.approx(value, abs=1e-6)
     ranks = TrailingRanks(1, 1_000, RankKind.SIZES, 250, 50)
     assert ranks.push(x[np.newaxis])[0, -1] == pytest.approx(90.258621, abs=1e-6)
-    assert ranks.sizes[0] == 580
+    assert ranks.compared[0] == 580
 
 
 def test_the_basics_have_their_published_values(raw: Bars, logs: Bars) -> None:

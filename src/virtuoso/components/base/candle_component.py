@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isnan
 from types import MappingProxyType
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from virtuoso.components.base.component import Member, due_candle, pool_summed
 from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.market_data import FormingCandle
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -21,11 +23,19 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal_scores import normal_scores
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import SUMS, pool_sums
 from virtuoso.indicators.state import Floats
-from virtuoso.indicators.trailing_rank import RankKind, TrailingRanks
-from virtuoso.market.candles import Bars, bars_of
+from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE, rank_state
+from virtuoso.market.candles import Bars, Closing, closing_of
 from virtuoso.market.market import Market
+
+Integers: TypeAlias = NDArray[np.int64]
+
+NOT_ASKED: Final = -1
+"""The row of a timeframe that has no share."""
+FIRST_ROW: Final = np.zeros(1, dtype=np.int64)
+NO_POOL: Final = (np.zeros((0, 0)), np.zeros(0, dtype=np.int64), np.zeros(SUMS))
+NEVER: Final = -1
 
 DELIVERY_MS = 5 * SECOND
 """A closed candle is due this long after it ended."""
@@ -55,28 +65,62 @@ class CandleSettings:
             raise SettingsError(msg)
 
 
-class _Series:
-    """What is carried for one timeframe: the kernel's state and the distributions."""
+class Advance(Protocol):
+    """The kernel of a component: members and scores of more candles of some timeframes.
 
-    def __init__(
-        self, timeframe: Timeframe, state: Floats, ranks: TrailingRanks, x: Floats, scores: Floats
+    rows: shape (k,), one per timeframe; NOT_ASKED is left out. bars: shape (k, 5, n), the tables of
+    their candles. states, from `new_state`, and ranks, from `rank_state`, shape (rows, ...) and
+    (rows, members, ...), are carried on, ranks only with `keep`. x, scores: shape
+    (rows, members, n), written at `rows`. Unless `weights` is empty, the newest scores of all rows
+    are added up as `pool_sums` does, into `present` and `sums`.
+    """
+
+    def __call__(
+        self,
+        rows: Integers,
+        bars: Floats,
+        states: Floats,
+        ranks: Floats,
+        minimum: int,
+        minimum_sizes: int,
+        keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+        x: Floats,
+        scores: Floats,
+        weights: Floats,
+        present: Integers,
+        sums: Floats,
+        /,
     ) -> None:
+        """Advance."""
+        ...
+
+
+class _Series:
+    """What is known of one timeframe beside the numbers."""
+
+    def __init__(self, timeframe: Timeframe, row: int) -> None:
         self.timeframe = timeframe
-        self.x, self.scores = x, scores
-        """Of the newest candle, NaN where there is none: shape (members, 1)."""
+        self.row = row
+        """Of every array that has a row per timeframe."""
         self.due = due_candle(timeframe)
         self._due_after = timeframe.ms + DELIVERY_MS
-        self.state = state
-        self.ranks = ranks
         self.last_close: Millis | None = None
 
-    def judge(self, at: Millis, *, gap: bool) -> tuple[Reason | None, int]:
+    @property
+    def next_due(self) -> int:
+        """When the next candle should be here; NEVER before the first."""
+        return NEVER if self.last_close is None else self.last_close + self._due_after
+
+    def judge(self, at: Millis, market: Market) -> tuple[Reason | None, int]:
         """Say why the timeframe may not be scored at `at`, and by how many ms it is overdue."""
-        if self.last_close is None:
+        last, gap = self.last_close, market.candles.series[self.timeframe].gap
+        if last is None:
             return (Reason.GAP if gap else Reason.NO_FEED), 0
-        late = max(0, at - self.last_close - self._due_after)
+        late = at - last - self._due_after
         if gap:
-            return Reason.GAP, late
+            return Reason.GAP, max(late, 0)
+        if late <= 0:
+            return None, 0
         return (Reason.STALE if late >= self.due.stale_after_ms else None), late
 
 
@@ -88,7 +132,7 @@ class _Pooled(NamedTuple):
 
 
 class CandleComponent:
-    """Carries one state and one set of trailing distributions per timeframe.
+    """Carries states and trailing distributions, a row per timeframe.
 
     A subclass gives its name, rho and table, the state that its kernel carries, and the kernel,
     which writes one row of x per line of the table.
@@ -100,19 +144,28 @@ class CandleComponent:
 
     def __init__(self, settings: CandleSettings | None = None) -> None:
         self._settings = settings or CandleSettings()
+        self._series = {
+            timeframe: _Series(timeframe, row)
+            for row, timeframe in enumerate(self._settings.timeframes)
+        }
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in self._settings.timeframes.items()
             for line in self.table
         )
-        shape = (len(self._settings.timeframes), len(self.table))
-        self._x, self._scores = np.full(shape, np.nan), np.full(shape, np.nan)
-        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(shape)
-        self._present = np.zeros(len(self._settings.timeframes), dtype=np.int64)
-        self._series = {
-            timeframe: self._new(timeframe, row)
-            for row, timeframe in enumerate(self._settings.timeframes)
-        }
+        rows, members = len(self._series), len(self.table)
+        self._advance = self.kernel()
+        self._states, self._ranks = self._fresh(rows)
+        self._latest = np.full((2, rows, members, 1), np.nan)
+        """x and scores of the newest candles, NaN where there is none."""
+        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(rows, members)
+        self._present = np.zeros(rows, dtype=np.int64)
+        self._sums = np.zeros(SUMS)
+        self._rows_of: dict[Sequence[Timeframe], Integers] = {}
+        self._on_time: list[Reason | None] = [None] * rows
+        self._not_late = [0] * rows
+        self._due = NEVER
+        """Until when nothing is overdue."""
         self._changed = True
         self._reasons: list[Reason | None] = []
         self._result: _Pooled | None = None
@@ -121,52 +174,90 @@ class CandleComponent:
         """Give the state of the kernel before the first candle."""
         raise NotImplementedError
 
-    def compute(self, bars: Bars, state: Floats, out: Floats) -> None:
-        """Write x of every member (rows) for every candle (columns), carrying `state` on."""
+    def kernel(self) -> Advance:
+        """Give what computes and ranks the members."""
         raise NotImplementedError
 
     def compile_kernels(self) -> None:
         """Compute two candles of nothing, so that set-up can fill numba's cache on disk."""
-        flat, ends = np.zeros(2), np.zeros(2, dtype=np.int64)
-        bars = Bars(flat, flat, flat, flat, flat, ends)
-        self.compute(bars, self.new_state(), np.empty((len(self.table), 2)))
-
-    def _new(self, timeframe: Timeframe, row: int) -> _Series:
-        """Give a timeframe without a candle; its x and scores are row `row` of all of them."""
-        settings = self._settings
-        x, scores = self._x[row].reshape(-1, 1), self._scores[row].reshape(-1, 1)
-        x[:] = scores[:] = np.nan
-        ranks = TrailingRanks(
-            len(self.table),
-            settings.window,
-            RankKind.SIZES,
-            settings.minimum,
-            settings.minimum_sizes,
-        )
-        return _Series(timeframe, self.new_state(), ranks, x, scores)
+        self.history(Bars(np.zeros((5, 2)), np.zeros(2, dtype=np.int64)))
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
-        """Take closed candles, oldest first: one when live, a thousand at warm-up."""
+        """Take a timeframe's closed candles, oldest first, however many."""
         series = self._series.get(timeframe)
         if series is None or not len(bars):
             return
-        if len(bars) == 1:
-            self.compute(bars, series.state, series.x)
-            series.ranks.push(series.x, series.scores)
-        else:
-            x = np.empty((len(self.table), len(bars)))
-            self.compute(bars, series.state, x)
-            scores = series.ranks.push(x)
-            series.x[:], series.scores[:] = x[:, -1:], scores[:, -1:]
+        row = series.row
+        own = slice(row, row + 1)
+        results = self._take(bars.table, self._states[own], self._ranks[own])
+        self._latest[:, own] = results[..., -1:]
         series.last_close = Millis(int(bars.close_time[-1]))
+        pool_sums(self._latest[1, ..., 0], self._weights, self._present, self._sums)
+        self._close_series()
+
+    def close_all(self, closing: Closing) -> None:
+        """Take one closed candle each of several timeframes: the bits of `close`, in one call."""
+        rows = self._rows_of.get(closing.timeframes)
+        if rows is None:
+            known = [self._series.get(timeframe) for timeframe in closing.timeframes]
+            rows = np.array([NOT_ASKED if each is None else each.row for each in known], np.int64)
+            self._rows_of[closing.timeframes] = rows
+        for timeframe, at in zip(closing.timeframes, closing.close_times, strict=True):
+            if (series := self._series.get(timeframe)) is not None:
+                series.last_close = at
+        pool = self._weights, self._present, self._sums
+        self._run(rows, closing.table, self._states, self._ranks, self._latest, pool)
+        self._close_series()
+
+    def _close_series(self) -> None:
+        """Note that a candle closed."""
         self._changed = True
+        closes = [series.next_due for series in self._series.values()]
+        self._due = min(closes, default=NEVER)
+
+    def history(self, bars: Bars) -> tuple[Floats, Floats]:
+        """Give x and score of every member (rows) for every candle (columns); stores nothing."""
+        x, scores = self._take(bars.table, *self._fresh(1))
+        return x[0], scores[0]
+
+    def _fresh(self, rows: int) -> tuple[Floats, Floats]:
+        """Give states and ranks before the first candle."""
+        ranks = np.stack([rank_state(self._settings.window)] * len(self.table))
+        return np.stack([self.new_state()] * rows), np.stack([ranks] * rows)
+
+    def _take(self, table: Floats, states: Floats, ranks: Floats) -> Floats:
+        """Carry one row of states and ranks on; results of shape (2, 1, members, candles)."""
+        results = np.empty((2, 1, len(self.table), table.shape[1]))
+        self._run(FIRST_ROW, table[np.newaxis], states, ranks, results, NO_POOL)
+        return results
+
+    def _run(
+        self,
+        rows: Integers,
+        bars: Floats,
+        states: Floats,
+        ranks: Floats,
+        results: Floats,
+        pool: tuple[Floats, Integers, Floats],
+        *,
+        keep: bool = True,
+    ) -> None:
+        """Call the kernel with the settings; `results` are x and scores, `pool` what it adds up."""
+        need, sizes = self._settings.minimum, self._settings.minimum_sizes
+        x, scores = results
+        self._advance(rows, bars, states, ranks, need, sizes, keep, x, scores, *pool)
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
-        if timeframe in self._series:
-            row = tuple(self._series).index(timeframe)
-            self._series[timeframe] = self._new(timeframe, row)
-            self._changed = True
+        series = self._series.get(timeframe)
+        if series is None:
+            return
+        row = series.row
+        series.last_close = None
+        self._states[row : row + 1], self._ranks[row : row + 1] = self._fresh(1)
+        self._latest[:, row] = np.nan
+        pool_sums(self._latest[1, ..., 0], self._weights, self._present, self._sums)
+        self._close_series()
 
     def second(self, at: Millis, market: Market) -> None:
         """Nothing to do: candles close, they do not tick."""
@@ -175,54 +266,62 @@ class CandleComponent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         reasons, late = self._judge(at, market)
         if self._result is None or self._changed or reasons != self._reasons:
-            self._result = self._pool(self._x.copy(), self._scores.copy(), reasons)
+            pool = self._present.copy(), self._sums
+            self._result = self._pool(self._latest[..., 0].copy(), reasons, pool)
             self._changed, self._reasons = False, reasons
         return self._dated(self._result, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
         reasons, late = self._judge(at, market)
-        x, scores = self._x.copy(), self._scores.copy()
-        peeked = set()
-        for row, (series, reason) in enumerate(zip(self._series.values(), reasons, strict=True)):
-            candle = None if reason else market.candles.forming(series.timeframe)
-            if candle is not None and candle.open_time == series.last_close:
-                x[row], scores[row] = self._peek(series, bars_of([candle]))
-                peeked.add(row)
-        return self._dated(self._pool(x, scores, reasons, frozenset(peeked)), late)
+        forming = [
+            candle
+            for series, reason in zip(self._series.values(), reasons, strict=True)
+            if reason is None and (candle := self._follower(series, market)) is not None
+        ]
+        latest = self._latest.copy()
+        rows = [self._series[candle.timeframe].row for candle in forming]
+        pool = self._present.copy(), self._sums.copy()
+        if forming:
+            bars, states = closing_of(forming).table, self._states.copy()
+            at_rows = np.array(rows, dtype=np.int64)
+            added = self._weights, *pool
+            self._run(at_rows, bars, states, self._ranks, latest, added, keep=False)
+        return self._dated(self._pool(latest[..., 0], reasons, pool, rows), late)
+
+    def _follower(self, series: _Series, market: Market) -> FormingCandle | None:
+        """Give the forming candle of a timeframe when it follows the last closed one."""
+        candle = market.candles.forming(series.timeframe)
+        return None if candle is None or candle.open_time != series.last_close else candle
 
     def _judge(self, at: Millis, market: Market) -> tuple[list[Reason | None], list[int]]:
-        candles = market.candles
-        judged = [
-            series.judge(at, gap=candles[timeframe].gap)
-            for timeframe, series in self._series.items()
-        ]
+        if at <= self._due and not market.candles.has_gap:
+            return self._on_time, self._not_late
+        judged = [series.judge(at, market) for series in self._series.values()]
         return [reason for reason, _ in judged], [late for _, late in judged]
-
-    def _peek(self, series: _Series, bars: Bars) -> tuple[Floats, Floats]:
-        """Compute x and score of one more candle with copies of what is carried."""
-        x = np.empty((len(self.table), 1))
-        self.compute(bars, series.state.copy(), x)
-        scores = series.ranks.peek(x)
-        return x[:, 0], scores[:, 0]
 
     def _pool(
         self,
-        x: Floats,
-        scores: Floats,
+        latest: Floats,
         reasons: Sequence[Reason | None],
-        peeked: frozenset[int] = frozenset(),
+        pool: tuple[Integers, Floats],
+        peeked: Sequence[int] = (),
     ) -> _Pooled:
         """Pool the members of all timeframes; the members themselves are made when read.
 
-        x, scores: shape (timeframes, members), NaN where there is none; they are kept. `reasons`:
-        why a whole timeframe is absent. `peeked`: the rows that are of forming candles.
+        latest: x and scores of shape (timeframes, members), NaN where there is none; it is kept.
+        `reasons`: why a whole timeframe is absent. `pool`: `present` and `sums` of the scores
+        before that is taken into account. `peeked`: the rows that are of forming candles.
         """
-        for row, reason in enumerate(reasons):
-            if reason is not None:
-                x[row] = scores[row] = np.nan
-        sums = pool_sums(scores, self._weights, self._present)
-        present = self._present.tolist()
+        x, scores = latest
+        counted, sums = pool
+        if reasons is not self._on_time:
+            for row, reason in enumerate(reasons):
+                if reason is not None:
+                    latest[:, row] = np.nan
+            sums = np.zeros(SUMS)
+            pool_sums(scores, self._weights, counted, sums)
+        present = counted.tolist()
         closes = [series.last_close for series in self._series.values()]
         known = [at for at, count in zip(closes, present, strict=True) if count and at is not None]
         counts = () if sum(present) == scores.size else self._counts(peeked)
@@ -230,7 +329,7 @@ class CandleComponent:
         result = pool_summed(
             self.name,
             self.rho,
-            sums,
+            sums.tolist(),
             min(known, default=None),
             LazyMembers(make),
             late_ms=0,
@@ -238,14 +337,14 @@ class CandleComponent:
         )
         return _Pooled(result, present)
 
-    def _counts(self, peeked: frozenset[int]) -> Sequence[tuple[int, Sequence[int]]]:
+    def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""
-        return [
-            (series.ranks.seen + 1, series.ranks.peek_sizes.tolist())
-            if row in peeked
-            else (series.ranks.seen, series.ranks.sizes.tolist())
-            for row, series in enumerate(self._series.values())
-        ]
+        seen = self._ranks[:, 0, SEEN].astype(np.int64)
+        sizes = self._ranks[:, :, COMPARED].astype(np.int64)
+        for row in peeked:
+            seen[row] += 1
+            sizes[row] = self._ranks[row, :, SIZE]
+        return list(zip(seen.tolist(), sizes.tolist(), strict=True))
 
     def _members(
         self,

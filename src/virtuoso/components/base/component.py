@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.indicators.normal import Z_LIMIT, normal_score, phi
-from virtuoso.market.candles import Bars
+from virtuoso.market.candles import Bars, Closing
 from virtuoso.market.market import Market
 
 COMPLETENESS_FLOOR = 0.5
@@ -78,7 +78,11 @@ class Component(Protocol):
     name: ClassVar[ComponentName]
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
-        """Take closed candles, oldest first: one when live, a thousand at warm-up."""
+        """Take a timeframe's closed candles, oldest first, however many."""
+        ...
+
+    def close_all(self, closing: Closing) -> None:
+        """Take one closed candle each of several timeframes: the bits of `close`, in one call."""
         ...
 
     def restart(self, timeframe: Timeframe) -> None:
@@ -161,7 +165,7 @@ def pool_scores(
 def pool_summed(
     name: ComponentName,
     rho: float,
-    sums: tuple[float, float, float, float],
+    sums: Sequence[float],
     as_of: Millis | None,
     members: Collection[MemberScore],
     *,

@@ -17,7 +17,7 @@ from virtuoso.indicators.stream_window import (
     StreamWindows,
     WindowState,
 )
-from virtuoso.market.candles import Bars
+from virtuoso.market.candles import Bars, Closing
 from virtuoso.market.market import Market
 
 
@@ -93,6 +93,9 @@ class StreamComponent:
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
         """Nothing: the stream is followed second by second."""
+
+    def close_all(self, closing: Closing) -> None:
+        """Nothing either."""
 
     def restart(self, timeframe: Timeframe) -> None:
         """Nothing: no candle is carried."""
