@@ -121,7 +121,10 @@ async def _collected() -> dict[str, list[Frame]]:
     found: dict[str, list[Frame]] = {}
     async with running_venue(speed=60) as venue:
         subscriber = await venue.connect()
-        symbols = [listing.symbol for listing in venue.server._listings]
+        symbols = [
+            venue.server._venues.stream._market.listings[at].symbol
+            for at in venue.server.directory.listed()
+        ]
         topics = [f"{kind}.{symbol}" for kind in sorted(wanted) for symbol in symbols]
         found["answers"] = [await subscriber.subscribe(*topics)]
         await subscriber.send({"op": "ping"})

@@ -15,7 +15,8 @@ from ccxt.base.errors import BadRequest
 
 from support.reference_book import ReferenceBook
 from support.simulated_venue import Frame, Subscriber, Venue, running_venue
-from virtuoso.simulator.faults import FAULTS, GARBAGE
+from virtuoso.simulator.faults import FAULTS
+from virtuoso.simulator.garbage import GARBAGE
 from virtuoso.simulator.server import ExchangeServer, serve
 from virtuoso.simulator.settings import ExchangeSettings
 
@@ -203,7 +204,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_the_others_go_on() -> No
         awake = await venue.connect()
         await awake.subscribe(*topics)
         async with asyncio.timeout(30):
-            while len(venue.server._stream._clients) > 1:
+            while len(venue.server.stream.hub.clients) > 1:
                 await asyncio.wait_for(awake.ws.receive(), 5)
         assert len(await awake.frames(_is(DEEP))) >= 1
         writer.close()
@@ -634,6 +635,6 @@ async def test_serving_lasts_until_it_is_cancelled() -> None:
 
 
 def test_a_number_of_symbols_that_is_not_listed_is_refused() -> None:
-    """There are thirty."""
-    with pytest.raises(ValueError, match="expected 1 to 30 symbols, found 31"):
-        ExchangeSettings(symbols=31)
+    """There are five hundred."""
+    with pytest.raises(ValueError, match="expected 1 to 500 symbols, found 501"):
+        ExchangeSettings(symbols=501)

@@ -108,10 +108,15 @@ async def running_venue(
     seed: int = 7,
     speed: float | None = None,
     client_buffer_bytes: int = 8_000_000,
+    binance_life_seconds: float = 86_400.0,
 ) -> AsyncIterator[Venue]:
     """Run a venue; with a `speed` its clock begins at a fixed time and runs that much faster."""
     settings = ExchangeSettings(
-        symbols=symbols, seed=seed, port=0, client_buffer_bytes=client_buffer_bytes
+        symbols=symbols,
+        seed=seed,
+        port=0,
+        client_buffer_bytes=client_buffer_bytes,
+        binance_life_seconds=binance_life_seconds,
     )
     begin = time.monotonic()
 

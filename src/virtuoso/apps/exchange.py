@@ -4,12 +4,15 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import structlog
 
 from virtuoso.domain.errors import SettingsError, VenueUnavailableError
+from virtuoso.simulator.faults import FaultRequest, read_script
+from virtuoso.simulator.recording import Recording
 from virtuoso.simulator.server import serve
 from virtuoso.simulator.settings import ExchangeSettings
 
@@ -34,13 +37,47 @@ async def _watch_parent() -> None:
         pass
 
 
-async def run_exchange(settings: ExchangeSettings, *, with_parent: bool) -> None:
-    """Serve the simulated venue until stopped (or until the parent process is gone)."""
+def read_faults(path: Path) -> list[FaultRequest]:
+    """Read a script of faults. Raises SettingsError saying what was expected."""
+    try:
+        return read_script(path.read_bytes())
+    except OSError as error:
+        msg = f"expected a script of faults at {path}, found none ({error.strerror})"
+        raise SettingsError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise SettingsError(msg) from error
+
+
+def open_recording(path: str | None, speed: float) -> Recording | None:
+    """Look at the recordings that are to be played, if any. Raises SettingsError."""
+    if path is None:
+        return None
+    try:
+        return Recording.open(path, speed)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+async def run_exchange(
+    settings: ExchangeSettings,
+    *,
+    with_parent: bool,
+    script: Sequence[FaultRequest] = (),
+    recording: Recording | None = None,
+) -> None:
+    """Serve the simulated venues until stopped (or until the parent process is gone).
+
+    Raises SettingsError when the port is taken or a fault makes no sense here.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    waiting = [asyncio.create_task(serve(settings, _announce)), asyncio.create_task(stop.wait())]
+    waiting = [
+        asyncio.create_task(serve(settings, _announce, script, recording)),
+        asyncio.create_task(stop.wait()),
+    ]
     if with_parent:
         waiting.append(asyncio.create_task(_watch_parent()))
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -53,6 +90,8 @@ async def run_exchange(settings: ExchangeSettings, *, with_parent: bool) -> None
         except OSError as error:
             msg = f"port {settings.port} of the simulator is in use: choose another ({error})"
             raise SettingsError(msg) from error
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
 
 
 @asynccontextmanager

@@ -1,13 +1,14 @@
 """Candles of all symbols: four kept timeframes, every other one made from them.
 
-A row is (open, high, low, close, volume, turnover) in whole ticks, steps, and ticks times steps.
+A row is (open, high, low, close, volume, turnover) in whole ticks, steps, and ticks times steps;
+where a venue tells how takers split, (count, taker buy volume, taker buy turnover) follow.
 As on the venue, a candle opens at the close of the one before it, and its high and low
 include that opening.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from virtuoso.simulator.factors import Integers
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-OPEN, HIGH, LOW, CLOSE, VOLUME, TURNOVER = range(6)
+OPEN, HIGH, LOW, CLOSE, VOLUME, TURNOVER, COUNT, TAKER_VOLUME, TAKER_TURNOVER = range(9)
+"""The last three only where the venue tells them."""
 
 KEPT: Final = (MINUTE, 5 * MINUTE, 30 * MINUTE, 4 * HOUR)
 """Lengths that are stored; each divides the next."""
@@ -36,7 +38,8 @@ INTERVALS: Final[Mapping[str, int]] = {
     "W": 4 * HOUR,
     "M": 4 * HOUR,
 }
-"""The venue's names of its intervals, and the kept length each is made from."""
+"""Bybit's names of its intervals, and the kept length each is made from."""
+_BASES: Final[Mapping[str, int]] = {**INTERVALS, "480": 4 * HOUR}
 
 _MONDAY = 4 * DAY
 """1970-01-01 was a Thursday."""
@@ -73,8 +76,7 @@ def merged(rows: Integers, firsts: Integers) -> Integers:
     result[..., HIGH] = np.maximum.reduceat(rows[..., HIGH], firsts)
     result[..., LOW] = np.minimum.reduceat(rows[..., LOW], firsts)
     result[..., CLOSE] = rows[lasts][..., CLOSE]
-    result[..., VOLUME] = np.add.reduceat(rows[..., VOLUME], firsts)
-    result[..., TURNOVER] = np.add.reduceat(rows[..., TURNOVER], firsts)
+    result[..., VOLUME:] = np.add.reduceat(rows[..., VOLUME:], firsts)
     return result
 
 
@@ -117,23 +119,41 @@ class CandleSeries:
         return slice(int(np.searchsorted(self.starts, start)), self._size)
 
 
+PastRows: TypeAlias = Mapping[int, tuple[Integers, Integers]]
+"""By length: opening times and rows of one symbol, from before the series begin."""
+
+
+def _no_past(_: int) -> PastRows:
+    return {}
+
+
 class Candles:
     """Closed candles of the four kept lengths, and the minute that is forming."""
 
-    def __init__(self, series: tuple[CandleSeries, ...], now_ms: int) -> None:
+    def __init__(
+        self,
+        series: tuple[CandleSeries, ...],
+        now_ms: int,
+        forming: Integers | None = None,
+        past: Callable[[int], PastRows] = _no_past,
+    ) -> None:
+        """`forming`: the part of a minute that is over; `past`: what came before, by symbol."""
         self._series = {each.length: each for each in series}
+        self._begins = {each.length: int(each.starts[0]) for each in series}
+        self._past = past
         self.minute = now_ms // MINUTE * MINUTE
         """When the forming minute opened."""
-        self.forming = self._new_minute()
-        """The forming minute: a row of six for each symbol, changed in place."""
+        self.forming = self._new_minute() if forming is None else forming.tolist()
+        """The forming minute: a row for each symbol, changed in place."""
 
     def series(self, length: int) -> CandleSeries:
         """Return the closed candles of one kept length."""
         return self._series[length]
 
     def _new_minute(self) -> list[list[int]]:
-        closes = self._series[MINUTE].rows[-1][:, CLOSE].tolist()
-        return [[close, close, close, close, 0, 0] for close in closes]
+        rows = self._series[MINUTE].rows
+        closes, sums = rows[-1][:, CLOSE].tolist(), [0] * (rows.shape[-1] - VOLUME)
+        return [[close, close, close, close, *sums] for close in closes]
 
     def add_trade(self, symbol: int, ticks: int, steps: int) -> None:
         """Count one trade into the forming minute."""
@@ -145,6 +165,17 @@ class Candles:
         row[CLOSE] = ticks
         row[VOLUME] += steps
         row[TURNOVER] += ticks * steps
+
+    def add_split_trade(
+        self, symbol: int, ticks: int, steps: int, count: int, *, buyer_took: bool
+    ) -> None:
+        """Count `count` trades of one taker and price into the forming minute, and its side."""
+        self.add_trade(symbol, ticks, steps)
+        row = self.forming[symbol]
+        row[COUNT] += count
+        if buyer_took:
+            row[TAKER_VOLUME] += steps
+            row[TAKER_TURNOVER] += ticks * steps
 
     def see_price(self, symbol: int, price: int) -> None:
         """Count a price that is not a trade into the forming minute."""
@@ -209,10 +240,16 @@ class Candles:
         self, symbol: int, interval: str, first: int, last: int
     ) -> tuple[Integers, Integers]:
         """Make the candles that open from `first`, rounded down, to `last`."""
-        base = self._series[INTERVALS[interval]]
+        base = self._series[_BASES[interval]]
         first = int(opening_of(interval, np.array([first]))[0])
         where = base.since(first)
         starts, rows = base.starts[where], base.rows[where][:, symbol]
+        if first < self._begins[base.length] == base.starts[0]:
+            earlier = self._past(symbol).get(base.length)
+            if earlier is not None:
+                known = earlier[0] >= first
+                starts = np.append(earlier[0][known], starts)
+                rows = np.append(earlier[1][known], rows, axis=0)
         if closing_of(interval, last) > self.minute:
             start, row = self._forming_base(symbol, base.length)
             starts, rows = np.append(starts, start), np.append(rows, row[None], axis=0)

@@ -88,5 +88,15 @@ class Liquidated:
     liquidations: list[Liquidation]
 
 
-Change: TypeAlias = BookChanged | Traded | TickerChanged | CandleFormed | MinuteClosed | Liquidated
+@dataclass(frozen=True, slots=True)
+class BookReset:
+    """The book is known again, as a whole: only a recording has that."""
+
+    symbol: int
+    at: int
+
+
+Change: TypeAlias = (
+    BookReset | BookChanged | Traded | TickerChanged | CandleFormed | MinuteClosed | Liquidated
+)
 """`symbol` counts the listings from 0; `at` is the time of the step, milliseconds UTC."""

@@ -1,9 +1,11 @@
 """What only derivatives have: funding, open interest, and who is long."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from virtuoso.simulator.candles import HOUR, MINUTE
-from virtuoso.simulator.factors import Factors, Floats, Integers
+from virtuoso.simulator.factors import Factors, Floats, Integers, SmallFloats
 from virtuoso.simulator.history import FIVE_MINUTES, Histories
 from virtuoso.simulator.listings import Listing
 
@@ -19,12 +21,23 @@ _INTEREST_OF_TURNOVER = 0.5
 
 
 class _Series:
-    """Rows of one value a symbol at equal distances; the oldest are let go."""
+    """Rows of one value a symbol at equal distances; the oldest are let go.
 
-    def __init__(self, times: Integers, values: Integers, keep: int) -> None:
+    What the past left is kept as it came, and turned into numbers when a symbol is asked for.
+    """
+
+    def __init__(
+        self,
+        times: Integers,
+        past: SmallFloats,
+        convert: Callable[[SmallFloats, int], Integers],
+        keep: int,
+    ) -> None:
         self._keep = keep
-        self._times = list(times[-keep:].tolist())
-        self._values = list(values[-keep:])
+        self._past_times, self._past = times[-keep:], past[-keep:]
+        self._convert = convert
+        self._times: list[int] = []
+        self._values: list[Integers] = []
 
     def append(self, time: int, values: Integers) -> None:
         self._times.append(time)
@@ -35,7 +48,9 @@ class _Series:
     def of(self, symbol: int) -> tuple[Integers, Integers]:
         """Return times and values of one symbol, oldest first."""
         values = np.array([row[symbol] for row in self._values], dtype=np.int64)
-        return np.array(self._times, dtype=np.int64), values
+        past = self._convert(self._past[:, symbol], symbol)
+        times = np.append(self._past_times, np.array(self._times, dtype=np.int64))
+        return times[-self._keep :], np.append(past, values)[-self._keep :]
 
 
 class Derivatives:
@@ -50,11 +65,12 @@ class Derivatives:
         self._usual_interest = _INTEREST_OF_TURNOVER * turnovers / step_values
         long = np.array([listing.long_share for listing in listings])
         self._usual_accounts = np.log(long / (1.0 - long))
+        self._past = past
         self._premiums = past.premium[-_LONGEST_FUNDING:]
-        self._settled = [self._past_settlements(past, symbol) for symbol in range(len(listings))]
+        self._settled: list[list[tuple[int, int]]] = [[] for _ in listings]
         times = past.five_minute_times
-        self._interest = _Series(times, self._interest_steps(past.interest), _ROWS_KEPT)
-        self._accounts = _Series(times, self._long_shares(past.accounts), _ROWS_KEPT)
+        self._interest = _Series(times, past.interest, self._interest_of, _ROWS_KEPT)
+        self._accounts = _Series(times, past.accounts, self._shares_of, _ROWS_KEPT)
         self.interest_steps: list[int] = []
         """Open interest now, both sides together."""
         self.funding_rates: list[int] = []
@@ -87,7 +103,7 @@ class Derivatives:
 
     def settlements(self, symbol: int) -> list[tuple[int, int]]:
         """Return (time, rate) of past settlements, oldest first."""
-        return self._settled[symbol]
+        return (self._past_settlements(symbol) + self._settled[symbol])[-_SETTLEMENTS_KEPT:]
 
     def interest_rows(self, symbol: int) -> tuple[Integers, Integers]:
         """Return times and open interest every 5 minutes, oldest first."""
@@ -97,7 +113,8 @@ class Derivatives:
         """Return times and the share of accounts that are long every 5 minutes, oldest first."""
         return self._accounts.of(symbol)
 
-    def _past_settlements(self, past: Histories, symbol: int) -> list[tuple[int, int]]:
+    def _past_settlements(self, symbol: int) -> list[tuple[int, int]]:
+        past = self._past
         length = self._hours[symbol] * HOUR
         minutes = np.diff(past.ends, prepend=past.ends[0] - HOUR) / MINUTE
         sums = np.cumsum(past.premium[:, symbol] * minutes)
@@ -125,6 +142,15 @@ class Derivatives:
         # even, so that each of the two sides has whole steps
         sides: Integers = np.rint(self._usual_interest * np.exp(logs) / 2).astype(np.int64)
         return 2 * sides
+
+    def _interest_of(self, logs: SmallFloats, symbol: int) -> Integers:
+        sides: Integers = np.rint(self._usual_interest[symbol] * np.exp(logs) / 2).astype(np.int64)
+        return 2 * sides
+
+    def _shares_of(self, logs: SmallFloats, symbol: int) -> Integers:
+        share = 1.0 / (1.0 + np.exp(-(self._usual_accounts[symbol] + logs)))
+        units: Integers = np.rint(share * 10**SHARE_SCALE).astype(np.int64)
+        return units
 
     def _long_shares(self, logs: Floats) -> Integers:
         share = 1.0 / (1.0 + np.exp(-(self._usual_accounts + logs)))

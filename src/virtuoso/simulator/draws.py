@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-_BLOCK = 4096
+_BLOCK = 1_024
 
 
 class Draws:

@@ -1,9 +1,10 @@
-"""The thirty perpetuals that the simulated venue lists.
+"""The perpetuals that the simulated venue lists.
 
 Figures are of the size one meets on a real venue, rounded and invented.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from virtuoso.simulator.numbers import padded, parsed, trimmed
@@ -52,6 +53,10 @@ class Listing:
     max_leverage: int
     launched: int
     """Milliseconds UTC."""
+    quote_chance: float = 0.25
+    """How often makers move in a tenth of a second in which nobody took."""
+    synthetic: bool = False
+    """Whether no coin of that name exists anywhere."""
 
     @property
     def base_coin(self) -> str:
@@ -284,5 +289,62 @@ LISTINGS = (
         funding_cap=0.02,
         launched=2024.95,
     ),
+    _listing(
+        "SHIB1000USDT",
+        0.021_53,
+        "0.000005",
+        "10",
+        (8.5, 0.76, _MEME),
+        (44, 2.0),
+        launched=2021.4,
+    ),
+    _listing(
+        "10000SATSUSDT",
+        0.001_612,
+        "0.0000001",
+        "100",
+        (11.0, 0.7, _MEME),
+        (9, 1.2),
+        gap_ticks=2,
+        funding_hours=4,
+        launched=2023.95,
+    ),
 )
 """Most traded first. A venue with fewer symbols lists the first of them."""
+
+_SYNTHETIC_TICKS = 10_000
+"""About how many ticks a synthetic coin's price has."""
+
+
+def synthetic(number: int) -> Listing:
+    """Make a coin that exists nowhere, number 33 or so and up; the higher, the quieter.
+
+    Its name begins with SYN, and both venues' listings say that it is synthetic.
+    """
+    rank = number / len(LISTINGS)
+    # the golden ratio spreads any row of numbers evenly
+    spread = number * 0.618_033_988_75 % 1.0
+    price = 10.0 ** (2.5 - 5.0 * spread)
+    decimals = max(0, math.ceil(math.log10(_SYNTHETIC_TICKS / price)))
+    step_decimals = max(0, math.ceil(math.log10(price)) - 1)
+    return replace(
+        _listing(
+            f"SYN{number:03d}USDT",
+            float(f"{price:.4g}"),
+            f"{10.0**-decimals:.{decimals}f}",
+            f"{10.0**-step_decimals:.{step_decimals}f}",
+            (9.0 + 4.0 * spread, 0.72, list(Sector)[number % len(Sector)]),
+            (8.0 / rank**1.3, 1.0 / rank**1.2),
+            gap_ticks=2,
+            funding_hours=4,
+            funding_cap=0.02,
+            launched=2024.0 + spread,
+        ),
+        quote_chance=0.25 / rank,
+        synthetic=True,
+    )
+
+
+def listings_of(count: int) -> tuple[Listing, ...]:
+    """Return the first `count` listings: known names, then synthetic ones."""
+    return LISTINGS[:count] + tuple(map(synthetic, range(len(LISTINGS), count)))

@@ -6,8 +6,10 @@ and knows no subscriber, so a test can live through an hour of it without a sock
 
 import numpy as np
 
+from virtuoso.simulator.binance.market import BinanceMarket, Weather
 from virtuoso.simulator.candles import MINUTE
 from virtuoso.simulator.changes import (
+    BookChanged,
     CandleFormed,
     Change,
     Liquidated,
@@ -20,7 +22,7 @@ from virtuoso.simulator.changes import (
 from virtuoso.simulator.derivatives import Derivatives
 from virtuoso.simulator.draws import Draws
 from virtuoso.simulator.factors import Factors, Floats
-from virtuoso.simulator.history import build
+from virtuoso.simulator.history import build, tell
 from virtuoso.simulator.listings import Listing
 from virtuoso.simulator.order_flow import Mood
 from virtuoso.simulator.symbol_market import STEP_MS, Sequence, SymbolMarket
@@ -31,6 +33,9 @@ _INTEREST_EVERY_MS = 5_000
 _LIQUIDATIONS_EVERY_MS = 500
 _CANDLE_EVERY_STEPS = 10
 _TICKER_EVERY_STEPS = 5
+_FEW = 40
+"""Up to so many symbols, the minute in which the market starts is lived through in full."""
+_UNSEEN_OF_MANY_MS = 2_000
 _RUSH_HALF_LIFE_STEPS = 150
 _RUSH_DEVIATION = 0.425
 """Deviation of the decayed sum of returns, half-life 15 s, in deviations of a minute."""
@@ -40,15 +45,22 @@ class Market:
     """All symbols, from the minute in which it starts."""
 
     def __init__(
-        self, listings: tuple[Listing, ...], start_ms: int, generator: np.random.Generator
+        self,
+        listings: tuple[Listing, ...],
+        start_ms: int,
+        generator: np.random.Generator,
+        contracts: tuple[Listing, ...] = (),
     ) -> None:
+        """`contracts`: how Binance lists the same coins, in the same order; none: no Binance."""
         self.listings = listings
         count = len(listings)
         for_factors, for_past, self._generator, *own = generator.spawn(3 + count)
         self._factors = Factors(listings, for_factors)
-        past = build(listings, self._factors, start_ms, for_past)
+        unseen = MINUTE if count <= _FEW else _UNSEEN_OF_MANY_MS
+        story = tell(listings, self._factors, start_ms, for_past, unseen)
+        past = build(story, listings, for_past)
         self.trades, self.mark, self.index = past.trades, past.mark, past.index
-        self._log_price = past.log_price
+        self._log_price = past.log_price.copy()
         self._ticks = np.array([listing.tick for listing in listings])
         self._finest = np.array([10.0**-listing.price_scale for listing in listings])
         self._rush: Floats = np.zeros(count)
@@ -56,7 +68,7 @@ class Market:
         self._liquidations_a_second = 0.003 + 0.03 * np.sqrt(turnover / turnover.max())
         self._pending: list[list[Liquidation]] = [[] for _ in listings]
         self._moved = [False] * count
-        self.now_ms = past.trades.minute
+        self.now_ms = int(story.ends[-1])
         # time in milliseconds, so that the numbers of a later start are higher
         self._sequence = Sequence(self.now_ms)
         fair = (np.exp(self._log_price) / self._ticks).tolist()
@@ -67,6 +79,10 @@ class Market:
         self.derivatives = Derivatives(listings, self._factors, past)
         candles = (self.trades, self.mark, self.index)
         self.tickers = Tickers(listings, self.symbols, candles, self.derivatives)
+        self.binance: BinanceMarket | None = None
+        if contracts:
+            (for_binance,) = generator.spawn(1)
+            self.binance = BinanceMarket(contracts, listings, story, self._factors, for_binance)
         self._begin(start_ms)
 
     def step(self, now_ms: int) -> list[Change]:
@@ -76,10 +92,36 @@ class Market:
             changes += self._step()
         return changes
 
+    def jump(self, symbol: int, ratio: float) -> None:
+        """Multiply the fair price of one coin, on every venue, from now on."""
+        self._log_price[symbol] += np.log(ratio)
+        self._rush[symbol] += np.log(ratio)
+
+    def stir_quote(self, symbol: int, at: int) -> BookChanged:
+        """Let a maker change a best quote between two steps."""
+        return self.symbols[symbol].stir_quote(max(at, self.now_ms), self.now_ms)
+
+    def stir_trade(self, symbol: int, at: int) -> Traded:
+        """Let a taker take a little between two steps."""
+        traded = self.symbols[symbol].stir_trade(max(at, self.now_ms), self.now_ms)
+        for trade in traded.trades:
+            self.trades.add_trade(symbol, trade.ticks, trade.steps)
+        self._moved[symbol] = True
+        return traded
+
+    def odd_trade(self, symbol: int, ratio: float) -> Traded:
+        """Let there be one trade far from the market, of a single step."""
+        trade = self.symbols[symbol].odd_trade(self.now_ms - 1, ratio)
+        self.trades.add_trade(symbol, trade.ticks, trade.steps)
+        self._moved[symbol] = True
+        return Traded(symbol, self.now_ms, [trade])
+
     def _begin(self, start_ms: int) -> None:
         """Live through the part of the first minute that is already over, unseen."""
         while self.now_ms + STEP_MS <= start_ms:
             self._live()
+        if self.binance is not None:
+            self.binance.changes = []
         for number, symbol in enumerate(self.symbols):
             symbol.open_views()
             self.tickers.advance(number, self.now_ms)
@@ -105,10 +147,13 @@ class Market:
         returns = self._factors.advance(_MINUTES_A_STEP, at)
         self._log_price = self._log_price + returns
         self._follow_mark_and_index()
-        forced = self._doomed(at, returns)
+        rate, longs = self._danger(at, returns)
+        forced = self._doomed(at, rate, longs)
         fair = np.exp(self._log_price) / self._ticks
         heat = self._factors.noise_a_minute(at) / self._factors.volatility
         activity, lean = self._factors.activity(at), self._factors.lean()
+        if self.binance is not None:
+            self.binance.live(at, Weather(self._log_price, activity, heat, lean, rate, longs))
         moods = zip(*(each.tolist() for each in (fair, activity, heat, lean)), strict=True)
         moved = []
         for number, mood in enumerate(moods):
@@ -132,19 +177,23 @@ class Market:
             for number, price in enumerate(prices):
                 candles.see_price(number, price)
 
-    def _doomed(self, at: int, returns: Floats) -> dict[int, list[Liquidation]]:
-        """Draw the positions that this step liquidates: few, until the price runs."""
+    def _danger(self, at: int, returns: Floats) -> tuple[Floats, Floats]:
+        """Return how many positions a second are liquidated, and the share that are long."""
         self._rush = self._rush * 0.5 ** (1 / _RUSH_HALF_LIFE_STEPS) + returns
         rush = self._rush / (_RUSH_DEVIATION * self._factors.noise_a_minute(at))
         excess = np.maximum(np.abs(rush) - 1.5, 0.0)
         rate = self._liquidations_a_second * (1.0 + 40.0 * np.minimum(excess, 3.0) ** 2)
+        return rate, 0.5 - 0.45 * np.tanh(1.2 * rush)
+
+    def _doomed(self, at: int, rate: Floats, longs: Floats) -> dict[int, list[Liquidation]]:
+        """Draw the positions that this step liquidates: few, until the price runs."""
         draws = self._generator.random((2, len(rate)))
         struck = np.flatnonzero(draws[0] < rate * (STEP_MS / 1_000))
         doomed = {}
         for number in struck.tolist():
-            long = draws[1][number] < 0.5 - 0.45 * np.tanh(1.2 * rush[number])
             fair = float(np.exp(self._log_price[number]) / self._ticks[number])
-            doomed[number] = [self.symbols[number].doomed(at, fair, long=bool(long))]
+            long = bool(draws[1][number] < longs[number])
+            doomed[number] = [self.symbols[number].doomed(at, fair, long=long)]
         return doomed
 
     def _close_minute(self, at: int) -> None:
@@ -152,6 +201,8 @@ class Market:
             candles.close_minute()
         self.derivatives.close_minute(at)
         self.tickers.close_minute()
+        if self.binance is not None:
+            self.binance.close_minute(at)
 
     def _periodic(self, at: int) -> list[Change]:
         changes: list[Change] = []

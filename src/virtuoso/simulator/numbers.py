@@ -1,8 +1,13 @@
 """Numbers as the venue writes them: integers of a small unit, printed as decimal text."""
 
 from decimal import Decimal
+from functools import lru_cache
+
+_KEPT_TEXTS = 65_536
+"""Best prices and round sizes are written again and again."""
 
 
+@lru_cache(maxsize=_KEPT_TEXTS)
 def padded(units: int, scale: int) -> str:
     """Write `units * 10**-scale` with exactly `scale` decimals: `padded(150, 3)` is "0.150"."""
     if scale == 0:

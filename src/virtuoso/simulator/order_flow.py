@@ -52,8 +52,10 @@ class Mood:
 class OrderFlow:
     """The order book of one symbol and its traffic."""
 
-    def __init__(self, listing: Listing, fair: float, draws: Draws) -> None:
+    def __init__(self, listing: Listing, fair: float, draws: Draws, depth: int = DEPTH) -> None:
+        """`depth`: levels a side that are always there; there are up to 60 more."""
         self._listing = listing
+        self._depth = depth
         self._draws = draws
         self.book = Book()
         step_value = fair * listing.tick * listing.step
@@ -111,6 +113,26 @@ class OrderFlow:
         steps = max(1, round(self.usual_order_steps * scale))
         slip = _SLIP_BASIS_POINTS * draws.uniform()
         return self._execute(steps, slip, mood.fair, buys=buys)
+
+    def requote(self) -> None:
+        """Let one maker change the size at the best price of a side."""
+        side = self.book.bids if self._draws.uniform() < 0.5 else self.book.asks
+        before = side.sizes[side.best]
+        size = self._size(0, 0.0, noise=0.6)
+        # a quote that did not change would not be told
+        side.put(side.best, size if size != before else size + 1)
+
+    def nibble(self) -> Fill:
+        """Let one taker take a part of what stands at the best price; the level stays."""
+        buys = self._draws.uniform() < 0.5
+        side = self.book.asks if buys else self.book.bids
+        key = side.best
+        if side.sizes[key] < 2:
+            side.put(key, 2 + self._size(0, 0.0))
+        steps = 1 + int(self._draws.uniform() * min(side.sizes[key] - 1, self.usual_order_steps))
+        steps = min(steps, side.sizes[key] - 1)
+        ((ticks, filled),) = side.take(steps, key)
+        return Fill(buys, ticks, filled)
 
     def liquidate(self, steps: int, fair: float, *, buys: bool) -> list[Fill]:
         """Let a liquidated position be closed at the market, far from the best price if it must."""
@@ -185,11 +207,11 @@ class OrderFlow:
 
     def _restock(self, mood: Mood) -> None:
         for side in self.book.sides():
-            while len(side) < DEPTH + _MARGIN:
+            while len(side) < self._depth + _MARGIN:
                 worst = side.keys[0]
                 # nobody bids a price of nothing
                 key = worst - self._gap()
                 if side.sign > 0 and key < 1:
                     break
                 side.put(key, self._size(side.best - key, 0.05 * mood.lean * side.sign))
-            side.keep(DEPTH + 2 * _MARGIN)
+            side.keep(self._depth + 2 * _MARGIN)

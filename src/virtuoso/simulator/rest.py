@@ -1,11 +1,15 @@
 """The REST side: public market data, in the venue's words."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn, TypeAlias
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 from urllib.parse import quote, unquote
 
+from virtuoso.simulator.book import Book
 from virtuoso.simulator.candles import DAY, HOUR, INTERVALS, MINUTE, Candles
+from virtuoso.simulator.changes import Trade
 from virtuoso.simulator.derivatives import RATE_SCALE, SHARE_SCALE
+from virtuoso.simulator.directory import Directory, Entry
 from virtuoso.simulator.factors import Integers
 from virtuoso.simulator.listings import Listing
 from virtuoso.simulator.market import Market
@@ -40,13 +44,107 @@ def _refuse(message: str) -> NoReturn:
     raise RefusedError(message)
 
 
-class Rest:
-    """Answers to the public market requests. Each raises RefusedError for a bad parameter."""
+class BookSymbol(Protocol):
+    """What the answers about books and trades need to know of one symbol."""
 
-    def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
-        self._market = market
+    book_sequence: int
+    book_matched_at: int
+    rest_update_id: int
+    recent: deque[Trade]
+
+    @property
+    def book(self) -> Book:
+        """The order book."""
+
+
+class BookMarket(Protocol):
+    """What they need to know of a market, invented or recorded."""
+
+    now_ms: int
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """Every symbol."""
+
+    @property
+    def symbols(self) -> Sequence[BookSymbol]:
+        """The live side of each."""
+
+
+class BookRest:
+    """Answers about time, books and trades. Each raises RefusedError for a bad parameter."""
+
+    def __init__(self, market: BookMarket, directory: Directory, now_ms: Callable[[], int]) -> None:
+        self._books = market
+        self._directory = directory
         self._now_ms = now_ms
         self._numbers = {listing.symbol: at for at, listing in enumerate(market.listings)}
+
+    def time(self, _: Query) -> Result:
+        """Return the venue's time."""
+        now = self._now_ms()
+        return {"timeSecond": str(now // 1_000), "timeNano": str(now * 1_000_000)}
+
+    def order_book(self, query: Query) -> Result:
+        """Return the book as it is now; `u` counts on its own, as only the deepest stream does."""
+        number = self._one(query)
+        limit = min(_limit(query, default=25, largest=1_000), DEPTH)
+        listing, live = self._books.listings[number], self._books.symbols[number]
+
+        def write(levels: list[tuple[int, int]]) -> list[list[str]]:
+            return [
+                [listing.price_trimmed(ticks), listing.quantity_text(steps)]
+                for ticks, steps in levels
+            ]
+
+        return {
+            "s": listing.symbol,
+            "b": write(live.book.bids.levels(limit)),
+            "a": write(live.book.asks.levels(limit)),
+            "ts": self._books.now_ms,
+            "u": live.rest_update_id,
+            "seq": live.book_sequence,
+            "cts": live.book_matched_at,
+        }
+
+    def recent_trades(self, query: Query) -> Result:
+        """Return the latest trades, newest first."""
+        number = self._one(query)
+        limit = _limit(query, default=500, largest=1_000)
+        listing = self._books.listings[number]
+        newest_first = list(reversed(self._books.symbols[number].recent))
+        rows = [
+            {
+                "execId": trade.id,
+                "symbol": listing.symbol,
+                "price": listing.price_text(trade.ticks),
+                "size": listing.quantity_text(trade.steps),
+                "side": "Buy" if trade.buyer_took else "Sell",
+                "time": str(trade.time),
+                "isBlockTrade": False,
+                "isRPITrade": trade.retail_improved,
+                "seq": str(trade.sequence),
+            }
+            for trade in newest_first[:limit]
+        ]
+        return {"category": "linear", "list": rows}
+
+    def _one(self, query: Query) -> int:
+        return self._number(query.get("symbol", ""), _category(query))
+
+    def _number(self, symbol: str, category: str) -> int:
+        number = self._numbers.get(symbol) if category == "linear" else None
+        if number is None or not self._directory.entries[number].listed:
+            _refuse("params error: symbol invalid")
+        return number
+
+
+class Rest(BookRest):
+    """Answers to the public market requests. Each raises RefusedError for a bad parameter."""
+
+    def __init__(self, market: Market, directory: Directory, now_ms: Callable[[], int]) -> None:
+        super().__init__(market, directory, now_ms)
+        self._market = market
         self.answers: Mapping[str, Callable[[Query], Result]] = {
             "time": self.time,
             "instruments-info": self.instruments,
@@ -62,17 +160,19 @@ class Rest:
         }
         """By the part of the path after /v5/market/."""
 
-    def time(self, _: Query) -> Result:
-        """Return the venue's time."""
-        now = self._now_ms()
-        return {"timeSecond": str(now // 1_000), "timeNano": str(now * 1_000_000)}
-
     def instruments(self, query: Query) -> Result:
         """Return what is listed, page by page, by name."""
         category = _category(query)
         rows = sorted(self._chosen(query, category), key=self._symbol)
-        if query.get("status", "Trading") != "Trading":
+        now = self._now_ms()
+        trading = {at for at in rows if self._directory.trading(at, now)}
+        status = query.get("status", "")
+        if status == "Closed":
+            rows = [at for at in rows if at not in trading]
+        elif status not in {"", "Trading"}:
             rows = []
+        elif "symbol" not in query:
+            rows = [at for at in rows if at in trading]
         if base_coin := query.get("baseCoin"):
             rows = [at for at in rows if self._market.listings[at].base_coin == base_coin]
         limit = _limit(query, default=500, largest=1_000)
@@ -82,13 +182,18 @@ class Rest:
         cursor = (
             quote(f"first={self._symbol(page[0])}&last={self._symbol(page[-1])}") if more else ""
         )
-        listed = [_instrument(self._market.listings[at]) for at in page]
+        listed = [
+            instrument_row(self._market.listings[at], self._directory.entries[at], now)
+            for at in page
+        ]
         return {"category": category, "list": listed, "nextPageCursor": cursor}
 
     def tickers(self, query: Query) -> Result:
         """Return the ticker of one symbol or of all."""
         category = _category(query)
+        now = self._now_ms()
         rows = sorted(self._chosen(query, category), key=self._symbol)
+        rows = [at for at in rows if self._directory.trading(at, now)]
         return {"category": category, "list": [self._ticker(at) for at in rows]}
 
     def candles(self, query: Query) -> Result:
@@ -110,50 +215,6 @@ class Rest:
             return [padded(price, listing.price_scale) for price in row[:4]]
 
         return self._candle_page(query, self._market.index, write)
-
-    def order_book(self, query: Query) -> Result:
-        """Return the book as it is now; `u` counts on its own, as only the deepest stream does."""
-        number = self._one(query)
-        limit = min(_limit(query, default=25, largest=1_000), DEPTH)
-        listing, live = self._market.listings[number], self._market.symbols[number]
-
-        def write(levels: list[tuple[int, int]]) -> list[list[str]]:
-            return [
-                [listing.price_trimmed(ticks), listing.quantity_text(steps)]
-                for ticks, steps in levels
-            ]
-
-        return {
-            "s": listing.symbol,
-            "b": write(live.book.bids.levels(limit)),
-            "a": write(live.book.asks.levels(limit)),
-            "ts": self._market.now_ms,
-            "u": live.rest_update_id,
-            "seq": live.book_sequence,
-            "cts": live.book_matched_at,
-        }
-
-    def recent_trades(self, query: Query) -> Result:
-        """Return the latest trades, newest first."""
-        number = self._one(query)
-        limit = _limit(query, default=500, largest=1_000)
-        listing = self._market.listings[number]
-        newest_first = list(reversed(self._market.symbols[number].recent))
-        rows = [
-            {
-                "execId": trade.id,
-                "symbol": listing.symbol,
-                "price": listing.price_text(trade.ticks),
-                "size": listing.quantity_text(trade.steps),
-                "side": "Buy" if trade.buyer_took else "Sell",
-                "time": str(trade.time),
-                "isBlockTrade": False,
-                "isRPITrade": trade.retail_improved,
-                "seq": str(trade.sequence),
-            }
-            for trade in newest_first[:limit]
-        ]
-        return {"category": "linear", "list": rows}
 
     def open_interest(self, query: Query) -> Result:
         """Return open interest at equal distances, newest first."""
@@ -220,16 +281,8 @@ class Rest:
         """Return the numbers of the listings that a request is about: one, or all."""
         symbol = query.get("symbol")
         if symbol:
-            if category != "linear" or symbol not in self._numbers:
-                _refuse("params error: symbol invalid")
-            return [self._numbers[symbol]]
-        return list(self._numbers.values()) if category == "linear" else []
-
-    def _one(self, query: Query) -> int:
-        symbol = query.get("symbol", "")
-        if _category(query) != "linear" or symbol not in self._numbers:
-            _refuse("params error: symbol invalid")
-        return self._numbers[symbol]
+            return [self._number(symbol, category)]
+        return self._directory.listed() if category == "linear" else []
 
     def _candle_page(
         self, query: Query, candles: Candles, write: Callable[[Listing, list[int]], list[str]]
@@ -242,6 +295,10 @@ class Rest:
         limit = _limit(query, default=200, largest=1_000)
         listing = self._market.listings[number]
         starts, rows = candles.page(number, interval, start, end, limit)
+        born = self._directory.entries[number].listed_at
+        if born is not None:
+            known = starts >= born // MINUTE * MINUTE
+            starts, rows = starts[known], rows[known]
         written = [
             [str(opened), *write(listing, row)]
             for opened, row in zip(starts.tolist(), rows.tolist(), strict=True)
@@ -251,11 +308,12 @@ class Rest:
     def _ticker(self, number: int) -> Result:
         fields = self._market.tickers.fields(number, self._market.now_ms)
         del fields["tickDirection"]
+        entry = self._directory.entries[number]
         return fields | {
             "predictedDeliveryPrice": "",
             "basisRate": "",
             "deliveryFeeRate": "",
-            "deliveryTime": "0",
+            "deliveryTime": str(entry.ends_at or 0),
             "basis": "",
             "basisRateYear": "",
         }
@@ -266,7 +324,9 @@ def _traded_candle(listing: Listing, row: list[int]) -> list[str]:
     return [*prices, listing.quantity_trimmed(row[4]), listing.money_trimmed(row[5])]
 
 
-def _instrument(listing: Listing) -> Result:
+def instrument_row(listing: Listing, entry: Entry, now_ms: int) -> Result:
+    """Write one contract of instruments-info."""
+
     def price(ticks: int) -> str:
         return listing.price_text(ticks)
 
@@ -282,11 +342,11 @@ def _instrument(listing: Listing) -> Result:
     return {
         "symbol": listing.symbol,
         "contractType": "LinearPerpetual",
-        "status": "Trading",
+        "status": "Trading" if entry.trades(now_ms) else "Closed",
         "baseCoin": listing.base_coin,
         "quoteCoin": "USDT",
-        "launchTime": str(listing.launched),
-        "deliveryTime": "0",
+        "launchTime": str(entry.listed_at or listing.launched),
+        "deliveryTime": str(entry.ends_at or 0),
         "deliveryFeeRate": "",
         "priceScale": str(listing.price_scale),
         "leverageFilter": {
@@ -297,7 +357,7 @@ def _instrument(listing: Listing) -> Result:
         "priceFilter": {
             "minPrice": price(1),
             "maxPrice": price(19_999_998),
-            "tickSize": price(1),
+            "tickSize": _tick(listing, entry.finer),
         },
         "lotSizeFilter": {
             "maxOrderQty": largest,
@@ -316,10 +376,15 @@ def _instrument(listing: Listing) -> Result:
         "isPreListing": False,
         "preListingInfo": None,
         "riskParameters": {"priceLimitRatioX": "0.05", "priceLimitRatioY": "0.1"},
-        "displayName": "",
+        "displayName": "SYNTHETIC" if listing.synthetic else "",
         "symbolType": "",
         "forbidUplWithdrawal": False,
     }
+
+
+def _tick(listing: Listing, finer: int) -> str:
+    """Write the tick, announced to be finer by a power of ten; prices keep the grid they are on."""
+    return padded(listing.tick_units, listing.price_scale + len(str(finer)) - 1)
 
 
 def _category(query: Query) -> str:

@@ -1,45 +1,67 @@
-"""The server: both doors of the venue on one port of this machine."""
+"""The server: both venues, each with its doors, on one port of this machine."""
 
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
-import numpy as np
 import structlog
 from aiohttp import web
 
-from virtuoso.simulator.faults import FAULTS, GARBAGE, FaultRequest, Faults
-from virtuoso.simulator.listings import LISTINGS
-from virtuoso.simulator.market import Market
-from virtuoso.simulator.rest import RefusedError, Rest, Result
+from virtuoso.simulator.binance.rest import RefusedError as BinanceRefusedError
+from virtuoso.simulator.binance.weights import WEIGHT_LIMIT, Budget, weight_of
+from virtuoso.simulator.directory import Directory
+from virtuoso.simulator.faults import FAULTS, FaultRequest, read_script
+from virtuoso.simulator.garbage import GARBAGE
+from virtuoso.simulator.recorded import Recorded
+from virtuoso.simulator.recording import Recording
+from virtuoso.simulator.rest import RefusedError, Result
+from virtuoso.simulator.rest_faults import fail
 from virtuoso.simulator.settings import ExchangeSettings
 from virtuoso.simulator.stream import Stream
-from virtuoso.simulator.symbol_market import STEP_MS
+from virtuoso.simulator.synthetic import Synthetic
+from virtuoso.simulator.venues import Query, Venues
 
 _log = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS = 0.5
 """How long requests in flight may take when the server stops."""
-_STEPS_AT_ONCE = 5
-"""After a pause of the machine the market is lived through in pieces, so that requests go on."""
 _NOT_FOUND = 10017
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_REFUSED_HEADERS = {"X-Bapi-Limit": "600", "X-Bapi-Limit-Status": "0"}
+_MOST_FAULTS = 10_000
+_CATEGORY = "{category:public|market}"
+_MODE = "{mode:stream|ws}"
 
 
 class ExchangeServer:
-    """A venue that lives in this process: real sockets, an invented market."""
+    """Venues that live in this process: real sockets, an invented or a recorded market."""
 
-    def __init__(self, settings: ExchangeSettings, clock: Callable[[], float] = time.time) -> None:
-        """`clock` returns seconds since 1970: the only clock that the simulator reads."""
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        clock: Callable[[], float] = time.time,
+        recording: Recording | None = None,
+    ) -> None:
+        """`clock` returns seconds since 1970: the only clock that the invented market reads."""
         self._settings = settings
         self._clock = clock
-        self._listings = LISTINGS[: settings.symbols]
-        self._faults = Faults(frozenset(listing.symbol for listing in self._listings))
+        self._recording = recording
+        self._budget = Budget()
+        self._scheduled: set[asyncio.TimerHandle] = set()
+        self._injecting: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._living: asyncio.Task[None] | None = None
+
+    @property
+    def directory(self) -> Directory:
+        """Who is listed."""
+        return self._venues.directory
+
+    @property
+    def stream(self) -> Stream:
+        """Bybit's websocket side."""
+        return self._venues.stream
 
     async def start(self, host: str | None = None, port: int | None = None) -> int:
         """Make the market, begin to serve, return the port.
@@ -53,15 +75,7 @@ class ExchangeServer:
         # before the market is made: a port that is taken should be known at once
         sock = socket.create_server((host, port), family=family)
         try:
-            market = await asyncio.to_thread(
-                Market,
-                self._listings,
-                self._now_ms(),
-                np.random.default_rng(settings.seed),
-            )
-            self._market = market
-            self._rest = Rest(market, self._now_ms)
-            self._stream = Stream(market, self._faults, settings)
+            self._venues: Venues = await asyncio.to_thread(self._open)
             self._runner = web.AppRunner(
                 self._application(), access_log=None, shutdown_timeout=_PATIENCE_SECONDS
             )
@@ -70,9 +84,16 @@ class ExchangeServer:
         except BaseException:
             sock.close()
             raise
-        self._living = asyncio.create_task(self._live())
+        self._living = asyncio.create_task(self._venues.live())
         actual = int(sock.getsockname()[1])
-        _log.info("exchange_started", host=host, port=actual, symbols=len(market.listings))
+        market = self._venues.describe()
+        _log.info(
+            "exchange_started",
+            host=host,
+            port=actual,
+            market=market["market"],
+            symbols=len(self.directory.listed()),
+        )
         return actual
 
     async def wait(self) -> None:
@@ -84,54 +105,65 @@ class ExchangeServer:
 
     async def stop(self) -> None:
         """End all connections and free the port."""
+        for timer in self._scheduled:
+            timer.cancel()
         if self._living is not None:
             self._living.cancel()
             await asyncio.wait([self._living])
         if self._runner is not None:
-            await self._stream.close_all()
+            venues = self._venues
+            await asyncio.gather(
+                venues.stream.hub.close_all(), venues.binance_stream.hub.close_all()
+            )
             await self._runner.cleanup()
             self._runner = None
             _log.info("exchange_stopped")
         await self.wait()
 
-    def _now_ms(self) -> int:
-        return int(self._clock() * 1_000)
+    def schedule(self, script: Sequence[FaultRequest]) -> None:
+        """Let faults begin, each at its time from now. Raises ValueError for a wrong detail."""
+        if len(script) > _MOST_FAULTS:
+            message = f"expected at most {_MOST_FAULTS} faults, found {len(script)}"
+            raise ValueError(message)
+        for request in script:
+            self._venues.check(request)
+        loop = asyncio.get_running_loop()
+        for request in script:
+            self._scheduled.add(loop.call_later(request.at, self._begin_later, request))
 
-    async def _live(self) -> None:
-        """Let the market follow the clock."""
-        market = self._market
-        steps = 0
-        while True:
-            now = self._now_ms()
-            due = market.now_ms + STEP_MS
-            if due <= now:
-                self._stream.publish(market.step(due))
-                steps += 1
-                if steps % _STEPS_AT_ONCE:
-                    continue
-            await asyncio.sleep(max(due - now, 0) / 1_000)
+    def _open(self) -> Venues:
+        if self._recording is not None:
+            return Recorded(self._recording, self._settings)
+        return Synthetic(self._settings, self._clock)
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/v5/public/linear", self._stream.handle)
-        application.router.add_get("/v5/market/{name:.+}", self._market_data)
-        application.router.add_get("/simulator/faults", self._list_faults)
-        application.router.add_post("/simulator/faults", self._begin_fault)
+        router, binance = application.router, self._venues.binance_stream.handle
+        router.add_get("/v5/public/linear", self._venues.stream.handle)
+        router.add_get("/v5/market/{name:.+}", self._bybit_data)
+        router.add_get(f"/{_CATEGORY}/{_MODE}", binance)
+        router.add_get(f"/{_CATEGORY}/{_MODE}/{{streams:.+}}", binance)
+        router.add_get(f"/{_MODE}", binance)
+        router.add_get(f"/{_MODE}/{{streams:.+}}", binance)
+        router.add_get("/fapi/v1/{name:.+}", self._binance_data)
+        router.add_get("/futures/data/{name:.+}", self._binance_series)
+        router.add_get("/simulator", self._describe)
+        router.add_get("/simulator/faults", self._list_faults)
+        router.add_post("/simulator/faults", self._begin_faults)
         return application
 
-    async def _market_data(self, request: web.Request) -> web.Response:
-        fault = self._faults.rest()
-        if fault is not None:
-            if fault.fault != "slow_rest":
-                return self._failure(fault)
-            await asyncio.sleep(fault.delay)
-        answer = self._rest.answers.get(request.match_info["name"])
+    async def _bybit_data(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        answer = self._venues.bybit.get(name)
         if answer is None:
-            return self._respond({}, code=_NOT_FOUND, message="Route not found.", status=404)
-        try:
-            return self._respond(answer(request.query))
-        except RefusedError as refusal:
-            return self._respond({}, code=refusal.code, message=str(refusal))
+            response = self._respond({}, code=_NOT_FOUND, message="Route not found.", status=404)
+        else:
+            try:
+                response = self._respond(answer(request.query))
+            except RefusedError as refusal:
+                response = self._respond({}, code=refusal.code, message=str(refusal))
+        fault = self._venues.faults.rest("bybit", request.path)
+        return response if fault is None else await fail(fault, "bybit", request, response)
 
     def _respond(
         self, result: Result, *, code: int = 0, message: str = "OK", status: int = 200
@@ -141,48 +173,104 @@ class ExchangeServer:
             "retMsg": message,
             "result": result,
             "retExtInfo": {},
-            "time": self._now_ms(),
+            "time": self._venues.now_ms(),
         }
-        return web.Response(
-            body=msgspec.json.encode(body),
-            status=status,
-            content_type="application/json",
-            charset="utf-8",
-        )
+        return _json(body, status)
 
-    def _failure(self, fault: FaultRequest) -> web.Response:
-        """Answer as the venue does when it is not well."""
-        if fault.fault == "rest_down":
-            return web.Response(status=503, text="upstream connect error")
-        if fault.fault == "ban":
-            return web.Response(status=403, text="access too frequent")
-        if fault.fault == "maintenance":
-            page = "<html><body>Under maintenance</body></html>"
-            return web.Response(text=page, content_type="text/html")
-        response = self._respond({}, code=10006, message="Too many visits!")
-        response.headers.update(_REFUSED_HEADERS)
-        response.headers["X-Bapi-Limit-Reset-Timestamp"] = str(self._now_ms() + 1_000)
-        return response
+    async def _binance_data(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        waiting = self._budget.spend(weight_of(name, request.query), self._venues.now_ms())
+        if waiting is not None:
+            message = f"Too many requests; current limit is {WEIGHT_LIMIT} request weight a minute."
+            body = {"code": -1003, "msg": message}
+            response = _json(body, 418 if waiting < 0 else 429)
+            response.headers["Retry-After"] = str(abs(waiting))
+        else:
+            response = _answer_binance(self._venues.binance.get(name), request)
+        response.headers["X-MBX-USED-WEIGHT-1M"] = str(self._budget.used)
+        fault = self._venues.faults.rest("binance", request.path)
+        return response if fault is None else await fail(fault, "binance", request, response)
+
+    async def _binance_series(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        response = _answer_binance(self._venues.binance_series.get(name), request)
+        fault = self._venues.faults.rest("binance", request.path)
+        return response if fault is None else await fail(fault, "binance", request, response)
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        _only_from_here(request)
+        venues = self._venues
+        return _json(
+            {
+                **venues.describe(),
+                "time": venues.now_ms(),
+                "protocols": ["bybit", "binance"],
+                "pushed": {
+                    "bybit": venues.stream.hub.pushed,
+                    "binance": venues.binance_stream.hub.pushed,
+                },
+                "active_faults": venues.faults.active(),
+            }
+        )
 
     async def _list_faults(self, request: web.Request) -> web.Response:
         _only_from_here(request)
-        answer = {
-            "faults": dict(FAULTS),
-            "garbage_variants": list(GARBAGE),
-            "active": self._faults.active(),
-        }
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+        return _json(
+            {
+                "faults": dict(FAULTS),
+                "garbage_variants": list(GARBAGE),
+                "active": self._venues.faults.active(),
+                "scheduled": sum(not timer.cancelled() for timer in self._scheduled),
+            }
+        )
 
-    async def _begin_fault(self, request: web.Request) -> web.Response:
+    async def _begin_faults(self, request: web.Request) -> web.Response:
         _only_from_here(request)
         try:
-            fault = msgspec.json.decode(await request.read(), type=FaultRequest)
-            self._faults.begin(fault)
-            await self._stream.inject(fault)
-        except (msgspec.MsgspecError, ValueError) as error:
+            script = read_script(await request.read())
+            now = [each for each in script if not each.at]
+            for each in script:
+                self._venues.check(each)
+            for each in now:
+                await self._begin(each)
+            self.schedule([each for each in script if each.at])
+        except ValueError as error:
             return web.Response(status=400, text=str(error))
-        _log.warning("fault_injected", fault=fault.fault, symbol=fault.symbol, topic=fault.topic)
         return await self._list_faults(request)
+
+    def _begin_later(self, request: FaultRequest) -> None:
+        now = asyncio.get_running_loop().time()
+        self._scheduled = {timer for timer in self._scheduled if timer.when() > now}
+        task = asyncio.create_task(self._begin(request))
+        self._injecting.add(task)
+        task.add_done_callback(self._injecting.discard)
+
+    async def _begin(self, request: FaultRequest) -> None:
+        """Let a fault happen. Raises ValueError for a wrong detail."""
+        await self._venues.begin(request)
+        if request.fault == "clear":
+            for timer in self._scheduled:
+                timer.cancel()
+            self._scheduled.clear()
+        _log.warning("fault_injected", fault=request.fault, about=request.describe())
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def _answer_binance(answer: Callable[[Query], object] | None, request: web.Request) -> web.Response:
+    if answer is None:
+        return _json({"code": -5000, "msg": f"Path {request.path}, Method GET is invalid"}, 404)
+    try:
+        return _json(answer(request.query))
+    except BinanceRefusedError as refusal:
+        return _json({"code": refusal.code, "msg": str(refusal)}, 400)
 
 
 def _only_from_here(request: web.Request) -> None:
@@ -194,12 +282,20 @@ def _only_from_here(request: web.Request) -> None:
 
 
 async def serve(
-    settings: ExchangeSettings, on_ready: Callable[[int], None] = lambda _: None
+    settings: ExchangeSettings,
+    on_ready: Callable[[int], None] = lambda _: None,
+    script: Sequence[FaultRequest] = (),
+    recording: Recording | None = None,
 ) -> None:
-    """Run the venue until cancelled; `on_ready` is told the port."""
-    server = ExchangeServer(settings)
+    """Run the venues until cancelled; `on_ready` is told the port, then the script begins.
+
+    Raises OSError when the port is taken, ValueError for a fault that makes no sense here.
+    """
+    server = ExchangeServer(settings, recording=recording)
     try:
-        on_ready(await server.start())
+        port = await server.start()
+        server.schedule(script)
+        on_ready(port)
         await server.wait()
     finally:
         await server.stop()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from virtuoso.simulator.listings import LISTINGS
+MOST_SYMBOLS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +15,18 @@ class ExchangeSettings:
     port: int = 8090
     client_buffer_bytes: int = 8_000_000
     """What may wait for one client before it is cut off."""
-    client_buffer_frames: int = 20_000
+    rate: float | None = None
+    """Messages a second over all clients; None: as many as the market brings."""
+    binance_life_seconds: float = 86_400.0
+    """After which Binance ends a connection."""
+    binance_ping_seconds: float = 180.0
+    binance_pong_seconds: float = 600.0
+    """A client that has not answered a ping for so long is cut off."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.symbols <= len(LISTINGS):
-            message = f"expected 1 to {len(LISTINGS)} symbols, found {self.symbols}"
+        if not 1 <= self.symbols <= MOST_SYMBOLS:
+            message = f"expected 1 to {MOST_SYMBOLS} symbols, found {self.symbols}"
+            raise ValueError(message)
+        if self.rate is not None and not 1 <= self.rate <= 1_000_000:
+            message = f"expected a rate from 1 to 1000000 messages a second, found {self.rate:g}"
             raise ValueError(message)

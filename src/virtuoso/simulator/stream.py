@@ -1,18 +1,18 @@
-"""The websocket side: who is subscribed to what, and who is told."""
+"""Bybit's websocket side: which topics there are, and what each is told."""
 
-import asyncio
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import msgspec
-import structlog
 from aiohttp import WSMsgType, web
 
 from virtuoso.simulator import frames
-from virtuoso.simulator.book import BookUpdate
-from virtuoso.simulator.candles import INTERVALS
+from virtuoso.simulator.book import BestView, BookUpdate, DepthView
+from virtuoso.simulator.candles import INTERVALS, Candles
 from virtuoso.simulator.changes import (
     BookChanged,
+    BookReset,
     CandleFormed,
     Change,
     Liquidated,
@@ -21,95 +21,125 @@ from virtuoso.simulator.changes import (
     Traded,
 )
 from virtuoso.simulator.client import Client
-from virtuoso.simulator.faults import GARBAGE, FaultRequest, Faults
-from virtuoso.simulator.market import Market
+from virtuoso.simulator.directory import Directory
+from virtuoso.simulator.faults import FaultRequest, Faults
+from virtuoso.simulator.garbage import GARBAGE
+from virtuoso.simulator.hub import Hub
+from virtuoso.simulator.listings import Listing
 from virtuoso.simulator.order_flow import DEPTH
 from virtuoso.simulator.settings import ExchangeSettings
 
-_log = structlog.get_logger(__name__)
-
 _DEEP = (50, DEPTH)
 _DEPTHS = frozenset({"1", "50", str(DEPTH)})
-_LARGEST_REQUEST = 1_000_000
-_FAREWELL_SECONDS = 0.5
+
+
+class LiveSymbol(Protocol):
+    """What the stream needs to know of one symbol."""
+
+    best_view: BestView
+    depth_views: tuple[DepthView, ...]
+    book_sequence: int
+
+
+class KnownTickers(Protocol):
+    """What the stream needs to know of tickers."""
+
+    def known(self, symbol: int) -> Mapping[str, str]:
+        """Return all fields as the subscribers of the symbol know them."""
+
+
+class StreamMarket(Protocol):
+    """What the stream needs to know of a market, invented or recorded."""
+
+    now_ms: int
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """Every symbol."""
+
+    @property
+    def symbols(self) -> Sequence[LiveSymbol]:
+        """The live side of each."""
+
+    @property
+    def tickers(self) -> KnownTickers:
+        """The tickers."""
+
+    @property
+    def trades(self) -> Candles | None:
+        """Candles of trades; a recording has none."""
 
 
 class _Request(msgspec.Struct):
     op: str
-    req_id: str = ""
+    req_id: str | int = ""
+    """Answered as text, as the venue does, however it was written."""
     args: list[str] = []
 
 
 class Stream:
     """Every subscriber of the public stream."""
 
-    def __init__(self, market: Market, faults: Faults, settings: ExchangeSettings) -> None:
+    def __init__(
+        self, market: StreamMarket, directory: Directory, faults: Faults, settings: ExchangeSettings
+    ) -> None:
         self._market = market
+        self._directory = directory
         self._faults = faults
-        self._settings = settings
+        self.hub = Hub("bybit", faults, settings)
         self._numbers = {listing.symbol: at for at, listing in enumerate(market.listings)}
-        self._clients: set[Client] = set()
-        self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
-        self._gaps: set[str] = set()
-        """Topics of which the next push is left out."""
-        self._opened = 0
+        faults.ended.append(self._show_again)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        if self._faults.refuses_connections() or request.transport is None:
-            return web.Response(status=503)
-        ws = web.WebSocketResponse(compress=False, max_msg_size=_LARGEST_REQUEST)
-        await ws.prepare(request)
-        self._opened += 1
-        client = Client(f"simulator-{self._opened:05d}", ws, request.transport, self._settings)
-        self._clients.add(client)
-        writer = asyncio.create_task(client.write())
-        try:
-            async for message in ws:
-                if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                    self._answer(client, message.data)
-        finally:
-            self._leave(client)
-            writer.cancel()
-            await asyncio.wait([writer])
-        return ws
+        return await self.hub.accept(request, self._converse)
 
     def publish(self, changes: list[Change]) -> None:
         """Tell the subscribers what one step of the market brought."""
-        for change in changes:
-            self._publish(change)
+        if self.hub.subscribers:
+            for change in changes:
+                if self._directory.trading(change.symbol, change.at):
+                    self._publish(change)
 
     async def inject(self, request: FaultRequest) -> None:
-        """Let a fault of one moment happen."""
-        if request.fault in {"drop_connection", "refuse_connections"}:
-            await self.close_all(reset=request.how == "reset")
-        elif request.fault == "garbage":
-            symbol = request.symbol or self._market.listings[0].symbol
-            frame = GARBAGE[request.variant](symbol)
-            for client in self._clients:
-                client.offer(frame)
-        elif request.fault == "book_gap":
-            self._gaps |= {f"orderbook.{depth}.{request.symbol}" for depth in _DEEP}
-        elif request.fault == "book_restart":
-            self._restart_books(request.symbol)
-        elif request.fault == "crossed_book":
-            self._cross_books(request.symbol)
+        """Let a fault of one moment happen, or a lasting one begin."""
+        name = request.fault
+        number = self._directory.number_of(request.symbol)
+        if name in {"drop_connection", "refuse_connections"}:
+            await self.hub.close_all(reset=request.how == "reset")
+        elif name == "half_open":
+            self.hub.go_half_open()
+        elif name == "garbage":
+            symbol = self._market.listings[number or 0].symbol
+            self.hub.send_to_all(GARBAGE[request.variant](symbol))
+        elif number is not None:
+            self._inject_into_books(request, number)
 
-    async def close_all(self, *, reset: bool = False) -> None:
-        """End every connection, in the orderly way as far as that is quickly done."""
-        clients = list(self._clients)
-        if not reset and clients:
-            farewells = [asyncio.ensure_future(client.close()) for client in clients]
-            _, late = await asyncio.wait(farewells, timeout=_FAREWELL_SECONDS)
-            for farewell in late:
-                farewell.cancel()
-        for client in clients:
-            client.cut(reset=reset)
+    def _inject_into_books(self, request: FaultRequest, number: int) -> None:
+        name = request.fault
+        if name in {"book_gap", "book_old", "book_repeat", "book_reorder"}:
+            symbol = self._market.listings[number].symbol
+            topics = [f"orderbook.{depth}.{symbol}" for depth in _DEEP]
+            self.hub.arm(topics, name.removeprefix("book_"))
+        elif name == "book_restart":
+            for view in self._market.symbols[number].depth_views:
+                view.restart()
+                self._push_book(number, view.snapshot(), snapshot=True)
+        elif name == "book_delta_one":
+            for view in self._market.symbols[number].depth_views:
+                one = replace(view.snapshot(), update_id=1, bids=[], asks=[])
+                self._push_book(number, one, snapshot=False)
+        elif name in {"crossed_book", "locked_book"}:
+            self._cross_books(number, by=int(name == "crossed_book"))
+        elif name in {"one_sided_book", "empty_book"}:
+            self._push_snapshots(number)
 
-    def _leave(self, client: Client) -> None:
-        self._clients.discard(client)
-        for topic in client.topics:
-            self._subscribers[topic].discard(client)
+    async def _converse(self, client: Client) -> None:
+        async for message in client.ws:
+            if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                self._answer(client, message.data)
+            elif message.type is WSMsgType.PING and not self._faults.silences_pongs("bybit"):
+                await client.ws.pong(message.data)
 
     def _answer(self, client: Client, text: str | bytes) -> None:
         try:
@@ -118,14 +148,12 @@ class Stream:
             self._acknowledge(client, _Request(""), error="error:invalid request")
             return
         if request.op == "ping":
-            if not self._faults.silences_pongs():
+            if not self._faults.silences_pongs("bybit"):
                 self._acknowledge(client, request, message="pong")
         elif request.op == "subscribe":
             self._subscribe(client, request)
         elif request.op == "unsubscribe":
-            for topic in client.topics.intersection(request.args):
-                client.topics.discard(topic)
-                self._subscribers[topic].discard(client)
+            self.hub.unsubscribe(client, request.args)
             self._acknowledge(client, request)
         else:
             self._acknowledge(client, request, error=f"error:unknown operation,op:{request.op}")
@@ -133,10 +161,15 @@ class Stream:
     def _acknowledge(
         self, client: Client, request: _Request, *, message: str = "", error: str = ""
     ) -> None:
-        client.offer(
+        self.hub.answer(
+            client,
             frames.acknowledgement(
-                request.op, request.req_id, client.id, success=not error, message=error or message
-            )
+                request.op,
+                str(request.req_id),
+                client.id,
+                success=not error,
+                message=error or message,
+            ),
         )
 
     def _subscribe(self, client: Client, request: _Request) -> None:
@@ -145,7 +178,7 @@ class Stream:
         for topic in request.args:
             if topic in seen:
                 error = f"error:already subscribed,topic:{topic}"
-            elif not self._exists(topic) or self._faults.refuses_topic(topic):
+            elif not self._exists(topic) or self._faults.refuses_topic("bybit", topic):
                 error = f"error:handler not found,topic:{topic}"
             else:
                 seen.add(topic)
@@ -154,15 +187,31 @@ class Stream:
             return
         self._acknowledge(client, request)
         for topic in request.args:
-            client.topics.add(topic)
-            self._subscribers[topic].add(client)
-            snapshot = self._snapshot(topic)
-            if snapshot is not None and not self._faults.silences(topic):
-                client.offer(snapshot)
+            self.hub.subscribe(client, topic)
+            self._begin_topic(client, topic)
+
+    def _begin_topic(self, client: Client, topic: str) -> None:
+        """Tell a new subscriber of books and tickers how things are."""
+        kind, parameter, symbol = _parts(topic)
+        number = self._numbers[symbol]
+        if self._faults.silences("bybit", number, topic):
+            return
+        listing, now = self._market.listings[number], self._market.now_ms
+        if kind == "tickers":
+            fields = self._market.tickers.known(number)
+            sequence = self._market.symbols[number].book_sequence
+            self.hub.answer(client, frames.ticker(listing, fields, sequence, now, snapshot=True))
+        elif kind == "orderbook" and self._market.symbols[number].depth_views:
+            book = self._masked(number, self._book(number, int(parameter)))
+            if parameter != "1" and self._faults.lasting("delta_first", "bybit", number):
+                early = replace(book, bids=book.bids[:1], asks=[])
+                self.hub.answer(client, frames.book(listing, early, now, snapshot=False))
+            self.hub.answer(client, frames.book(listing, book, now, snapshot=True))
 
     def _exists(self, topic: str) -> bool:
         kind, parameter, symbol = _parts(topic)
-        if symbol not in self._numbers:
+        number = self._numbers.get(symbol)
+        if number is None or not self._directory.trading(number, self._market.now_ms):
             return False
         if kind == "orderbook":
             return parameter in _DEPTHS
@@ -170,96 +219,101 @@ class Stream:
             return parameter in INTERVALS
         return kind in {"publicTrade", "tickers", "allLiquidation"} and not parameter
 
-    def _snapshot(self, topic: str) -> bytes | None:
-        """Return what a new subscriber is told at once: books and tickers only."""
-        kind, parameter, symbol = _parts(topic)
-        number, now = self._numbers[symbol], self._market.now_ms
-        listing, live = self._market.listings[number], self._market.symbols[number]
-        if kind == "tickers":
-            fields = self._market.tickers.known(number)
-            return frames.ticker(listing, fields, live.book_sequence, now, snapshot=True)
-        if kind == "orderbook":
-            return frames.book(listing, self._book(number, int(parameter)), now, snapshot=True)
-        return None
-
     def _book(self, number: int, depth: int) -> BookUpdate:
         live = self._market.symbols[number]
         if depth == 1:
             return live.best_view.snapshot()
         return next(view for view in live.depth_views if view.depth == depth).snapshot()
 
-    def _push(self, topic: str, frame: bytes) -> None:
-        for client in self._subscribers[topic]:
-            client.offer(frame)
+    def _masked(self, number: int, update: BookUpdate) -> BookUpdate:
+        """Leave out what a fault hides."""
+        if self._faults.lasting("empty_book", "bybit", number) is not None:
+            return replace(update, bids=[], asks=[])
+        one = self._faults.lasting("one_sided_book", "bybit", number)
+        if one is None:
+            return update
+        return replace(update, asks=[]) if one.side == "asks" else replace(update, bids=[])
 
-    def _wanted(self, topic: str) -> bool:
-        if topic in self._gaps and self._subscribers.get(topic):
-            self._gaps.discard(topic)
-            return False
-        return bool(self._subscribers.get(topic)) and not self._faults.silences(topic)
+    def _push_book(self, number: int, update: BookUpdate, *, snapshot: bool) -> None:
+        listing = self._market.listings[number]
+        topic = f"orderbook.{update.depth}.{listing.symbol}"
+        if self.hub.wanted(number, topic):
+            frame = frames.book(listing, update, self._market.now_ms, snapshot=snapshot)
+            self.hub.send(topic, frame)
+
+    def _push_snapshots(self, number: int) -> None:
+        depths = [view.depth for view in self._market.symbols[number].depth_views]
+        for depth in (1, *depths):
+            update = self._masked(number, self._book(number, depth))
+            self._push_book(number, update, snapshot=True)
+
+    def _show_again(self, request: FaultRequest) -> None:
+        """Push whole books once a fault that hid a part of them has ended."""
+        number = self._directory.number_of(request.symbol)
+        hid = request.fault in {"one_sided_book", "empty_book"} and request.concerns("bybit")
+        if hid and number is not None:
+            self._push_snapshots(number)
 
     def _publish(self, change: Change) -> None:
-        listing = self._market.listings[change.symbol]
+        number = change.symbol
+        listing = self._market.listings[number]
         if isinstance(change, BookChanged):
             depth = change.update.depth
             topic = f"orderbook.{depth}.{listing.symbol}"
-            if self._wanted(topic):
-                frame = frames.book(listing, change.update, change.at, snapshot=depth == 1)
-                self._push(topic, frame)
+            if self.hub.wanted(number, topic):
+                update = self._masked(number, change.update)
+                self.hub.push(topic, frames.book(listing, update, change.at, snapshot=depth == 1))
         elif isinstance(change, Traded):
             topic = f"publicTrade.{listing.symbol}"
-            if self._wanted(topic):
-                kept = [each for each in change.trades if not self._faults.loses_next_trade()]
+            if self.hub.wanted(number, topic):
+                kept = [
+                    each for each in change.trades if not self._faults.loses_next_trade("bybit")
+                ]
                 if kept:
-                    self._push(topic, frames.trades(listing, kept, change.at))
+                    self.hub.push_trades(topic, frames.trades(listing, kept, change.at))
         elif isinstance(change, TickerChanged):
             topic = f"tickers.{listing.symbol}"
-            if self._wanted(topic):
+            if self.hub.wanted(number, topic):
                 frame = frames.ticker(
                     listing, change.fields, change.sequence, change.at, snapshot=False
                 )
-                self._push(topic, frame)
+                self.hub.push(topic, frame)
         elif isinstance(change, Liquidated):
             topic = f"allLiquidation.{listing.symbol}"
-            if self._wanted(topic):
-                self._push(topic, frames.liquidations(listing, change.liquidations, change.at))
+            if self.hub.wanted(number, topic):
+                self.hub.push(topic, frames.liquidations(listing, change.liquidations, change.at))
+        elif isinstance(change, BookReset):
+            self._push_snapshots(number)
         else:
             self._publish_candles(change)
 
     def _publish_candles(self, change: CandleFormed | MinuteClosed) -> None:
-        listing, candles = self._market.listings[change.symbol], self._market.trades
+        number, candles = change.symbol, self._market.trades
+        if candles is None:
+            return
+        listing = self._market.listings[number]
         for interval in INTERVALS:
             topic = f"kline.{interval}.{listing.symbol}"
-            if not self._wanted(topic):
+            if not self.hub.wanted(number, topic):
                 continue
             if isinstance(change, CandleFormed):
-                start, row = candles.latest(change.symbol, interval)
+                start, row = candles.latest(number, interval)
                 frame = frames.candle(listing, interval, start, row, change.at, closed=False)
-                self._push(topic, frame)
-            elif (closed := candles.closing_now(change.symbol, interval)) is not None:
+                self.hub.push(topic, frame)
+            elif (closed := candles.closing_now(number, interval)) is not None:
                 start, row = closed
                 frame = frames.candle(listing, interval, start, row, change.at, closed=True)
-                self._push(topic, frame)
+                self.hub.push(topic, frame)
 
-    def _restart_books(self, symbol: str) -> None:
-        number = self._numbers[symbol]
-        listing, now = self._market.listings[number], self._market.now_ms
-        for view in self._market.symbols[number].depth_views:
-            view.restart()
-            topic = f"orderbook.{view.depth}.{symbol}"
-            self._push(topic, frames.book(listing, view.snapshot(), now, snapshot=True))
-
-    def _cross_books(self, symbol: str) -> None:
-        """Push a false update in place of the next true one: a bid above the best ask."""
-        number = self._numbers[symbol]
-        listing, now = self._market.listings[number], self._market.now_ms
+    def _cross_books(self, number: int, by: int) -> None:
+        """Push a false update in place of the next true one: a bid at the best ask or above."""
+        symbol = self._market.listings[number].symbol
         for view in self._market.symbols[number].depth_views:
             known = view.snapshot()
-            above = (known.asks[0][0] + 1, 1)
-            false = replace(known, update_id=known.update_id + 1, bids=[above], asks=[])
-            topic = f"orderbook.{view.depth}.{symbol}"
-            self._gaps.add(topic)
-            self._push(topic, frames.book(listing, false, now, snapshot=False))
+            bid = (known.asks[0][0] + by, 1)
+            false = replace(known, update_id=known.update_id + 1, bids=[bid], asks=[])
+            self._push_book(number, false, snapshot=False)
+            self.hub.arm([f"orderbook.{view.depth}.{symbol}"], "gap")
 
 
 def _parts(topic: str) -> tuple[str, str, str]:

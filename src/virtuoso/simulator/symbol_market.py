@@ -3,7 +3,7 @@
 from collections import deque
 
 from virtuoso.simulator.book import BestView, Book, DepthView
-from virtuoso.simulator.changes import BookChanged, Change, Liquidation, Trade
+from virtuoso.simulator.changes import BookChanged, Change, Liquidation, Trade, Traded
 from virtuoso.simulator.draws import Draws
 from virtuoso.simulator.listings import Listing
 from virtuoso.simulator.order_flow import DEPTH, Fill, Mood, OrderFlow
@@ -11,8 +11,6 @@ from virtuoso.simulator.order_flow import DEPTH, Fill, Mood, OrderFlow
 STEP_MS = 100
 _RECENT_TRADES = 1_000
 _BEST_REPEAT_MS = 3_000
-_QUOTE_CHANCE = 0.25
-"""How often makers move in a step in which nobody took."""
 _LIQUIDATED_ORDERS = 6.0
 """The mean size of a liquidated position, in taker orders."""
 
@@ -48,6 +46,8 @@ class SymbolMarket:
         self.book_sequence = sequence.next()
         self.book_matched_at = 0
         self.rest_update_id = 1 + int(draws.uniform() * 1e7)
+        self._stirred = False
+        """Whether the book changed outside of a step, so that the next one must tell."""
         self.open_views()
 
     @property
@@ -79,8 +79,10 @@ class SymbolMarket:
         draws = self._draws
         wanted = min(self._listing.orders_per_second * mood.activity**0.3, 15.0) * STEP_MS / 1_000
         orders = int(wanted) + (draws.uniform() < wanted % 1.0)
-        if not orders and not forced and draws.uniform() >= _QUOTE_CHANCE:
+        moved = orders or forced or self._stirred
+        if not moved and draws.uniform() >= self._listing.quote_chance:
             return None
+        self._stirred = False
         trades: list[Trade] = []
         liquidations: list[Liquidation] = []
         times = sorted(
@@ -101,6 +103,28 @@ class SymbolMarket:
         self.rest_update_id += 1
         self.recent.extend(trades)
         return trades, liquidations
+
+    def stir_quote(self, at: int, matched_at: int) -> BookChanged:
+        """Change a best quote between two steps; return what level 1 is told."""
+        self._flow.requote()
+        self._stirred = True
+        self.book_sequence, self.book_matched_at = self._sequence.next(), matched_at
+        update = self.best_view.advance(self.book_sequence, matched_at, at)
+        return BookChanged(self._number, at, update or self.best_view.snapshot())
+
+    def stir_trade(self, at: int, time: int) -> Traded:
+        """Take a little between two steps."""
+        trades = self._trades(time, [self._flow.nibble()])
+        self._stirred = True
+        self.recent.extend(trades)
+        return Traded(self._number, at, trades)
+
+    def odd_trade(self, time: int, ratio: float) -> Trade:
+        """Return a trade of one step at a multiple of the best bid; the book does not see it."""
+        ticks = max(1, round(self.book.best_bid * ratio))
+        (trade,) = self._trades(time, [Fill(buyer_took=ratio > 1.0, ticks=ticks, steps=1)])
+        self.recent.append(trade)
+        return trade
 
     def book_changes(self, at: int) -> list[Change]:
         """Return what the book's subscribers must be told after a step in which somebody moved."""

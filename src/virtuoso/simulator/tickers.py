@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from virtuoso.simulator.candles import CLOSE, HIGH, LOW, MINUTE, TURNOVER, VOLUME, Candles
+from virtuoso.simulator.candles import CLOSE, COUNT, HIGH, LOW, MINUTE, TURNOVER, VOLUME, Candles
 from virtuoso.simulator.derivatives import RATE_SCALE, Derivatives
 from virtuoso.simulator.factors import Integers
 from virtuoso.simulator.listings import Listing
@@ -20,7 +20,7 @@ _PAIRS = (("bid1Price", "bid1Size"), ("ask1Price", "ask1Size"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
+class Day:
     """What the closed minutes of the last day add up to: one number a symbol."""
 
     highs: list[int]
@@ -29,6 +29,8 @@ class _Day:
     turnovers: list[int]
     closes_a_day_ago: list[int]
     closes_an_hour_ago: list[int]
+    counts: list[int]
+    """Empty where the venue does not count trades."""
 
 
 class Tickers:
@@ -45,12 +47,12 @@ class Tickers:
         self._symbols = symbols
         self._trades, self._mark, self._index = candles
         self._derivatives = derivatives
-        self._day = _day_of(self._trades.series(MINUTE).rows)
+        self._day = day_of(self._trades.series(MINUTE).rows)
         self._known: list[dict[str, str]] = [{} for _ in listings]
 
     def close_minute(self) -> None:
         """Move the window of 24 hours on."""
-        self._day = _day_of(self._trades.series(MINUTE).rows)
+        self._day = day_of(self._trades.series(MINUTE).rows)
 
     def known(self, symbol: int) -> Mapping[str, str]:
         """Return all fields as the subscribers of the symbol know them."""
@@ -114,13 +116,15 @@ class Tickers:
         }
 
 
-def _day_of(rows: Integers) -> _Day:
+def day_of(rows: Integers) -> Day:
+    """Add up what closed minutes, shape (n, symbols, 6 or more), tell of the last day."""
     window = rows[-_DAY_MINUTES:]
-    return _Day(
+    return Day(
         highs=window[..., HIGH].max(axis=0).tolist(),
         lows=window[..., LOW].min(axis=0).tolist(),
         volumes=window[..., VOLUME].sum(axis=0).tolist(),
         turnovers=window[..., TURNOVER].sum(axis=0).tolist(),
         closes_a_day_ago=rows[-_DAY_MINUTES - 1, :, CLOSE].tolist(),
         closes_an_hour_ago=rows[-60, :, CLOSE].tolist(),
+        counts=window[..., COUNT].sum(axis=0).tolist() if rows.shape[-1] > COUNT else [],
     )

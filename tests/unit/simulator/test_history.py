@@ -19,6 +19,7 @@ from virtuoso.simulator.candles import (
     merged,
 )
 from virtuoso.simulator.changes import Change
+from virtuoso.simulator.factors import Integers
 from virtuoso.simulator.market import Market
 
 Lived = tuple[Market, list[Change]]
@@ -28,27 +29,39 @@ def _all(market: Market) -> tuple[Candles, Candles, Candles]:
     return market.trades, market.mark, market.index
 
 
+_NAMES = {MINUTE: "1", KEPT[1]: "5", KEPT[2]: "30", KEPT[3]: "240"}
+
+
+def _whole(candles: Candles, length: int) -> tuple[Integers, Integers]:
+    """Return every closed candle of one length: shapes (n,) and (n, symbols, 6)."""
+    pages = [
+        candles.page(symbol, _NAMES[length], None, candles.minute - length, 4_000)
+        for symbol in range(len(candles.forming))
+    ]
+    return pages[0][0], np.stack([rows for _, rows in pages], axis=1)
+
+
 def test_there_are_a_thousand_closed_candles_on_each_timeframe(lived: Lived) -> None:
     """One REST request of 1,000 candles is answered in full, of trades, mark and index."""
     for candles in _all(lived[0]):
         for length in KEPT:
-            assert len(candles.series(length).starts) >= 1_000
+            assert len(_whole(candles, length)[0]) >= 1_000
 
 
 def test_candles_follow_each_other_without_a_hole(lived: Lived) -> None:
     """Each opens where and when the one before closed, as on the venue, up to the live minute."""
     for candles in _all(lived[0]):
         for length in KEPT:
-            series = candles.series(length)
-            assert np.all(np.diff(series.starts) == length)
-            assert np.array_equal(series.rows[1:, :, OPEN], series.rows[:-1, :, CLOSE])
+            starts, rows = _whole(candles, length)
+            assert np.all(np.diff(starts) == length)
+            assert np.array_equal(rows[1:, :, OPEN], rows[:-1, :, CLOSE])
         assert candles.series(MINUTE).starts[-1] + MINUTE == candles.minute
 
 
 def test_no_candle_is_impossible(lived: Lived) -> None:
     """Low <= open, close <= high; turnover is volume at prices between low and high."""
     for length in KEPT:
-        rows = lived[0].trades.series(length).rows
+        _, rows = _whole(lived[0].trades, length)
         low, high, volume = rows[..., LOW], rows[..., HIGH], rows[..., VOLUME]
         for edge in (OPEN, CLOSE):
             assert np.all(low <= rows[..., edge])
@@ -65,13 +78,13 @@ def test_longer_candles_are_the_exact_sum_of_shorter_ones(
 ) -> None:
     """Wherever both are kept, to the last digit."""
     for candles in _all(lived[0]):
-        short, long = candles.series(finer), candles.series(length)
-        first = max(-(-short.starts[0] // length) * length, long.starts[0])
-        last = long.starts[-1] + length
-        rows = short.rows[(short.starts >= first) & (short.starts < last)]
+        (starts, rows), (long_starts, long) = _whole(candles, finer), _whole(candles, length)
+        first = max(-(-starts[0] // length) * length, long_starts[0])
+        last = long_starts[-1] + length
+        rows = rows[(starts >= first) & (starts < last)]
         sums = merged(rows, np.arange(0, len(rows), length // finer))
         assert len(sums) > 100 or length == KEPT[-1]
-        assert np.array_equal(sums, long.rows[long.starts >= first])
+        assert np.array_equal(sums, long[long_starts >= first])
 
 
 def test_open_interest_accounts_and_funding_reach_back_far_enough(lived: Lived) -> None:
