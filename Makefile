@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test bench lock schema shape clean
+.PHONY: help run setup web dev check format test bench soak lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -66,6 +66,9 @@ test: $(VENV)/.dev-stamp web ## install what the tests need and run all of them
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
 	cd tests && $(abspath $(BIN))/python -m benchmarks
+
+soak: $(VENV)/.dev-stamp ## days of a looped recording in minutes (ARGS="FOLDER --hours 48"): memory, tasks, descriptors
+	cd tests && $(abspath $(BIN))/python -m benchmarks.soak $(ARGS)
 
 lock: $(VENV)/.dev-stamp ## compile the lock files (hashes, no index lines)
 	@for set in run dev web; do \

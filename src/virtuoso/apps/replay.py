@@ -2,20 +2,20 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
-from virtuoso.apps.sources import open_replay
+from virtuoso.apps.sources import OpenSource, open_replay
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.market_data import FeedEnded
+from virtuoso.domain.market_data import FeedEvent
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import Millis
 from virtuoso.engine.documents import Edition, records_of, symbols_document
-from virtuoso.engine.grid import Grid
 from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.warmup import Warmup
 from virtuoso.wire.messages import RowSymbol, to_json
 
@@ -37,36 +37,43 @@ def replay_headless(settings: Settings, path: str, candles: Path | None, out: Pa
 async def _play(settings: Settings, path: str, candles: Path | None, out: IO[bytes]) -> None:
     source = open_replay(path, None, candles)
     definition = definition_of(settings.scoring)
-    instruments = list(source.instruments or ())
-    pipeline = Pipeline(instruments, (), definition, lane_maker(definition, source.feed.venue))
-    warmup = Warmup(source.history, lambda: 0.0)
-    for instrument in instruments:
-        pipeline.load_candles(instrument, await warmup.candles(instrument))
-        pipeline.load_derivatives(instrument, await warmup.derivatives(instrument))
-    symbols = tuple(
-        RowSymbol(number, each.symbol, each.venue, Source.REPLAY)
-        for number, each in enumerate(instruments)
-    )
+    make_lane = lane_maker(definition, source.feed.venue)
+    pipeline = Pipeline(sorted(source.instruments or ()), (), definition, make_lane)
+    timeline = Timeline(pipeline)
+    async for event in whole_line(source):
+        for second in timeline.steps(event):
+            if second is not None:
+                document = second_document(pipeline, source.feed.source, source.epoch or "")
+                out.write(document + b"\n")
 
-    def write_second(at: Millis) -> None:
-        pipeline.second(at)
-        cycle = pipeline.view()
-        if cycle is not None:
-            edition = Edition(
-                epoch=source.epoch or "",
-                source=Source.REPLAY,
-                definition=definition.hash,
-                cycle=cycle,
-                notices=(),
-            )
-            out.write(to_json(symbols_document(edition, records_of(edition, symbols))) + b"\n")
 
-    grid = Grid()
+async def whole_line(source: OpenSource) -> AsyncIterator[FeedEvent]:
+    """Give a recording's events; one that does not choose its universe gets the history first."""
+    instruments = sorted(source.instruments or ())
+    begun = False
     async for batch in source.feed.events(instruments):
+        if not begun and batch:
+            begun = True
+            at = batch[0].receive_time
+            warmup = Warmup(source.history, lambda: 0.0)
+            for instrument in instruments:
+                yield await warmup.candles(instrument, lambda: at)  # noqa: B023 - called at once
+                yield await warmup.derivatives(instrument, lambda: at)  # noqa: B023
         for event in batch:
-            for second in grid.closed_before(event.receive_time):
-                write_second(second)
-            pipeline.handle(event)
-            if isinstance(event, FeedEnded):
-                for second in grid.closed_by_end(event.receive_time):
-                    write_second(second)
+            yield event
+
+
+def second_document(pipeline: Pipeline, source: Source, epoch: str) -> bytes:
+    """The symbols document of the second that was closed last."""
+    cycle = pipeline.view()
+    if cycle is None:
+        msg = "expected a second that was closed, found none"
+        raise ValueError(msg)
+    symbols = [
+        RowSymbol(number, view.instrument.symbol, view.instrument.venue, source)
+        for number, view in enumerate(cycle.markets)
+    ]
+    edition = Edition(
+        epoch=epoch, source=source, definition=pipeline.definition, cycle=cycle, notices=()
+    )
+    return to_json(symbols_document(edition, records_of(edition, symbols)))

@@ -1,4 +1,4 @@
-"""Replay: recordings that play like the venue, or say what is wrong with them."""
+"""Recordings of others: they play like the venue, or it is said what is wrong with them."""
 
 import asyncio
 import gzip
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from virtuoso.adapters.feed.replay import ReplayFeed
+from virtuoso.adapters.feed.recording.replay import ReplayFeed
 from virtuoso.domain.errors import RecordingError, SettingsError
 from virtuoso.domain.instruments import BINANCE, Instrument, Symbol
 from virtuoso.domain.market_data import (
@@ -107,7 +107,7 @@ async def test_files_are_merged_by_receive_time(tmp_path: Path) -> None:
         feed = ReplayFeed.open(path)
         assert [each.symbol for each in feed.instruments] == ["BTCUSDT", "ETHUSDT"]
         events = await play(feed)
-        trades = [each.data.id for each in events if isinstance(each, MarketEvent)]  # type: ignore[union-attr]
+        trades = [each.data.id for each in events if isinstance(each, MarketEvent)]
         assert trades == ["1", "2", "3", "4"]
     only = await play(feed, feed.instruments[:1])
     assert sum(isinstance(each, MarketEvent) for each in only) == 2
