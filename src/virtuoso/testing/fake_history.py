@@ -4,8 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from virtuoso.domain.errors import NotOfferedError, VenueUnavailableError
 from virtuoso.domain.instruments import Instrument, Listing
-from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.market_data import (
+    BookSnapshot,
+    Candle,
+    FundingRate,
+    LongShortRatio,
+    MarketEvent,
+    OpenInterest,
+    Ticker,
+    Trade,
+)
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.ports import CandleKind
 
 
@@ -19,12 +28,23 @@ class FakeHistory:
         funding: Mapping[Instrument, Sequence[FundingRate]] | None = None,
         open_interest: Mapping[Instrument, Sequence[OpenInterest]] | None = None,
         long_short_ratio: Mapping[Instrument, Sequence[LongShortRatio]] | None = None,
+        *,
+        trades: Mapping[Instrument, Sequence[MarketEvent[Trade]]] | None = None,
+        books: Mapping[Instrument, MarketEvent[BookSnapshot]] | None = None,
+        tickers: Sequence[MarketEvent[Ticker]] | None = None,
+        open_interest_now: Mapping[Instrument, OpenInterest] | None = None,
+        venue_time: Millis | None = None,
     ) -> None:
         self._listings = listings
         self._candles = candles or {}
         self._funding = funding or {}
         self._open_interest = open_interest or {}
         self._long_short_ratio = long_short_ratio or {}
+        self._trades = trades or {}
+        self._books = books or {}
+        self._tickers = tickers
+        self._open_interest_now = open_interest_now or {}
+        self._venue_time = venue_time
         self.dead = False
         self.closed = False
 
@@ -51,6 +71,46 @@ class FakeHistory:
             message = f"expected {kind} candles of {instrument.symbol} {timeframe}, found none"
             raise NotOfferedError(message)
         return self._candles[instrument, timeframe][-limit:]
+
+    async def trades(self, instrument: Instrument, limit: int) -> Sequence[MarketEvent[Trade]]:
+        """The last `limit` trades."""
+        self._reach()
+        if instrument not in self._trades:
+            message = f"expected trades of {instrument.symbol}, found none"
+            raise NotOfferedError(message)
+        return self._trades[instrument][-limit:]
+
+    async def book(self, instrument: Instrument) -> MarketEvent[BookSnapshot]:
+        """The book it was given."""
+        self._reach()
+        if instrument not in self._books:
+            message = f"expected a book of {instrument.symbol}, found none"
+            raise NotOfferedError(message)
+        return self._books[instrument]
+
+    async def tickers(self) -> Sequence[MarketEvent[Ticker]]:
+        """The tickers it was given."""
+        self._reach()
+        if self._tickers is None:
+            message = "expected tickers, found none"
+            raise NotOfferedError(message)
+        return self._tickers
+
+    async def open_interest_now(self, instrument: Instrument) -> OpenInterest:
+        """The open interest it was given for now."""
+        self._reach()
+        if instrument not in self._open_interest_now:
+            message = f"expected open interest of {instrument.symbol}, found none"
+            raise NotOfferedError(message)
+        return self._open_interest_now[instrument]
+
+    async def venue_time(self) -> Millis:
+        """The time it was given."""
+        self._reach()
+        if self._venue_time is None:
+            message = "expected the venue's time, found none"
+            raise NotOfferedError(message)
+        return self._venue_time
 
     async def funding(self, instrument: Instrument, limit: int) -> Sequence[FundingRate]:
         """The last `limit` settled rates."""

@@ -20,6 +20,7 @@ from virtuoso.domain.market_data import (
     TickerField,
     Trade,
 )
+from virtuoso.ports import CandleKind
 
 
 class LiquidationCoverage(StrEnum):
@@ -30,6 +31,17 @@ class LiquidationCoverage(StrEnum):
     """At most one a symbol and second: a floor, worst exactly in cascades."""
     UNKNOWN = "unknown"
     SYNTHETIC = "synthetic"
+
+
+class OpenInterestSides(StrEnum):
+    """Whether open interest counts each contract once or for both its sides.
+
+    Levels of different kinds are never compared, only their changes.
+    """
+
+    BOTH = "both"
+    ONE = "one"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +57,19 @@ class Capabilities:
     """Whether candles of the past tell the taker's share."""
     series_grain_minutes: int = 5
     """The grain of open interest history and account ratio: never fresher than that."""
+    open_interest: OpenInterestSides = OpenInterestSides.UNKNOWN
+    candle_kinds: frozenset[CandleKind] = frozenset(CandleKind)
+    """The prices that its candles of the past are made of."""
+    book_sequenced: bool = True
+    """Whether lost updates of the book are found; else it is never shown as better than delayed."""
 
 
 _STREAMED: Final = frozenset(
     {Trade, BookSnapshot, BookDelta, Quote, Ticker, Candle, FormingCandle, Liquidation}
 )
-_POLLED: Final = frozenset({Candle, FundingRate, OpenInterest, LongShortRatio})
+_POLLED: Final = frozenset(
+    {Candle, FundingRate, OpenInterest, LongShortRatio, Trade, BookSnapshot, Ticker}
+)
 
 CAPABILITIES: Final[Mapping[Venue, Capabilities]] = {
     BYBIT: Capabilities(
@@ -59,6 +78,7 @@ CAPABILITIES: Final[Mapping[Venue, Capabilities]] = {
         ticker_fields=frozenset(TickerField),
         liquidations=LiquidationCoverage.ALL,
         past_taker_split=False,
+        open_interest=OpenInterestSides.BOTH,
     ),
     BINANCE: Capabilities(
         streamed=_STREAMED,
@@ -69,3 +89,19 @@ CAPABILITIES: Final[Mapping[Venue, Capabilities]] = {
         past_taker_split=True,
     ),
 }
+
+OTHERS: Final = Capabilities(
+    streamed=frozenset({Trade, BookSnapshot, Ticker}),
+    polled=frozenset({Candle}),
+    ticker_fields=frozenset(),
+    liquidations=LiquidationCoverage.UNKNOWN,
+    past_taker_split=False,
+    candle_kinds=frozenset({CandleKind.TRADE}),
+    book_sequenced=False,
+)
+"""What may be taken for granted of any other venue, which we see through CCXT only."""
+
+
+def capabilities_known_of(venue: Venue) -> Capabilities:
+    """What a venue gives as far as its name tells, for a recording tells no more."""
+    return CAPABILITIES.get(venue, OTHERS)

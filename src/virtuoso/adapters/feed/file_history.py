@@ -12,7 +12,16 @@ from typing import Final, NoReturn
 
 from virtuoso.domain.errors import NotOfferedError, RecordingError, UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing, Symbol, Venue, parse_symbol
-from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
+from virtuoso.domain.market_data import (
+    BookSnapshot,
+    Candle,
+    FundingRate,
+    LongShortRatio,
+    MarketEvent,
+    OpenInterest,
+    Ticker,
+    Trade,
+)
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
 from virtuoso.ports import CandleKind
 
@@ -101,6 +110,26 @@ class FileHistory:
         newest = rows[max(0, closed - (limit + 1) * per_candle) : closed]
         candles = list(_aggregate(newest, timeframe, length))
         return candles[-limit:] if limit > 0 else []
+
+    async def trades(self, instrument: Instrument, limit: int) -> Sequence[MarketEvent[Trade]]:
+        """Not in these files: raises NotOfferedError."""
+        self._not_offered(f"{limit} trades of {instrument.symbol}")
+
+    async def book(self, instrument: Instrument) -> MarketEvent[BookSnapshot]:
+        """Not in these files: raises NotOfferedError."""
+        self._not_offered(f"the order book of {instrument.symbol}")
+
+    async def tickers(self) -> Sequence[MarketEvent[Ticker]]:
+        """Not in these files: raises NotOfferedError."""
+        self._not_offered("tickers")
+
+    async def open_interest_now(self, instrument: Instrument) -> OpenInterest:
+        """Not in these files: raises NotOfferedError."""
+        self._not_offered(f"open interest of {instrument.symbol}")
+
+    async def venue_time(self) -> Millis:
+        """Files have no clock: raises NotOfferedError."""
+        self._not_offered("a clock")
 
     async def funding(self, instrument: Instrument, limit: int) -> Sequence[FundingRate]:
         """Not in these files: raises NotOfferedError."""

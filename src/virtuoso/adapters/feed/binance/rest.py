@@ -9,15 +9,30 @@ from typing import Final
 import msgspec
 
 from virtuoso.adapters.feed import series
+from virtuoso.adapters.feed.binance.frames import RestBook
 from virtuoso.adapters.feed.listings import QUOTE, Excluded, to_listing
-from virtuoso.adapters.feed.numbers import Price, Quantity, Time
+from virtuoso.adapters.feed.numbers import Price, Quantity, Time, optional_number
 from virtuoso.adapters.feed.unreadable import refuse_unreadable
-from virtuoso.domain.instruments import BINANCE, Listing
-from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
+from virtuoso.domain.errors import UnknownSymbolError
+from virtuoso.domain.instruments import BINANCE, Instrument, Listing, parse_symbol
+from virtuoso.domain.market_data import (
+    BookSnapshot,
+    Candle,
+    FundingRate,
+    LongShortRatio,
+    MarketEvent,
+    OpenInterest,
+    Side,
+    Ticker,
+    TickerField,
+    Trade,
+)
 from virtuoso.domain.time import Millis, Timeframe
 
 _USUAL_FUNDING_HOURS: Final = 8.0
 """Of contracts that fundingInfo does not list."""
+_NEVER: Final = 4_000_000_000_000
+"""In 2096: a delivery beyond it is none."""
 
 
 class _Filter(msgspec.Struct, rename="camel"):
@@ -34,6 +49,8 @@ class _Contract(msgspec.Struct, rename="camel"):
     quote_asset: str
     underlying_type: str
     filters: list[_Filter]
+    delivery_date: Time = Millis(0)
+    """Of a perpetual: when it is delisted, a day of the year 2100 as long as none is announced."""
 
 
 class _Ticker(msgspec.Struct, rename={"turnover": "quoteVolume"}):
@@ -63,6 +80,63 @@ class _Ratio(
 
     long: Quantity
     short: Quantity
+    at: Time
+
+
+class _AggregateTrade(
+    msgspec.Struct,
+    rename={"id": "a", "price": "p", "quantity": "q", "at": "T", "seller_took": "m"},
+):
+    id: int
+    price: Price
+    quantity: Quantity
+    at: Time
+    seller_took: bool
+
+
+class _Day(
+    msgspec.Struct,
+    rename={
+        "last_price": "lastPrice",
+        "change_percent": "priceChangePercent",
+        "turnover": "quoteVolume",
+        "at": "closeTime",
+    },
+):
+    symbol: str
+    last_price: str
+    change_percent: str
+    volume: str
+    turnover: str
+    at: Time
+
+
+class _Premium(
+    msgspec.Struct,
+    rename={
+        "mark_price": "markPrice",
+        "index_price": "indexPrice",
+        "funding_rate": "lastFundingRate",
+        "next_funding_time": "nextFundingTime",
+        "at": "time",
+    },
+):
+    """`lastFundingRate` is the rate of the coming settlement, as `r` of the stream."""
+
+    symbol: str
+    mark_price: str
+    index_price: str
+    funding_rate: str
+    next_funding_time: Time
+    at: Time
+
+
+class _InterestNow(msgspec.Struct, rename={"contracts": "openInterest", "at": "time"}):
+    contracts: Quantity
+    at: Time
+
+
+class _Now(msgspec.Struct, rename={"at": "serverTime"}):
     at: Time
 
 
@@ -120,6 +194,7 @@ def _to_listing(contract: _Contract, turnover: float | None, hours: float) -> Li
         ),
         turnover_24h=turnover,
         funding_interval_hours=hours,
+        delisting_at=contract.delivery_date if 0 < contract.delivery_date < _NEVER else None,
     )
 
 
@@ -133,19 +208,52 @@ def to_price_candles(rows: Sequence[Sequence[object]], timeframe: Timeframe) -> 
     return _to_candles(rows, timeframe, of_trades=False)
 
 
+class CandleRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A row of a candle page. Of mark and index only start and prices mean anything."""
+
+    start: Time
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: object
+    close_time: object
+    quote_volume: object
+    trades: object
+    taker_volume: object
+
+
+class TradedRow(CandleRow, frozen=True):
+    """A row of a page of candles of trades."""
+
+    volume: Quantity
+    taker_volume: Quantity
+
+
 def _to_candles(
     rows: Sequence[Sequence[object]], timeframe: Timeframe, *, of_trades: bool
 ) -> list[Candle]:
-    candles = []
+    kind = list[TradedRow] if of_trades else list[CandleRow]
     with refuse_unreadable():
-        for row in rows:
-            start = msgspec.convert(row[0], Time, strict=False)
-            prices = msgspec.convert(row[1:5], tuple[Price, Price, Price, Price], strict=False)
-            volume, taker = 0.0, None
-            if of_trades:
-                volume = msgspec.convert(row[5], Quantity, strict=False)
-                taker = msgspec.convert(row[9], Quantity, strict=False)
-            candles.append(Candle(timeframe, Millis(start), *prices, volume, taker))
+        # a whole page at once: row by row it would hold the loop for tens of milliseconds
+        read: Sequence[CandleRow] = msgspec.convert(rows, kind, strict=False)
+    candles = []
+    for row in read:
+        volume, taker = 0.0, None
+        if isinstance(row, TradedRow):
+            volume, taker = row.volume, row.taker_volume
+        candles.append(
+            Candle(
+                timeframe,
+                Millis(row.start),
+                row.open,
+                row.high,
+                row.low,
+                row.close,
+                volume,
+                taker,
+            )
+        )
     return candles
 
 
@@ -168,3 +276,82 @@ def to_ratios(rows: Sequence[object]) -> list[LongShortRatio]:
     with refuse_unreadable():
         ratios = msgspec.convert(rows, list[_Ratio], strict=False)
         return series.to_ratios([(row.at, row.long, row.short) for row in ratios])
+
+
+def to_trades(
+    rows: Sequence[object], instrument: Instrument, receive_time: Millis
+) -> list[MarketEvent[Trade]]:
+    """Aggregate trades, oldest first, with the ids of the stream's aggTrade."""
+    with refuse_unreadable():
+        trades = msgspec.convert(rows, list[_AggregateTrade], strict=False)
+    return [
+        MarketEvent(
+            instrument,
+            Trade(str(row.id), row.price, row.quantity, Side.SELL if row.seller_took else Side.BUY),
+            row.at,
+            receive_time,
+        )
+        for row in trades
+    ]
+
+
+def to_book(
+    answer: object, instrument: Instrument, receive_time: Millis
+) -> MarketEvent[BookSnapshot]:
+    """The book at its transaction time, its sequence as in the depth stream."""
+    with refuse_unreadable():
+        book = msgspec.convert(answer, RestBook, strict=False)
+        if not book.time:
+            msg = "expected a book with its time, found none"
+            raise ValueError(msg)
+    snapshot = BookSnapshot(book.bids, book.asks, book.last_update)
+    return MarketEvent(instrument, snapshot, book.time, receive_time)
+
+
+def to_tickers(
+    days: Sequence[object], premiums: Sequence[object], receive_time: Millis
+) -> list[MarketEvent[Ticker]]:
+    """The day's figures and the mark price of each contract, as old as the older of the two.
+
+    A contract without one of the two, and a name that is no symbol, are left out.
+    """
+    found = []
+    with refuse_unreadable():
+        marks = {
+            each.symbol: each for each in msgspec.convert(premiums, list[_Premium], strict=False)
+        }
+        for day in msgspec.convert(days, list[_Day], strict=False):
+            mark = marks.get(day.symbol)
+            try:
+                instrument = Instrument(BINANCE, parse_symbol(day.symbol))
+            except UnknownSymbolError:
+                continue
+            if mark is None:
+                continue
+            change = optional_number(day.change_percent)
+            values = {
+                TickerField.LAST_PRICE: optional_number(day.last_price),
+                TickerField.CHANGE_24H: None if change is None else change / 100,
+                TickerField.VOLUME_24H: optional_number(day.volume),
+                TickerField.TURNOVER_24H: optional_number(day.turnover),
+                TickerField.MARK_PRICE: optional_number(mark.mark_price),
+                TickerField.INDEX_PRICE: optional_number(mark.index_price),
+                TickerField.FUNDING_RATE: optional_number(mark.funding_rate),
+                TickerField.NEXT_FUNDING_TIME: float(mark.next_funding_time) or None,
+            }
+            ticker = Ticker(values, whole=True)
+            found.append(MarketEvent(instrument, ticker, min(day.at, mark.at), receive_time))
+    return found
+
+
+def to_open_interest_now(answer: object) -> OpenInterest:
+    """Open interest of this moment."""
+    with refuse_unreadable():
+        interest = msgspec.convert(answer, _InterestNow, strict=False)
+    return OpenInterest(interest.at, interest.contracts)
+
+
+def to_time(answer: object) -> Millis:
+    """The venue's clock."""
+    with refuse_unreadable():
+        return msgspec.convert(answer, _Now, strict=False).at

@@ -4,16 +4,31 @@ Each function raises UnreadableFrameError when a row is not what the venue docum
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from virtuoso.adapters.feed import series
+from virtuoso.adapters.feed.bybit.frames import BookData, TickerData
 from virtuoso.adapters.feed.listings import QUOTE, Excluded, to_listing
 from virtuoso.adapters.feed.numbers import Price, Quantity, Time
 from virtuoso.adapters.feed.unreadable import refuse_unreadable
-from virtuoso.domain.instruments import BYBIT, Listing
-from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
+from virtuoso.domain.errors import UnknownSymbolError
+from virtuoso.domain.instruments import BYBIT, Instrument, Listing, parse_symbol
+from virtuoso.domain.market_data import (
+    BookSnapshot,
+    Candle,
+    FundingRate,
+    LongShortRatio,
+    MarketEvent,
+    OpenInterest,
+    Side,
+    Ticker,
+    TickerField,
+    Trade,
+    TradeKind,
+)
 from virtuoso.domain.time import Millis, Timeframe
 
 INTERVALS: Final[Mapping[Timeframe, str]] = {
@@ -41,7 +56,8 @@ class _Contract(msgspec.Struct, rename="camel"):
     quote_coin: str
     price_filter: _PriceFilter
     lot_size_filter: _LotFilter
-    delivery_time: str = "0"
+    delivery_time: Time = Millis(0)
+    """Of a perpetual: when it is delisted, 0 as long as that is not announced."""
     funding_interval: int = 0
     """Minutes, unlike in the ticker."""
     is_pre_listing: bool = False
@@ -70,6 +86,43 @@ class _Ratio(msgspec.Struct, rename={"long": "buyRatio", "short": "sellRatio", "
     at: Time
 
 
+class _Trade(
+    msgspec.Struct,
+    rename={
+        "id": "execId",
+        "quantity": "size",
+        "taker": "side",
+        "at": "time",
+        "is_block": "isBlockTrade",
+    },
+):
+    id: str
+    price: Price
+    quantity: Quantity
+    taker: Literal["Buy", "Sell"]
+    at: Time
+    is_block: bool = False
+
+
+class _Book(BookData, rename={"push_time": "ts", "match_time": "cts"}, kw_only=True):
+    """The stream's book with its times; here `u` is that of the deepest stream."""
+
+    push_time: Time
+    match_time: Time = Millis(0)
+
+
+class _WholeTicker(TickerData, kw_only=True):
+    symbol: str
+
+
+class _InterestNow(msgspec.Struct, rename={"contracts": "openInterest"}):
+    contracts: Quantity
+
+
+class _Now(msgspec.Struct, rename={"nanoseconds": "timeNano"}):
+    nanoseconds: int
+
+
 def to_turnovers(rows: Sequence[object]) -> dict[str, float]:
     """Quote currency of the last 24 hours by symbol, where the venue says it."""
     with refuse_unreadable():
@@ -92,7 +145,9 @@ def _to_listing(contract: _Contract, turnover: float | None) -> Listing | Exclud
         return exclude(f"it is a {contract.contract_type}")
     if contract.quote_coin != QUOTE:
         return exclude(f"it is quoted in {contract.quote_coin}")
-    if contract.is_pre_listing or contract.status != "Trading":
+    if contract.is_pre_listing:
+        return exclude("it is not traded continuously yet")
+    if contract.status != "Trading":
         return exclude(f"its status is {contract.status}")
     if contract.symbol_type in _NOT_COINS:
         return exclude(f"it is a {contract.symbol_type}")
@@ -104,19 +159,30 @@ def _to_listing(contract: _Contract, turnover: float | None) -> Listing | Exclud
         quantity_step=contract.lot_size_filter.qty_step,
         turnover_24h=turnover,
         funding_interval_hours=contract.funding_interval / 60 or None,
+        delisting_at=contract.delivery_time or None,
     )
+
+
+class CandleRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A row of a candle page; those of mark and index end with the prices."""
+
+    start: Time
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity = 0.0
 
 
 def to_candles(rows: Sequence[Sequence[object]], timeframe: Timeframe) -> list[Candle]:
     """Candles, oldest first, the open one among them; those of mark and index have volume 0."""
-    candles = []
     with refuse_unreadable():
-        for row in reversed(rows):
-            start = msgspec.convert(row[0], Time, strict=False)
-            prices = msgspec.convert(row[1:5], tuple[Price, Price, Price, Price], strict=False)
-            volume = msgspec.convert(row[5], Quantity, strict=False) if len(row) > 5 else 0.0
-            candles.append(Candle(timeframe, Millis(start), *prices, volume))
-    return candles
+        # a whole page at once: row by row it would hold the loop for tens of milliseconds
+        read = msgspec.convert(rows, list[CandleRow], strict=False)
+    return [
+        Candle(timeframe, Millis(row.start), row.open, row.high, row.low, row.close, row.volume)
+        for row in reversed(read)
+    ]
 
 
 def to_funding(rows: Sequence[object]) -> list[FundingRate]:
@@ -138,3 +204,74 @@ def to_ratios(rows: Sequence[object]) -> list[LongShortRatio]:
     with refuse_unreadable():
         ratios = msgspec.convert(rows, list[_Ratio], strict=False)
         return series.to_ratios([(row.at, row.long, row.short) for row in ratios])
+
+
+def to_trades(
+    rows: Sequence[object], instrument: Instrument, receive_time: Millis
+) -> list[MarketEvent[Trade]]:
+    """Trades, oldest first, with the ids that the stream calls `i`."""
+    with refuse_unreadable():
+        trades = msgspec.convert(rows, list[_Trade], strict=False)
+    return [
+        MarketEvent(
+            instrument,
+            Trade(
+                row.id,
+                row.price,
+                row.quantity,
+                Side.BUY if row.taker == "Buy" else Side.SELL,
+                TradeKind.BLOCK if row.is_block else TradeKind.MARKET,
+            ),
+            row.at,
+            receive_time,
+        )
+        for row in reversed(trades)
+    ]
+
+
+def to_book(
+    result: object, instrument: Instrument, depth: int, receive_time: Millis
+) -> MarketEvent[BookSnapshot]:
+    """The book at the time of the matching engine; its `u` says nothing about the stream's."""
+    with refuse_unreadable():
+        book = msgspec.convert(result, _Book, strict=False)
+    snapshot = BookSnapshot(book.bids, book.asks, book.update, book.cross_sequence, depth)
+    return MarketEvent(instrument, snapshot, book.match_time or book.push_time, receive_time)
+
+
+def to_tickers(
+    rows: Sequence[object], at: object, receive_time: Millis
+) -> list[MarketEvent[Ticker]]:
+    """Whole tickers of one answer, which was given `at`; a name that is no symbol is left out."""
+    found = []
+    with refuse_unreadable():
+        time = msgspec.convert(at, Time, strict=False)
+        for row in msgspec.convert(rows, list[_WholeTicker], strict=False):
+            try:
+                instrument = Instrument(BYBIT, parse_symbol(row.symbol))
+            except UnknownSymbolError:
+                continue
+            values: dict[TickerField, float | None] = {}
+            for field in TickerField:
+                text = getattr(row, field.value)
+                if text is not UNSET:
+                    values[field] = float(text) if text else None  # the door refuses NaN
+            found.append(MarketEvent(instrument, Ticker(values, whole=True), time, receive_time))
+    return found
+
+
+def to_open_interest_now(rows: Sequence[object], at: object) -> OpenInterest:
+    """Open interest of both sides, out of the ticker of one instrument."""
+    with refuse_unreadable():
+        time = msgspec.convert(at, Time, strict=False)
+        tickers = msgspec.convert(rows, list[_InterestNow], strict=False)
+        if len(tickers) != 1:
+            msg = f"expected one ticker, found {len(tickers)}"
+            raise ValueError(msg)
+    return OpenInterest(time, tickers[0].contracts)
+
+
+def to_time(result: object) -> Millis:
+    """The venue's clock."""
+    with refuse_unreadable():
+        return Millis(msgspec.convert(result, _Now, strict=False).nanoseconds // 1_000_000)
