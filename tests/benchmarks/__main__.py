@@ -6,7 +6,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_frames, bench_http, bench_scoring
+from benchmarks import bench_frames, bench_http, bench_scoring, bench_socket
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
 
@@ -16,7 +16,12 @@ def main() -> None:
     table = Table(title="Ratios, ours against the reference, CPU time unless said")
     for heading in ("", "what", "against", "ratio", "target", "spread"):
         table.add_column(heading)
-    measured = (*bench_frames.measure(), *bench_scoring.rows(), *bench_http.rows())
+    measured = (
+        *bench_frames.measure(),
+        *bench_socket.rows(),
+        *bench_scoring.rows(),
+        *bench_http.rows(),
+    )
     for row in measured:
         table.add_row(row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread)
     console = Console(width=150)

@@ -19,7 +19,8 @@ from ccxt.pro.bybit import bybit
 
 from benchmarks.report import Row
 from virtuoso.adapters.feed.bybit.parse import DataFrame, read_frame
-from virtuoso.adapters.feed.bybit.stream import BybitSettings, topics_of
+from virtuoso.adapters.feed.bybit.settings import BybitSettings
+from virtuoso.adapters.feed.bybit.topics import topics_of
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.time import Millis
 from virtuoso.market.door import Action, Door

@@ -6,7 +6,6 @@ import random
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from virtuoso.adapters.feed.bybit import parse as bybit
 from virtuoso.adapters.feed.bybit import rest as bybit_rest
 from virtuoso.adapters.feed.bybit.parse import TopicName
 from virtuoso.adapters.feed.listings import Excluded
-from virtuoso.adapters.feed.replay import ReplayFeed
+from virtuoso.adapters.feed.recording.replay import ReplayFeed
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain.errors import RecordingError
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Symbol
@@ -162,7 +161,7 @@ def play(events: Sequence[MarketEvent[MarketData]]) -> tuple[OrderBook, list[str
     """Judge events one after the other; the book after them and every resync asked for."""
     door, book, asked = Door([BTC]), OrderBook(), []
     for event in events:
-        verdict = door.judge(replace(event, receive_time=event.event_time), book)
+        verdict = door.judge(event._replace(receive_time=event.event_time), book)
         if verdict.action is Action.RESYNC:
             asked.append(verdict.reason)
             assert book.levels(1) == ([], [])
@@ -687,7 +686,7 @@ def test_w15_mutated_frames_neither_crash_nor_store_nonsense(conformance: Path, 
     assert refused > 0
     for event in events:
         book = books.get(event.instrument, OrderBook())
-        door.judge(replace(event, receive_time=event.event_time), book)
+        door.judge(event._replace(receive_time=event.event_time), book)
         bids, asks = book.bids.prices, book.asks.prices
         assert bids == sorted(set(bids))
         assert asks == sorted(set(asks))

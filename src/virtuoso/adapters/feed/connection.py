@@ -1,33 +1,31 @@
 """What both venues' streams share: a connection that comes back for ever, and a bounded way out."""
 
 import asyncio
+import math
+import os
 import random
 import socket
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Callable,
-    Collection,
     Coroutine,
     Iterable,
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
-import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiolimiter import AsyncLimiter
 
 from virtuoso.domain.errors import FeedError
-from virtuoso.domain.instruments import Instrument, Venue
-from virtuoso.domain.market_data import Disconnected, FeedEvent
-from virtuoso.domain.time import MINUTE
+from virtuoso.domain.market_data import FeedEvent
+from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.ports import Clock
-
-_log = structlog.get_logger(__name__)
 
 Batch: TypeAlias = Sequence[FeedEvent]
 Socket: TypeAlias = aiohttp.ClientWebSocketResponse[bool]
@@ -39,10 +37,12 @@ CLOSE_SECONDS: Final = 0.2
 LARGEST_FRAME: Final = 4 * 1024 * 1024
 LARGEST_SAMPLE: Final = 4 * 1024
 BATCHES_KEPT: Final = 10_000
+_ADDRESS_SECONDS: Final = 600
+"""A name server that fails does not keep us from coming back, for so long."""
 
 _FIRST_DELAY: Final = 0.25
-_CAP: Final = 5.0
-_LONG_OUTAGE_MS: Final = 10 * MINUTE
+_CAPS: Final = ((15 * SECOND, 1.5), (10 * MINUTE, 5.0))
+"""Up to which length of an outage (ms) a delay is at most so long; a short cut is mended soon."""
 _LONG_OUTAGE_CAP: Final = 30.0
 _GOOD_MS: Final = MINUTE
 
@@ -51,36 +51,71 @@ class ConversationEndedError(FeedError):
     """A connection is over; the message says why. Another one is opened."""
 
 
-class Outbox:
-    """Batches on their way to the one consumer; when it is full, the readers wait."""
+class Tape(Protocol):
+    """Keeps what goes through an outbox, in its order, so that it can be played again."""
 
-    def __init__(self, limit: int = BATCHES_KEPT) -> None:
-        self._queue: asyncio.Queue[Batch | BaseException] = asyncio.Queue(limit)
+    def frame(self, route: str, receive_time: Millis, frame: str | bytes) -> None:
+        """Keep a raw frame; `route` says how it is to be read."""
+        ...
+
+    def events(self, batch: Batch) -> None:
+        """Keep events that no frame brought."""
+        ...
+
+
+class Outbox:
+    """Batches on their way to the one consumer; when it is full, the readers wait.
+
+    Each reader may have one batch beyond the limit in it.
+    """
+
+    def __init__(self, limit: int = BATCHES_KEPT, tape: Tape | None = None) -> None:
+        self._queue: asyncio.Queue[Batch | BaseException] = asyncio.Queue()
+        self._limit = limit
+        self._room = asyncio.Event()
+        self._tape = tape
         self.waiting_readers = 0
         """How many readers are held up by the consumer: their silence is not the venue's."""
 
+    async def put_frame(
+        self, route: str, receive_time: Millis, frame: str | bytes, batch: Batch
+    ) -> None:
+        """Hand over what a frame brought, which may be nothing; the tape keeps the frame."""
+        if self._tape is not None:
+            self._tape.frame(route, receive_time, frame)
+        if batch:
+            await self._put(batch)
+
     async def put(self, batch: Batch) -> None:
-        """Hand over a batch."""
-        if not self._queue.full():
-            self._queue.put_nowait(batch)
+        """Hand over events that no frame brought; the tape keeps them."""
+        if self._tape is not None:
+            self._tape.events(batch)
+        await self._put(batch)
+
+    async def _put(self, batch: Batch) -> None:
+        # first into the line, then the wait: the order of the line is that of the tape, and a
+        # reader that is cancelled while it waits has lost nothing
+        self._queue.put_nowait(batch)
+        if self._queue.qsize() <= self._limit:
             return
+        self._room.clear()
         self.waiting_readers += 1
         try:
-            await self._queue.put(batch)
+            await self._room.wait()
         finally:
             self.waiting_readers -= 1
 
     async def get(self) -> Batch:
         """The next batch. Raises what a reader died of, if one did."""
         batch = await self._queue.get()
+        if self._queue.qsize() <= self._limit:
+            self._room.set()
         if isinstance(batch, BaseException):
             raise batch
         return batch
 
     def fail(self, error: BaseException) -> None:
         """Let the consumer know that a reader died of a mistake in the code."""
-        if self._queue.full():
-            self._queue.get_nowait()
         self._queue.put_nowait(error)
 
 
@@ -101,65 +136,29 @@ class Backoff:
             self._outage_since = None
         if self._outage_since is None:
             self._outage_since = now_ms
-        cap = _LONG_OUTAGE_CAP if now_ms - self._outage_since > _LONG_OUTAGE_MS else _CAP
+        outage = now_ms - self._outage_since
+        cap = next((cap for length, cap in _CAPS if outage <= length), _LONG_OUTAGE_CAP)
         longest = min(cap, _FIRST_DELAY * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return self._rng.uniform(0, longest)
 
 
-class Connection:
-    """Holds one conversation after the other, for ever, and reports each end."""
+class ConnectPace:
+    """Spaces new connections out, so that many do not come at once and never too many in all."""
 
-    def __init__(
-        self,
-        venue: Venue,
-        instruments: Collection[Instrument],
-        outbox: Outbox,
-        clock: Clock,
-        rng: random.Random,
-    ) -> None:
-        self.instruments: Final = frozenset(instruments)
-        self.outbox: Final = outbox
-        self.clock: Final = clock
-        self._venue = venue
-        self._backoff = Backoff(rng)
-        self._recycle: asyncio.Future[str] | None = None
-        self.first_data_ms: int | None = None
-        """Monotonic time of the first market data of the present conversation."""
+    def __init__(self, most: float, seconds: float, apart_seconds: float) -> None:
+        """At most twice `most` in `seconds`, the worst case of a bucket that was full."""
+        self._limiter = AsyncLimiter(most, seconds)
+        self._apart = apart_seconds
+        self._next = -math.inf
 
-    async def run(self, converse: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Call `converse` again whenever it raises; it never returns."""
-        while True:
-            self.first_data_ms = None
-            reason = await self._until_it_ends(converse)
-            now = self.clock.monotonic_ms()
-            good_ms = 0 if self.first_data_ms is None else max(now - self.first_data_ms, 1)
-            _log.warning("connection_ended", venue=self._venue, reason=reason, good_ms=good_ms)
-            await self.outbox.put(
-                [Disconnected(self._venue, self.instruments, reason, self.clock.now())]
-            )
-            await asyncio.sleep(self._backoff.delay_seconds(good_ms=good_ms, now_ms=now))
-
-    def recycle(self, reason: str) -> None:
-        """End the present conversation; the next one follows."""
-        if self._recycle is not None and not self._recycle.done():
-            self._recycle.set_result(reason)
-
-    async def recycled(self) -> None:
-        """Wait until someone asks for a new conversation; raises ConversationEndedError."""
-        self._recycle = asyncio.get_running_loop().create_future()
-        raise ConversationEndedError(await self._recycle)
-
-    async def _until_it_ends(self, converse: Callable[[], Coroutine[Any, Any, None]]) -> str:
-        try:
-            await converse()
-        except ConversationEndedError as ended:
-            return str(ended)
-        except TimeoutError:
-            return "the venue did not answer in time"
-        except (aiohttp.ClientError, OSError) as error:
-            return f"{type(error).__name__}: {error}"[:200]
-        return "the venue closed the connection"
+    async def turn(self) -> None:
+        """Wait until one more connection may be opened."""
+        now = asyncio.get_running_loop().time()
+        begin = max(now, self._next)
+        self._next = begin + self._apart
+        await asyncio.sleep(begin - now)
+        await self._limiter.acquire()
 
 
 async def until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
@@ -193,12 +192,29 @@ async def open_socket(session: aiohttp.ClientSession, url: str) -> AsyncIterator
         msg = f"no connection within {CONNECT_SECONDS:g} s"
         raise ConversationEndedError(msg) from error
     except (aiohttp.ClientError, OSError) as error:
-        msg = f"cannot connect: {error}"[:200]
+        msg = f"cannot connect: {describe_failure(error)}"
         raise ConversationEndedError(msg) from error
     try:
         yield ws
     finally:
         await ws.close()
+
+
+def describe_failure(error: BaseException) -> str:
+    """Say what a network error means, in words and without the address, which may hold more."""
+    match error:
+        case aiohttp.WSServerHandshakeError(status=status):
+            return f"the venue answered with status {status}"
+        case aiohttp.ClientConnectorDNSError(host=host):
+            return f"the name {host} is not known"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return "the venue could not prove who it is (TLS)"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return "the venue broke the connection off"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+        case _:
+            return type(error).__name__
 
 
 class OwnThreadsResolver(AbstractResolver):
@@ -235,10 +251,21 @@ class OwnThreadsResolver(AbstractResolver):
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client session with its own resolver."""
-    connector = aiohttp.TCPConnector(resolver=OwnThreadsResolver(), limit=0)
+    """A client session with its own resolver, which remembers the addresses for a while."""
+    connector = aiohttp.TCPConnector(
+        resolver=OwnThreadsResolver(), limit=0, ttl_dns_cache=_ADDRESS_SECONDS
+    )
     async with aiohttp.ClientSession(connector=connector) as session:
         yield session
+
+
+def forget_address(session: aiohttp.ClientSession, url: str) -> None:
+    """Have the name server asked again where a host is."""
+    parts = urlsplit(url)
+    connector = session.connector
+    if isinstance(connector, aiohttp.TCPConnector) and parts.hostname:
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        connector.clear_dns_cache(parts.hostname, port)
 
 
 async def drain(

@@ -12,7 +12,8 @@ from virtuoso.adapters.feed.bybit.parse import (
     UnknownTopic,
     read_frame,
 )
-from virtuoso.adapters.feed.bybit.stream import BybitSettings, pack, topics_of
+from virtuoso.adapters.feed.bybit.settings import BybitSettings, Patience
+from virtuoso.adapters.feed.bybit.topics import share_out, topics_of
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
@@ -33,6 +34,8 @@ from virtuoso.domain.market_data import (
     TradeKind,
 )
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.market.door import Action, Door
+from virtuoso.market.order_book import OrderBook
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 NOW = Millis(1_763_700_000_123)
@@ -239,14 +242,28 @@ def test_malformed_frames_raise_one_error(frame: bytes) -> None:
 def test_instruments_are_packed_by_count_and_by_text() -> None:
     """At most 50 on a connection, and at most 18,000 characters of topics."""
     many = [Instrument(BYBIT, Symbol(f"A{number:03d}USDT")) for number in range(120)]
-    groups = pack(many, BybitSettings())
+    groups = share_out([], many, BybitSettings())
     assert [len(group) for group in groups] == [50, 50, 20]
+    assert [each for group in groups for each in group] == many
     long = [Instrument(BYBIT, Symbol(f"{'X' * 25}{number:03d}")) for number in range(120)]
     everything = BybitSettings(candle_intervals=("1", "5", "30", "240"))
-    for group in pack(long, everything):
+    groups = share_out([], long, everything)
+    for group in groups:
         names: list[TopicName] = [name for each in group for name in topics_of(each, everything)]
         assert sum(len(name.text) for name in names) <= 18_000
-    assert sum(map(len, pack(long, everything))) == 120
+    assert sum(map(len, groups)) == 120
+
+
+def test_who_is_carried_stays_and_newcomers_take_the_room_there_is() -> None:
+    """A connection that nobody is left on stays in the list, empty."""
+    many = [Instrument(BYBIT, Symbol(f"A{number:03d}USDT")) for number in range(150)]
+    carried = [many[:50], many[50:70], many[70:75]]
+    wanted = [*many[1:50], *many[50:70], *many[80:140]]
+    shared = share_out(carried, wanted, BybitSettings())
+    assert [len(group) for group in shared] == [50, 50, 29]
+    for before, after in zip(carried, shared, strict=True):
+        assert set(before) & set(wanted) <= set(after)
+    assert share_out(carried, many[:50], BybitSettings())[1:] == [[], []]
 
 
 def test_settings_refuse_what_the_venue_does_not_have() -> None:
@@ -255,3 +272,30 @@ def test_settings_refuse_what_the_venue_does_not_have() -> None:
         BybitSettings(book_depth=500)
     with pytest.raises(SettingsError, match="found 7"):
         BybitSettings(candle_intervals=("7",))
+    with pytest.raises(SettingsError, match="expected an address such as wss:"):
+        BybitSettings(url="https://stream.bybit.com")
+    with pytest.raises(SettingsError, match="one with a login or a query") as refused:
+        BybitSettings(url="wss://me:secret@stream.bybit.com/v5/public/linear?key=secret")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(SettingsError, match="expected silence above 0 s"):
+        Patience(silence=0)
+
+
+def test_best_prices_sent_again_confirm_the_quiet_book() -> None:
+    """Not ahead of the book: it still stood at that push. Ahead of it: nothing is known."""
+    door, order_book = Door([BTC]), OrderBook()
+
+    def take(topic: str, at: int, data: object, **more: object) -> Action:
+        text = json.dumps({"topic": topic, "type": "snapshot", "ts": at, "data": data, **more})
+        found = read_frame(text, TOPICS, Millis(at + 20))
+        assert isinstance(found, DataFrame)
+        (event,) = found.events
+        return door.judge(event, order_book).action
+
+    assert take("orderbook.200.BTCUSDT", AT, book(), cts=AT - 3) is Action.ACCEPT
+    assert order_book.as_of == AT - 3
+    for later in (3_000, 6_000):
+        take("orderbook.1.BTCUSDT", AT + later, book(u=9, seq=70))
+        assert order_book.as_of == AT + later
+    take("orderbook.1.BTCUSDT", AT + 9_000, book(u=10, seq=71))
+    assert order_book.as_of == AT + 6_000

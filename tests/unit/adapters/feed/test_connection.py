@@ -2,14 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
+import aiohttp
 import pytest
 
-from virtuoso.adapters.feed.connection import Backoff, Outbox, Strikes
-from virtuoso.adapters.feed.limits import BAN_MS, RequestBudget, pause_of
-from virtuoso.domain.errors import RateLimitedError
-from virtuoso.domain.instruments import BINANCE, BYBIT
-from virtuoso.domain.market_data import FeedEnded
+from virtuoso.adapters.feed.connection import (
+    Backoff,
+    ConnectPace,
+    Outbox,
+    Strikes,
+    describe_failure,
+)
+from virtuoso.domain.market_data import FeedEnded, FeedEvent
 from virtuoso.domain.time import Millis
 from virtuoso.testing.fake_clock import FakeClock
 
@@ -25,10 +30,12 @@ class Longest(random.Random):
 
 
 def test_delays_grow_to_a_cap_and_are_drawn_evenly() -> None:
-    """0.25 s first, 5 s at most, 30 s after ten minutes of outage."""
+    """0.25 s first, 1.5 s for 15 s, then 5 s, and 30 s after ten minutes of outage."""
     backoff = Backoff(Longest())
     delays = [backoff.delay_seconds(good_ms=0, now_ms=second * 1_000) for second in range(8)]
-    assert delays == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert delays == [0.25, 0.5, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5]
+    assert backoff.delay_seconds(good_ms=0, now_ms=15_000) == 1.5
+    assert backoff.delay_seconds(good_ms=0, now_ms=15_001) == 5.0
     assert backoff.delay_seconds(good_ms=0, now_ms=600_000) == 5.0
     assert backoff.delay_seconds(good_ms=0, now_ms=600_001) == 30.0
     drawn = Backoff(random.Random(1))  # noqa: S311 - not for secrets
@@ -44,10 +51,41 @@ def test_delays_grow_to_a_cap_and_are_drawn_evenly() -> None:
 def test_a_minute_of_good_data_resets_the_delay() -> None:
     """Less does not, but it ends the outage."""
     backoff = Backoff(Longest())
-    for _ in range(6):
+    for _ in range(10):
         backoff.delay_seconds(good_ms=0, now_ms=0)
-    assert backoff.delay_seconds(good_ms=59_999, now_ms=700_000) == 5.0
+    assert backoff.delay_seconds(good_ms=0, now_ms=600_001) == 30.0
+    assert backoff.delay_seconds(good_ms=59_999, now_ms=700_000) == 1.5
     assert backoff.delay_seconds(good_ms=60_000, now_ms=800_000) == 0.25
+
+
+async def test_connections_are_spaced_out_and_their_number_is_bounded() -> None:
+    """A tenth of a second apart, and the fourth waits for the bucket of three to leak."""
+    loop = asyncio.get_running_loop()
+    pace = ConnectPace(3, 1_000, 0.02)
+    begin = loop.time()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(pace.turn() for _ in range(3)))
+    assert 0.04 <= loop.time() - begin < 1
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await pace.turn()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('10.0.0.1', 1)"), "connection refused"),
+        (ConnectionResetError("Cannot write"), "the venue broke the connection off"),
+        (aiohttp.ServerDisconnectedError("token=secret"), "the venue broke the connection off"),
+        (aiohttp.ClientPayloadError("token=secret"), "ClientPayloadError"),
+        (OSError("token=secret"), "OSError"),
+    ],
+)
+def test_network_errors_are_told_in_words_and_without_the_address(
+    error: Exception, words: str
+) -> None:
+    """An address may hold what nobody else should read."""
+    assert describe_failure(error) == words
 
 
 def test_three_strikes_in_a_minute_set_a_topic_aside() -> None:
@@ -78,49 +116,48 @@ async def test_a_full_outbox_makes_its_readers_wait() -> None:
         await waiting
     assert (waited, outbox.waiting_readers) == (1, 0)
     outbox.fail(ValueError("a mistake"))
+    assert await outbox.get() == BATCH
     with pytest.raises(ValueError, match="a mistake"):
         await outbox.get()
 
 
-async def test_a_budget_stops_at_a_ban_and_goes_on_after_it() -> None:
-    """With the time that is left in words."""
-    clock = FakeClock()
-    budget = RequestBudget(BYBIT, clock)
-    await budget.spend()
-    budget.pause(90_000)
-    until = budget.paused_until
-    assert until == clock.now() + 90_000
-    with pytest.raises(RateLimitedError, match="bybit wants to be left alone for another 91 s"):
-        await budget.spend()
-    budget.pause(10)
-    clock.advance(90_000)
-    after = budget.paused_until
-    assert after is None
-    await budget.spend()
+class Noted:
+    """A tape that remembers."""
+
+    def __init__(self) -> None:
+        self.kept: list[int] = []
+
+    def frame(self, route: str, receive_time: Millis, frame: str | bytes) -> None:
+        """Remember the time."""
+        assert (route, frame) == ("", b"")
+        self.kept.append(receive_time)
+
+    def events(self, batch: Sequence[FeedEvent]) -> None:
+        """Remember the time."""
+        self.kept.append(batch[0].receive_time)
 
 
-async def test_a_budget_makes_the_requests_of_a_burst_wait() -> None:
-    """1,440 of weight at once, the next one later."""
-    budget = RequestBudget(BINANCE, FakeClock())
-    async with asyncio.timeout(1):
-        await budget.spend(1_440)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await budget.spend(10)
+async def test_the_line_has_the_order_of_the_tape_however_full_it_is() -> None:
+    """With many readers waiting, and one of them cancelled while it waits."""
+    tape = Noted()
+    outbox = Outbox(limit=2, tape=tape)
 
+    async def read(first: int) -> None:
+        for at in range(first, first + 20):
+            batch = [FeedEnded(Millis(at))]
+            if at % 3:
+                await outbox.put(batch)
+            else:
+                await outbox.put_frame("", Millis(at), b"", batch)
 
-@pytest.mark.parametrize(
-    ("status", "told", "pause"),
-    [
-        (200, None, None),
-        (503, "5", None),
-        (429, "7", 7_000),
-        (429, None, 10_000),
-        (403, None, BAN_MS),
-        (418, "7200", 7_200_000),
-        (418, "nonsense", BAN_MS),
-    ],
-)
-def test_a_status_says_how_long_to_pause(status: int, told: str | None, pause: int | None) -> None:
-    """A ban lasts ten minutes at least."""
-    assert pause_of(status, told) == pause
+    readers = [asyncio.create_task(read(100 * number)) for number in range(5)]
+    found: list[int] = []
+    async with asyncio.timeout(5):
+        while len(found) < len(tape.kept) or not all(reader.done() for reader in readers):
+            if len(found) == 30:
+                readers[2].cancel()
+            found.append((await outbox.get())[0].receive_time)
+            if len(found) % 4 == 0:
+                await asyncio.sleep(0)
+    assert found == tape.kept
+    assert 81 <= len(found) < 100

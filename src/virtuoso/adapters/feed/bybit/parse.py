@@ -1,7 +1,6 @@
 """From Bybit's frames to market events. Pure: bytes and times in, events out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import UNSET
@@ -44,13 +43,7 @@ _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 _MARKET: Final = TradeKind.MARKET
 _BLOCK: Final = TradeKind.BLOCK
-_new: Final = object.__new__
-_set_id, _set_price, _set_quantity, _set_side, _set_kind = (
-    vars(Trade)[field.name].__set__ for field in fields(Trade)
-)
-_set_instrument, _set_data, _set_event_time, _set_receive_time = (
-    vars(MarketEvent)[field.name].__set__ for field in fields(MarketEvent)
-)
+_tuple: Final = tuple.__new__
 _TICKER_FIELDS: Final = tuple((field, field.value) for field in TickerField)
 
 
@@ -169,30 +162,30 @@ def _to_trades(name: TopicName, raw: Frame, receive_time: Millis) -> DataFrame:
     frame = frames.TRADES.decode(raw)
     _begin(name, frame.topic)
     instrument = name.instrument
-    events: Events = [_trade_event(row, instrument, receive_time) for row in frame.data]
+    # what MarketEvent(instrument, Trade(...), ...) makes, without its two calls in Python: trades
+    # come without bound, and this is most of what one costs
+    events: Events = [
+        _tuple(
+            MarketEvent,
+            (
+                instrument,
+                _tuple(
+                    Trade,
+                    (
+                        row.id,
+                        row.price,
+                        row.quantity,
+                        _BUY if row.taker == "Buy" else _SELL,
+                        _BLOCK if row.is_block else _MARKET,
+                    ),
+                ),
+                row.time,
+                receive_time,
+            ),
+        )
+        for row in frame.data
+    ]
     return DataFrame(name, is_snapshot=False, events=events)
-
-
-def _trade_event(
-    row: frames.TradeRow, instrument: Instrument, receive_time: Millis
-) -> MarketEvent[MarketData]:
-    """What MarketEvent(instrument, Trade(...), ...) makes, at less than half its cost.
-
-    A frozen dataclass sets each field through a method that first allows for the freezing; for a
-    trade that costs three times its decoding, and trades come without bound.
-    """
-    trade = _new(Trade)
-    _set_id(trade, row.id)
-    _set_price(trade, row.price)
-    _set_quantity(trade, row.quantity)
-    _set_side(trade, _BUY if row.taker == "Buy" else _SELL)
-    _set_kind(trade, _BLOCK if row.is_block else _MARKET)
-    event: MarketEvent[MarketData] = _new(MarketEvent)
-    _set_instrument(event, instrument)
-    _set_data(event, trade)
-    _set_event_time(event, row.time)
-    _set_receive_time(event, receive_time)
-    return event
 
 
 def _to_ticker(name: TopicName, raw: Frame, receive_time: Millis) -> DataFrame:

@@ -1,128 +1,51 @@
-"""BybitFeed: connect, subscribe, keep alive, and hand on what comes."""
+"""BybitFeed: the public stream, shared out over connections that come back for ever."""
 
 import asyncio
-import math
 import random
-import re
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 import aiohttp
-import msgspec
 import structlog
 
-from virtuoso.adapters.feed.bybit.parse import (
-    INTERVALS,
-    Answer,
-    DataFrame,
-    TopicName,
-    UnknownTopic,
-    read_frame,
-)
+from virtuoso.adapters.feed.bybit.conversation import Conversation, SilentConnectionError
+from virtuoso.adapters.feed.bybit.memory import Memory
+from virtuoso.adapters.feed.bybit.settings import BybitSettings
+from virtuoso.adapters.feed.bybit.topics import share_out
+from virtuoso.adapters.feed.bybit.troubles import Troubles
 from virtuoso.adapters.feed.connection import (
-    LARGEST_SAMPLE,
-    SEND_SECONDS,
+    Backoff,
     Batch,
-    Connection,
+    ConnectPace,
     ConversationEndedError,
     Outbox,
-    Socket,
-    Strikes,
+    Tape,
+    describe_failure,
     drain,
+    forget_address,
     open_session,
     open_socket,
     until_one_ends,
 )
-from virtuoso.adapters.feed.unreadable import UnreadableFrameError
+from virtuoso.adapters.feed.ladder import Ladder, Step
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.instruments import BYBIT, Instrument, Symbol, Venue
-from virtuoso.domain.market_data import (
-    Alive,
-    Connected,
-    FrameRefused,
-    Topic,
-    TopicRefused,
-)
+from virtuoso.domain.instruments import BYBIT, Instrument, Venue
+from virtuoso.domain.market_data import FeedEvent, Topic
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import MINUTE, SECOND
 from virtuoso.ports import Clock
+
+__all__ = ["BybitFeed", "BybitSettings"]
 
 _log = structlog.get_logger(__name__)
 
-_TOPICS_A_REQUEST: Final = 50
-_INSTRUMENTS_A_CONNECTION: Final = 50
-_CHARACTERS_A_CONNECTION: Final = 18_000
-_BUSY: Final = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
-"""Instruments whose best prices never rest: a connection that carries one is never silent."""
-
-_PING_SECONDS: Final = 10.0
-_ANSWER_SECONDS: Final = 5.0
-_WATCH_SECONDS: Final = 0.25
-_SILENCE_MS: Final = 3 * SECOND
-_SILENCE_WITHOUT_BUSY_MS: Final = 4 * SECOND
-_BEGIN_WITH_SNAPSHOT: Final = frozenset({Topic.BOOK, Topic.TICKER})
-_SNAPSHOT_MS: Final = 2 * SECOND
-_RENEWAL_WINDOW_MS: Final = MINUTE
-
-_REFUSAL: Final = re.compile(r"error:(already subscribed|handler not found),topic:(\S+)")
-_TOPIC_IN_FRAME: Final = re.compile(rb'"topic"\s*:\s*"([^"\\]{1,60})"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BybitSettings:
-    """Where the stream is and what to ask of it."""
-
-    url: str = "wss://stream.bybit.com/v5/public/linear"
-    book_depth: int = 200
-    """50 or 200 levels a side."""
-    candle_intervals: tuple[str, ...] = ("1",)
-    """Of 1, 5, 30 and 240 minutes; the longer ones may be made of the first."""
-
-    def __post_init__(self) -> None:
-        if self.book_depth not in {50, 200}:
-            msg = f"expected a book depth of 50 or 200, found {self.book_depth}"
-            raise SettingsError(msg)
-        if not self.candle_intervals or not set(self.candle_intervals) <= set(INTERVALS):
-            msg = f"expected candle intervals of {', '.join(INTERVALS)}, found " + ", ".join(
-                self.candle_intervals
-            )
-            raise SettingsError(msg)
-
-
-def topics_of(instrument: Instrument, settings: BybitSettings) -> list[TopicName]:
-    """The topics of one instrument."""
-    symbol = instrument.symbol
-    depth = settings.book_depth
-    return [
-        TopicName(f"orderbook.1.{symbol}", Topic.QUOTE, instrument, 1),
-        TopicName(f"orderbook.{depth}.{symbol}", Topic.BOOK, instrument, depth),
-        TopicName(f"publicTrade.{symbol}", Topic.TRADES, instrument),
-        TopicName(f"tickers.{symbol}", Topic.TICKER, instrument),
-        *(
-            TopicName(f"kline.{interval}.{symbol}", Topic.CANDLES, instrument)
-            for interval in settings.candle_intervals
-        ),
-        TopicName(f"allLiquidation.{symbol}", Topic.LIQUIDATIONS, instrument),
-    ]
-
-
-def pack(instruments: Iterable[Instrument], settings: BybitSettings) -> list[list[Instrument]]:
-    """Share instruments out over connections, by count and by the text of their topics."""
-    groups: list[list[Instrument]] = []
-    characters = 0
-    for instrument in sorted(instruments):
-        length = sum(len(name.text) for name in topics_of(instrument, settings))
-        if (
-            not groups
-            or len(groups[-1]) == _INSTRUMENTS_A_CONNECTION
-            or characters + length > _CHARACTERS_A_CONNECTION
-        ):
-            groups.append([])
-            characters = 0
-        groups[-1].append(instrument)
-        characters += length
-    return groups
+_CONNECTIONS: Final = 240.0
+_CONNECTIONS_SECONDS: Final = 300.0
+"""The venue allows 500 in this time, and a bucket lets through twice what it holds."""
+_APART_SECONDS: Final = 0.1
+_FAILURES_TO_DOUBT: Final = 3
+"""After so many attempts in vain the venue may have moved."""
+_CONNECTION: Final = "connection"
+"""Stands on a ladder for the connection as a whole."""
 
 
 class BybitFeed:
@@ -134,12 +57,16 @@ class BybitFeed:
         clock: Clock,
         rng: random.Random,
         source: Source = Source.BYBIT,
+        tape: Tape | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._rng = rng
         self._source = source
-        self._connections: dict[Instrument, BybitConnection] = {}
+        self._outbox = Outbox(tape=tape)
+        self._wanted: tuple[Instrument, ...] = ()
+        self._connections: list[BybitConnection] = []
+        self._changed = asyncio.Event()
 
     @property
     def venue(self) -> Venue:
@@ -152,351 +79,196 @@ class BybitFeed:
         return self._source
 
     async def events(self, instruments: Collection[Instrument]) -> AsyncIterator[Batch]:
-        """Connect, subscribe and yield a batch a frame, for ever. Raises SettingsError."""
-        strangers = [each.symbol for each in instruments if each.venue != BYBIT]
-        if strangers or not instruments:
-            msg = f"expected instruments of bybit, found {strangers or 'none'}"
+        """Connect, subscribe and yield a batch a frame, for ever. Raises SettingsError.
+
+        The first instruments share the first connection: hand them over the most needed first.
+        """
+        if not instruments:
+            msg = "expected instruments of bybit, found none"
             raise SettingsError(msg)
-        outbox = Outbox()
+        self.watch(instruments)
         async with open_session() as session:
-            connections = [
-                BybitConnection(group, self._settings, session, outbox, self._clock, self._rng)
-                for group in pack(instruments, self._settings)
-            ]
-            self._connections = {
-                instrument: connection
-                for connection in connections
-                for instrument in connection.instruments
-            }
-            batches = drain(outbox, [connection.run() for connection in connections])
+            batches = drain(self._outbox, [self._keep_connections(session)])
             try:
                 async for batch in batches:
                     yield batch
             finally:
-                self._connections = {}
                 await batches.aclose()
 
+    async def insert(self, event: FeedEvent) -> None:
+        """Put an event of ours in line behind what was received so far."""
+        await self._outbox.put([event])
+
+    def watch(self, instruments: Collection[Instrument]) -> None:
+        """Stream these instruments from now on and no others. Raises SettingsError.
+
+        Who is watched already stays on its connection and is not subscribed to again.
+        """
+        strangers = [each.symbol for each in instruments if each.venue != BYBIT]
+        if strangers:
+            msg = f"expected instruments of bybit, found {', '.join(strangers)}"
+            raise SettingsError(msg)
+        self._wanted = tuple(dict.fromkeys(instruments))
+        for connection, share in zip(self._connections, self._share_out(), strict=False):
+            connection.change(share)
+        self._changed.set()
+
     def renew(self, instrument: Instrument, topic: Topic) -> None:
-        """Unsubscribe and subscribe one topic alone; within a minute again: recycle."""
-        connection = self._connections.get(instrument)
+        """Unsubscribe and subscribe one topic alone; again within a minute: recycle."""
+        connection = self._connection_of(instrument)
         if connection is not None:
             connection.renew(instrument, topic)
 
     def recycle(self, instrument: Instrument, reason: str) -> None:
         """Close and reopen the connection that carries this instrument."""
-        connection = self._connections.get(instrument)
+        connection = self._connection_of(instrument)
         if connection is not None:
             connection.recycle(reason)
 
+    def _connection_of(self, instrument: Instrument) -> "BybitConnection | None":
+        return next((each for each in self._connections if instrument in each.instruments), None)
+
+    def _share_out(self) -> Sequence[Sequence[Instrument]]:
+        carried = [connection.instruments for connection in self._connections]
+        return share_out(carried, self._wanted, self._settings)
+
+    async def _keep_connections(self, session: aiohttp.ClientSession) -> None:
+        """Run as many connections as it takes, for ever. Raises what one of them died of."""
+        pace = ConnectPace(_CONNECTIONS, _CONNECTIONS_SECONDS, _APART_SECONDS)
+        running: dict[BybitConnection, asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._changed.clear()
+                for share in self._share_out()[len(self._connections) :]:
+                    connection = BybitConnection(
+                        share, self._settings, session, pace, self._outbox, self._clock, self._rng
+                    )
+                    self._connections.append(connection)
+                    running[connection] = asyncio.create_task(connection.run())
+                for connection in [each for each in self._connections if not each.instruments]:
+                    self._connections.remove(connection)
+                    task = running.pop(connection)
+                    task.cancel()
+                    await asyncio.wait([task])
+                    await connection.report_lost("no longer watched")
+                changed = asyncio.ensure_future(self._changed.wait())
+                try:
+                    await asyncio.wait(
+                        [changed, *running.values()], return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    changed.cancel()
+                for task in running.values():
+                    if task.done():
+                        task.result()
+        finally:
+            self._connections = []
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
+
 
 class BybitConnection:
-    """One connection's topics, and what is remembered of them from one conversation to the next."""
+    """Holds one conversation after the other, for ever, and reports each end."""
 
     def __init__(
         self,
-        instruments: Collection[Instrument],
+        instruments: Sequence[Instrument],
         settings: BybitSettings,
         session: aiohttp.ClientSession,
+        pace: ConnectPace,
         outbox: Outbox,
         clock: Clock,
         rng: random.Random,
     ) -> None:
-        self.clock: Final = clock
-        self.outbox: Final = outbox
-        self.topics: Final[Mapping[str, TopicName]] = {
-            name.text: name for each in instruments for name in topics_of(each, settings)
-        }
-        symbols = {instrument.symbol for instrument in instruments}
-        self.canary: Final = None if symbols & set(_BUSY) else f"orderbook.1.{_BUSY[0]}"
-        """A busy topic of a foreign instrument, subscribed to as a sign of life only."""
         self._url = settings.url
         self._session = session
-        self.kept: Final = Connection(BYBIT, instruments, outbox, clock, rng)
+        self._pace = pace
+        self._clock = clock
+        self._rng = rng
+        self._backoff = Backoff(rng)
+        self._ladder = Ladder()
+        self._memory = Memory(settings, clock, outbox, Troubles(settings.patience, outbox, clock))
         self._conversation: Conversation | None = None
-        self.strikes: Final = Strikes(clock)
-        self._renewed: dict[str, int] = {}
-        self._recycled_for_renewal: int | None = None
+        self._recycled: asyncio.Future[str] | None = None
+        self._failures = 0
+        """Attempts to connect that failed, one after the other."""
+        self._memory.change(instruments)
 
     @property
-    def instruments(self) -> frozenset[Instrument]:
+    def instruments(self) -> Collection[Instrument]:
         """What this connection carries."""
-        return self.kept.instruments
+        return self._memory.admitted.keys()
+
+    def change(self, instruments: Sequence[Instrument]) -> None:
+        """Carry these instruments from now on and no others."""
+        if self._memory.change(instruments) and self._conversation is not None:
+            self._conversation.reconsider()
+
+    def renew(self, instrument: Instrument, topic: Topic) -> None:
+        """Renew the topics of this kind, or take a rougher step."""
+        if self._conversation is not None:  # else everything will be subscribed anew anyway
+            self._conversation.renew(instrument, topic)
+
+    def recycle(self, reason: str, step: Step = Step.RECYCLE) -> None:
+        """Close and reopen the connection."""
+        if step is Step.RESOLVE:
+            forget_address(self._session, self._url)
+        if self._recycled is not None and not self._recycled.done():
+            self._recycled.set_result(reason)
+
+    async def report_lost(self, reason: str) -> None:
+        """Tell that nothing of what was connected, or should have been, is so."""
+        await self._memory.report_lost(reason)
 
     async def run(self) -> None:
         """Keep the connection, for ever."""
-        await self.kept.run(self._converse)
+        memory = self._memory
+        while True:
+            memory.first_data_ms = None
+            reason = await self._until_it_ends()
+            now = self._clock.monotonic_ms()
+            good_ms = 0 if memory.first_data_ms is None else max(now - memory.first_data_ms, 1)
+            _log.warning("connection_ended", venue=BYBIT, reason=reason, good_ms=good_ms)
+            await memory.report_lost(reason)
+            await asyncio.sleep(self._backoff.delay_seconds(good_ms=good_ms, now_ms=now))
 
-    def recycle(self, reason: str) -> None:
-        """Close and reopen the connection."""
-        self.kept.recycle(reason)
-
-    def renew(self, instrument: Instrument, topic: Topic) -> None:
-        """Renew the topics of this kind; a second time within a minute, recycle instead.
-
-        Recycled once, further renewals of that minute stay with their topic: one instrument's
-        trouble must not take the data of its neighbours away for good.
-        """
-        conversation = self._conversation
-        if conversation is None:
-            return  # not connected: everything will be subscribed anew anyway
-        now = self.clock.monotonic_ms()
-        for text, name in self.topics.items():
-            if name.instrument != instrument or name.topic is not topic:
-                continue
-            if conversation.is_renewing(text):
-                continue
-            last, self._renewed[text] = self._renewed.get(text), now
-            again = last is not None and now - last < _RENEWAL_WINDOW_MS
-            recycled = self._recycled_for_renewal
-            if again and (recycled is None or now - recycled >= _RENEWAL_WINDOW_MS):
-                self._recycled_for_renewal = now
-                self.recycle(f"{text} had to be renewed twice within a minute")
-            else:
-                conversation.ask_renewal(text)
-
-    async def refuse_topic(self, text: str, reason: str) -> None:
-        """Tell that a topic will give nothing."""
-        name = self.topics.get(text)
-        _log.warning("topic_refused", topic=text, reason=reason)
-        if name is not None:
-            refused = TopicRefused(name.instrument, name.topic, reason, self.clock.now())
-            await self.outbox.put([refused])
+    async def _until_it_ends(self) -> str:
+        try:
+            await self._converse()
+        except SilentConnectionError as ended:
+            if self._ladder.climb(_CONNECTION, self._clock.monotonic_ms()) is not Step.RENEW:
+                forget_address(self._session, self._url)
+            return str(ended)
+        except ConversationEndedError as ended:
+            return str(ended)
+        except TimeoutError:
+            return "the venue did not answer in time"
+        except (aiohttp.ClientError, OSError) as error:
+            return describe_failure(error)
+        return "the venue closed the connection"
 
     async def _converse(self) -> None:
+        await self._pace.turn()
+        self._failures += 1
+        if self._failures % _FAILURES_TO_DOUBT == 0:
+            forget_address(self._session, self._url)
         async with open_socket(self._session, self._url) as ws:
-            await self.outbox.put([Connected(BYBIT, self.instruments, self.clock.now())])
-            conversation = Conversation(self, ws)
+            self._failures = 0
+            self._recycled = asyncio.get_running_loop().create_future()
+            conversation = Conversation(self._memory, ws, self.recycle)
             self._conversation = conversation
             try:
                 await until_one_ends(
                     conversation.read(),
-                    conversation.subscribe(),
+                    conversation.keep_subscribed(),
                     conversation.ping(),
                     conversation.watch(),
-                    self.kept.recycled(),
+                    self._until_recycled(self._recycled),
                 )
             finally:
                 self._conversation = None
+                self._recycled = None
 
-
-class Conversation:
-    """What is said over one websocket; each job ends it with ConversationEndedError."""
-
-    def __init__(self, connection: BybitConnection, ws: Socket) -> None:
-        self._connection = connection
-        self._ws = ws
-        self._clock = connection.clock
-        self._outbox = connection.outbox
-        self._requests = 0
-        self._answers: dict[str, asyncio.Future[Answer]] = {}
-        self._renewals: asyncio.Queue[str] = asyncio.Queue()
-        self._renewing: set[str] = set()
-        self._snapshot_due: dict[str, float] = {}
-        """Topics that begin with a snapshot and lack it, and until when (monotonic) it may take."""
-        self._asked_twice: set[str] = set()
-        self._last_data_ms: int | None = None
-        self._pong_due = False
-        self._silence_ms = _SILENCE_MS
-
-    def is_renewing(self, text: str) -> bool:
-        """Whether a renewal of this topic is under way."""
-        return text in self._renewing or text in self._snapshot_due
-
-    def ask_renewal(self, text: str) -> None:
-        """Have a topic subscribed anew."""
-        self._renewing.add(text)
-        self._renewals.put_nowait(text)
-
-    async def read(self) -> None:
-        """Take frames until the venue closes, or sends what cannot be read."""
-        async for message in self._ws:
-            if message.type is aiohttp.WSMsgType.ERROR:
-                await self._refuse(b"", f"unreadable websocket message: {message.data}")
-            await self._take(message.data)
-        reason = "the venue closed the connection"
-        if (error := self._ws.exception()) is not None:
-            reason = f"{type(error).__name__}: {error}"[:200]
-        raise ConversationEndedError(reason)
-
-    async def ping(self) -> None:
-        """Ask for a sign of life now and then, and insist on it."""
-        while True:
-            await asyncio.sleep(_PING_SECONDS)
-            if self._pong_due:
-                msg = f"no answer to a ping within {_PING_SECONDS:g} s"
-                raise ConversationEndedError(msg)
-            self._pong_due = True
-            await self._send({"op": "ping"})
-
-    async def watch(self) -> None:
-        """End the conversation when no data come although they should."""
-        before = self._clock.monotonic_ms()
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            now = self._clock.monotonic_ms()
-            if now - before > SECOND or self._outbox.waiting_readers:
-                # it was this process that stood still: what lies in the socket is not read yet
-                self._last_data_ms = None if self._last_data_ms is None else now
-            before = now
-            if self._last_data_ms is not None and now - self._last_data_ms > self._silence_ms:
-                msg = f"no data for {(now - self._last_data_ms) / SECOND:.1f} s"
-                raise ConversationEndedError(msg)
-
-    async def subscribe(self) -> None:
-        """Subscribe to everything, then renew what is asked for, or what got no snapshot."""
-        connection = self._connection
-        texts = [text for text in connection.topics if not connection.strikes.is_set_aside(text)]
-        if connection.canary is not None:
-            await self._subscribe([connection.canary])
-        for first in range(0, len(texts), _TOPICS_A_REQUEST):
-            await self._subscribe(texts[first : first + _TOPICS_A_REQUEST])
-        while True:
-            text = await self._next_renewal()
-            if text is not None:
-                await self._renew(text)
-            await self._chase_snapshots()
-
-    async def _next_renewal(self) -> str | None:
-        try:
-            async with asyncio.timeout(_WATCH_SECONDS):
-                return await self._renewals.get()
-        except TimeoutError:
-            return None
-
-    async def _renew(self, text: str) -> None:
-        """Unsubscribe, wait for the answer, subscribe the topic alone."""
-        await self._request("unsubscribe", [text])
-        await self._subscribe([text])
-        self._renewing.discard(text)
-
-    async def _chase_snapshots(self) -> None:
-        now = self._clock.monotonic_ms()
-        for text in [text for text, due in self._snapshot_due.items() if due <= now]:
-            if text not in self._asked_twice:
-                self._asked_twice.add(text)
-                await self._renew(text)
-                continue
-            if self._connection.strikes.add(text):
-                await self._connection.refuse_topic(text, "no snapshot, time and again")
-            msg = f"no snapshot of {text} within 2 s, twice"
-            raise ConversationEndedError(msg)
-
-    async def _subscribe(self, texts: list[str]) -> None:
-        """Subscribe to topics; one that is refused is set aside and the others sent again."""
-        waiting = [texts]
-        while waiting:
-            batch = waiting.pop()
-            if not batch:
-                continue
-            for text in batch:
-                if self._wants_snapshot(text):
-                    self._snapshot_due[text] = math.inf
-            answer = await self._request("subscribe", batch)
-            if answer.success:
-                due = self._clock.monotonic_ms() + _SNAPSHOT_MS
-                for text in batch:
-                    if text in self._snapshot_due:  # it may have come before this line ran
-                        self._snapshot_due[text] = due
-                if self._last_data_ms is None:
-                    self._last_data_ms = self._clock.monotonic_ms()
-                continue
-            refusal = _REFUSAL.match(answer.message)
-            named = refusal[2] if refusal else batch[0] if len(batch) == 1 else None
-            if named in batch:
-                if refusal is None or refusal[1] != "already subscribed":
-                    self._snapshot_due.pop(named, None)
-                    await self._connection.refuse_topic(named, answer.message[:200])
-                    if named == self._connection.canary:
-                        self._silence_ms = _SILENCE_WITHOUT_BUSY_MS
-                waiting.append([text for text in batch if text != named])
-            else:  # the answer names none of ours: find out by halves
-                half = len(batch) // 2
-                waiting += [batch[:half], batch[half:]]
-
-    def _wants_snapshot(self, text: str) -> bool:
-        name = self._connection.topics.get(text)
-        return name is not None and name.topic in _BEGIN_WITH_SNAPSHOT
-
-    async def _request(self, op: str, texts: list[str]) -> Answer:
-        """Send a request and wait for its answer."""
-        self._requests += 1
-        number = str(self._requests)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await self._send({"op": op, "req_id": number, "args": texts})
-                return await answer
-        except TimeoutError as error:
-            msg = f"no answer to {op} within {_ANSWER_SECONDS:g} s"
-            raise ConversationEndedError(msg) from error
-        finally:
-            del self._answers[number]
-
-    async def _send(self, request: Mapping[str, object]) -> None:
-        async with asyncio.timeout(SEND_SECONDS):
-            await self._ws.send_str(msgspec.json.encode(request).decode())
-
-    async def _take(self, frame: str | bytes) -> None:
-        """Read one frame and hand on what is in it."""
-        connection = self._connection
-        try:
-            read = read_frame(frame, connection.topics, self._clock.now())
-        except UnreadableFrameError as error:
-            await self._refuse(_sample(frame), str(error))
-            return
-        match read:
-            case DataFrame(name=name, is_snapshot=is_snapshot, events=events):
-                self._note_data()
-                if is_snapshot and name.text in self._snapshot_due:
-                    del self._snapshot_due[name.text]
-                    self._asked_twice.discard(name.text)
-                if events:
-                    await self._outbox.put(events)
-            case Answer():
-                await self._take_answer(read)
-            case UnknownTopic(text=text):
-                self._note_data()
-                if text != connection.canary:
-                    await self._note_unknown(frame, text)
-
-    def _note_data(self) -> None:
-        now = self._clock.monotonic_ms()
-        self._last_data_ms = now
-        kept = self._connection.kept
-        if kept.first_data_ms is None:
-            kept.first_data_ms = now
-
-    async def _take_answer(self, answer: Answer) -> None:
-        waiting = self._answers.get(answer.request_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
-        if answer.message == "pong":
-            self._pong_due = False
-        instruments = self._connection.instruments
-        await self._outbox.put([Alive(BYBIT, instruments, self._clock.now())])
-
-    async def _note_unknown(self, frame: str | bytes, text: str) -> None:
-        refused = FrameRefused(
-            BYBIT,
-            f"unknown topic {text:.60}",
-            _sample(frame),
-            recycled=False,
-            receive_time=self._clock.now(),
-        )
-        await self._outbox.put([refused])
-
-    async def _refuse(self, sample: bytes, reason: str) -> None:
-        """Report a frame that cannot be read, and end the conversation."""
-        refused = FrameRefused(BYBIT, reason, sample, recycled=True, receive_time=self._clock.now())
-        await self._outbox.put([refused])
-        if (found := _TOPIC_IN_FRAME.search(sample)) is not None:
-            text = found[1].decode(errors="replace")
-            if text in self._connection.topics and self._connection.strikes.add(text):
-                await self._connection.refuse_topic(text, "unreadable frames, time and again")
-        msg = f"unreadable frame: {reason}"[:200]
-        raise ConversationEndedError(msg)
-
-
-def _sample(frame: str | bytes) -> bytes:
-    return (frame.encode() if isinstance(frame, str) else frame)[:LARGEST_SAMPLE]
+    async def _until_recycled(self, recycled: asyncio.Future[str]) -> None:
+        raise ConversationEndedError(await recycled)
