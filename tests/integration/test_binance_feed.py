@@ -1,22 +1,21 @@
-"""The Binance feed against a small venue that speaks its protocol, over real sockets."""
+"""The Binance feed against the simulated venue, over real sockets."""
 
 import asyncio
-import contextlib
-import json
-import random
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
-from aiohttp import WSMsgType, web
 
-from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.adapters.feed.binance.stream import BinanceFeed, BinanceSettings
-from virtuoso.adapters.feed.limits import RequestBudget
-from virtuoso.domain.instruments import BINANCE, Instrument, Symbol
+from support.binance_listener import BinanceListener, binance_listening, instrument
+from support.simulated_binance import binance_get
+from support.simulated_venue import Venue, running_venue
+from virtuoso.adapters.feed.binance.subscriptions import Kind, streams_of
+from virtuoso.adapters.feed.connection import Batch
+from virtuoso.adapters.feed.recording.decode import BinanceDecoder
+from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.market_data import (
+    BookSnapshot,
     Connected,
     Disconnected,
     FeedEvent,
@@ -24,268 +23,393 @@ from virtuoso.domain.market_data import (
     MarketEvent,
     Topic,
     TopicRefused,
+    TopicRestored,
+    TopicSilent,
+    TradesMissing,
 )
-from virtuoso.domain.scores import Reason
-from virtuoso.market.door import Action, Door
-from virtuoso.market.order_book import OrderBook
+from virtuoso.domain.time import Millis
 
-BTC = Instrument(BINANCE, Symbol("BTCUSDT"))
-
-
-class SmallVenue:
-    """Pushes one book difference, quote, trade and mark price every 50 ms to who asked for them."""
-
-    def __init__(self) -> None:
-        self.clock = SystemClock()
-        self.update = 1_000
-        self.old_rest_books = 0
-        """How many REST books will be too old."""
-        self.skip_next = False
-        self.silent = False
-        self.refused = ""
-        self.asked: Counter[str] = Counter()
-        self._sockets: dict[web.WebSocketResponse, set[str]] = {}
-        self._paths: dict[web.WebSocketResponse, str] = {}
-        self.port = 0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["SmallVenue"]:
-        """Serve on a free port."""
-        application = web.Application()
-        application.router.add_get("/public/stream", self._stream)
-        application.router.add_get("/market/stream", self._stream)
-        application.router.add_get("/fapi/v1/depth", self._depth)
-        runner = web.AppRunner(application, shutdown_timeout=0.2)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        pushing = asyncio.create_task(self._push())
-        try:
-            yield self
-        finally:
-            pushing.cancel()
-            await asyncio.gather(pushing, return_exceptions=True)
-            await self.drop()
-            await runner.cleanup()
-
-    async def drop(self, path: str = "") -> None:
-        """End the connections, or those of one path."""
-        for ws in list(self._sockets):
-            if path in self._paths[ws]:
-                await ws.close()
-
-    async def send(self, text: str) -> None:
-        """Send a frame to everybody."""
-        for ws in list(self._sockets):
-            await ws.send_str(text)
-
-    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse()
-        await ws.prepare(request)
-        self._sockets[ws] = set()
-        self._paths[ws] = request.path
-        try:
-            async for message in ws:
-                if message.type is WSMsgType.TEXT:
-                    await self._answer(ws, json.loads(message.data))
-        finally:
-            del self._sockets[ws], self._paths[ws]
-        return ws
-
-    async def _answer(self, ws: web.WebSocketResponse, request: dict[str, Any]) -> None:
-        streams = set(request["params"])
-        if self.refused in streams:
-            error = {"code": 2, "msg": "Invalid request"}
-            await ws.send_str(json.dumps({"error": error, "id": request["id"]}))
-            return
-        self.asked.update(streams)
-        self._sockets[ws] |= streams
-        await ws.send_str(json.dumps({"result": None, "id": request["id"]}))
-
-    async def _depth(self, request: web.Request) -> web.Response:
-        assert request.query == {"symbol": "BTCUSDT", "limit": "500"}
-        self.asked["rest"] += 1
-        last = self.update
-        if self.old_rest_books:
-            self.old_rest_books -= 1
-            last = 1
-        now = self.clock.now()
-        return web.json_response(
-            {
-                "lastUpdateId": last,
-                "E": now,
-                "T": now,
-                "bids": [["100.0", "1"], ["99.0", "1"]],
-                "asks": [["101.0", "1"], ["102.0", "1"]],
-            }
-        )
-
-    async def _push(self) -> None:
-        while True:
-            await asyncio.sleep(0.05)
-            before, self.update = self.update, self.update + 3
-            if self.skip_next:
-                self.skip_next = False
-                continue
-            now = self.clock.now()
-            common = {"s": "BTCUSDT", "E": now, "T": now}
-            depth = {"e": "depthUpdate", "U": before + 1, "u": self.update, "pu": before}
-            quote = {"u": self.update, "b": "100.0", "B": "1", "a": "101.0", "A": "1"}
-            trade = {"a": self.update, "p": "100.5", "q": "1", "m": True}
-            mark = {"p": "100.5", "i": "100.4", "r": "0.0001", "T": now + 3_600_000}
-            for kind, data in {
-                "depth@100ms": depth | {"b": [["100.0", f"{self.update}"]], "a": []},
-                "bookTicker": quote,
-                "aggTrade": trade,
-                "markPrice@1s": common | mark,
-            }.items():
-                frame = json.dumps({"stream": f"btcusdt@{kind}", "data": common | data})
-                for ws, streams in list(self._sockets.items()):
-                    if f"btcusdt@{kind}" in streams and not self.silent:
-                        with contextlib.suppress(ConnectionError):
-                            await ws.send_str(frame)
-
-
-class Listener:
-    """Stands where the engine stands."""
-
-    def __init__(self, venue: SmallVenue) -> None:
-        clock = SystemClock()
-        base = f"127.0.0.1:{venue.port}"
-        settings = BinanceSettings(stream_url=f"ws://{base}", rest_url=f"http://{base}")
-        rng = random.Random(3)  # noqa: S311 - not for secrets
-        self.feed = BinanceFeed(settings, RequestBudget(BINANCE, clock), clock, rng)
-        self.book = OrderBook()
-        self.door = Door([BTC])
-        self.kinds: Counter[str] = Counter()
-        self.events: list[FeedEvent] = []
-        self.resyncs: list[str] = []
-        self.changed = asyncio.Condition()
-
-    async def run(self) -> None:
-        """Take everything that comes."""
-        async for batch in self.feed.events([BTC]):
-            for event in batch:
-                self.kinds[type(event).__name__] += 1
-                if isinstance(event, MarketEvent):
-                    self.kinds[type(event.data).__name__] += 1
-                    verdict = self.door.judge(event, self.book)
-                    if verdict.action is Action.RESYNC:
-                        self.resyncs.append(verdict.reason)
-                        self.feed.renew(BTC, Topic.BOOK)
-                    continue
-                if isinstance(event, Disconnected):
-                    self.book.forget(Reason.NO_FEED)
-                    self.door.forget([BTC])
-                self.events.append(event)
-            async with self.changed:
-                self.changed.notify_all()
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for something to become true."""
-        async with asyncio.timeout(seconds), self.changed:
-            await self.changed.wait_for(condition)
+BTC, ETH, SOL = INSTRUMENTS = [instrument(name) for name in ("BTCUSDT", "ETHUSDT", "SOLUSDT")]
 
 
 @pytest.fixture
-async def venue() -> AsyncIterator[SmallVenue]:
-    """Return a venue that runs."""
-    async with SmallVenue().running() as running:
+async def venue() -> AsyncIterator[Venue]:
+    """Return a running venue with three symbols."""
+    async with running_venue() as running:
         yield running
 
 
-@asynccontextmanager
-async def listening(venue: SmallVenue) -> AsyncIterator[Listener]:
-    """A listener that listens."""
-    listener = Listener(venue)
-    task = asyncio.create_task(listener.run())
-    try:
-        yield listener
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+@pytest.fixture
+async def listener(venue: Venue) -> AsyncIterator[BinanceListener]:
+    """Return a listener whose three books stand."""
+    async with binance_listening(f"127.0.0.1:{venue.port}", INSTRUMENTS) as listening:
+        await listening.until(lambda: listening.are_synced(INSTRUMENTS))
+        yield listening
 
 
-async def test_the_book_is_bridged_and_everything_flows(venue: SmallVenue) -> None:
-    """One REST book is enough, and all seven streams are asked for."""
-    async with listening(venue) as listener:
-        wanted = {"BookSnapshot", "BookDelta", "Quote", "Trade", "Ticker"}
-        await listener.until(lambda: wanted <= set(listener.kinds) and listener.book.synced)
-        await listener.until(lambda: listener.kinds["BookDelta"] > 10)
-        assert (venue.asked.pop("rest"), listener.book.gaps, listener.door.counters) == (1, 0, {})
-        assert len(venue.asked) == 7
-        assert isinstance(listener.events[0], Connected)
-        assert listener.book.complete_to == (99.0, 102.0)
+async def test_every_kind_of_data_flows(listener: BinanceListener) -> None:
+    """Seven streams an instrument, nothing refused at the door, one REST book each."""
+    wanted = {"BookSnapshot", "BookDelta", "Quote", "Trade", "Ticker", "FormingCandle", "Alive"}
+    await listener.until(lambda: wanted <= set(listener.kinds))
+    await listener.until(lambda: listener.kinds["BookDelta"] > 30)
+    assert isinstance(listener.events[0], Connected)
+    assert listener.events[0].instruments == frozenset(INSTRUMENTS)
+    assert listener.door.counters == {}
+    assert listener.kinds["BookSnapshot"] == 3
 
 
-async def test_a_rest_book_that_is_too_old_is_asked_for_again(venue: SmallVenue) -> None:
-    """After a pause, until it fits."""
-    venue.old_rest_books = 2
-    async with listening(venue) as listener:
-        await listener.until(lambda: listener.book.synced)
-        assert venue.asked["rest"] == 3
+async def test_the_book_equals_that_of_the_venue(venue: Venue, listener: BinanceListener) -> None:
+    """At the same update the levels are those of the REST side."""
+    book = listener.books[BTC]
+    for _ in range(20):
+        rest = await binance_get(venue, "/fapi/v1/depth", symbol="BTCUSDT", limit=50)
+        await listener.until(lambda at=rest["lastUpdateId"]: book.sequence >= at)  # type: ignore[misc]
+        if book.sequence == rest["lastUpdateId"]:
+            break
+    assert book.sequence == rest["lastUpdateId"]
+    bids, asks = book.levels(50)
+    assert bids == [(float(price), float(size)) for price, size in rest["bids"]]
+    assert asks == [(float(price), float(size)) for price, size in rest["asks"]]
 
 
-async def test_a_lost_difference_is_healed_by_another_rest_book(venue: SmallVenue) -> None:
-    """The door sees the gap once; the connections live on."""
-    async with listening(venue) as listener:
-        await listener.until(lambda: listener.book.synced)
-        venue.skip_next = True
-        await listener.until(lambda: bool(listener.resyncs))
-        await listener.until(lambda: listener.book.synced)
-        assert (listener.resyncs, listener.book.gaps, listener.book.resyncs) == (["gap"], 1, 1)
+async def test_connections_are_replaced_without_a_gap() -> None:
+    """A life of a second: the books go on, no trade is lost, none comes twice."""
+    async with (
+        running_venue() as venue,
+        binance_listening(f"127.0.0.1:{venue.port}", INSTRUMENTS, life_seconds=1.0) as listener,
+    ):
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        # each pair of connections has its two requests acknowledged
+        await listener.until(lambda: listener.kinds["Alive"] >= 12, 30.0)
+        count = listener.kinds["BookDelta"]
+        await listener.until(lambda: listener.kinds["BookDelta"] > count + 20)
+        assert listener.kinds["Connected"] == 1
         assert not listener.kinds["Disconnected"]
-        listener.feed.renew(BTC, Topic.BOOK)
-        await listener.until(lambda: venue.asked["rest"] == 3)
-        await listener.until(lambda: listener.kinds["BookSnapshot"] == 3)
+        assert listener.kinds["BookSnapshot"] == 3
+        assert listener.resyncs == []
+        assert listener.kinds["TradesMissing"] == 0
+        for each in INSTRUMENTS:
+            assert listener.books[each].gaps == 0
+            ids = listener.trade_ids(each)
+            assert all(after == before + 1 for before, after in pairwise(ids))
+        assert len(listener.trade_ids(BTC)) > 10
+        assert {reason for _, reason in listener.door.counters} <= {"repeated", "old"}
 
 
-@pytest.mark.parametrize("path", ["/public", "/market"])
-async def test_when_one_of_the_two_connections_is_lost_both_begin_anew(
-    venue: SmallVenue, path: str
+async def test_the_end_of_a_connection_by_the_venue_is_survived() -> None:
+    """As after 24 hours, or at any other time."""
+    async with (
+        running_venue(binance_life_seconds=1.5) as venue,
+        binance_listening(f"127.0.0.1:{venue.port}", INSTRUMENTS) as listener,
+    ):
+        for number in (1, 2):
+            await listener.until(lambda at=number: listener.kinds["Disconnected"] == at)  # type: ignore[misc]
+            assert listener.told(Disconnected)[-1].reason == "the venue closed the connection"
+            await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+
+
+async def test_a_gap_is_healed_by_another_rest_book(
+    venue: Venue, listener: BinanceListener
 ) -> None:
-    """So that the instrument is either connected or not."""
-    async with listening(venue) as listener:
-        await listener.until(lambda: listener.book.synced)
-        await venue.drop(path)
-        await listener.until(lambda: listener.kinds["Disconnected"] == 1)
-        await listener.until(lambda: listener.book.synced)
-        assert listener.kinds["Connected"] == 2
+    """Seen once by the door, healed within a second, and the connections live on."""
+    assert await venue.inject(fault="book_gap", symbol="BTCUSDT", venue="binance") == 200
+    await listener.until(lambda: bool(listener.resyncs))
+    assert await listener.until(lambda: listener.books[BTC].synced) < 1.0
+    book = listener.books[BTC]
+    assert (listener.resyncs, book.gaps, book.resyncs) == (["gap"], 1, 1)
+    assert not listener.kinds["Disconnected"]
 
 
-async def test_a_malformed_frame_recycles_and_a_strange_one_does_not(venue: SmallVenue) -> None:
-    """A sample of either is kept."""
-    async with listening(venue) as listener:
-        await listener.until(lambda: listener.book.synced)
-        await venue.send('{"stream":"!ticker@arr","data":[]}')
-        await listener.until(lambda: listener.kinds["FrameRefused"] > 0)
-        assert not listener.kinds["Disconnected"]
-        await venue.send('{"stream":"btcusdt@aggTrade","data":{"s":"BTCUSDT","p":"NaN"}}')
+@pytest.mark.parametrize("fault", ["book_old", "book_repeat", "book_reorder", "crossed_book"])
+async def test_a_false_difference_never_makes_a_false_book(
+    venue: Venue, listener: BinanceListener, fault: str
+) -> None:
+    """Old, repeated, in the wrong order, crossed: the book is absent, then whole again."""
+    assert await venue.inject(fault=fault, symbol="BTCUSDT", venue="binance") == 200
+    await listener.until(lambda: bool(listener.resyncs))
+    # a false level of the venue's lasts until the next REST book, which does not have it
+    assert await listener.until(lambda: listener.books[BTC].synced) < 2.0
+    assert listener.books[BTC].gaps >= 1
+
+
+async def test_an_old_rest_book_is_asked_for_again_until_it_fits(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """At first after half a second; no book is made of it."""
+    await venue.inject(fault="old_snapshot", symbol="BTCUSDT", venue="binance", seconds=3.0)
+    frozen = listener.books[BTC].sequence
+    await listener.until(lambda: listener.books[BTC].sequence > frozen)
+    await venue.inject(fault="book_gap", symbol="BTCUSDT", venue="binance")
+    await listener.until(lambda: bool(listener.resyncs))
+    assert 0.5 < await listener.until(lambda: listener.books[BTC].synced) < 5.0
+    assert listener.books[BTC].gaps == 1
+
+
+async def test_the_books_wait_for_a_rest_side_that_is_down(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """Everything else flows; the books come soon after it is back."""
+    await venue.inject(fault="rest_down", venue="binance", seconds=2.0)
+    await venue.inject(fault="drop_connection", venue="binance")
+    await listener.until(lambda: listener.kinds["Disconnected"] > 0)
+    before = listener.kinds["Trade"]
+    await listener.until(lambda: listener.kinds["Trade"] > before)
+    assert not listener.are_synced(INSTRUMENTS)
+    assert await listener.until(lambda: listener.are_synced(INSTRUMENTS)) < 5.0
+
+
+async def test_a_half_open_connection_is_noticed_within_four_seconds(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """Nothing ends it but its silence."""
+    await venue.inject(fault="half_open", venue="binance", seconds=3.5)
+    assert 2.5 < await listener.until(lambda: listener.kinds["Disconnected"] > 0) < 4.0
+    assert listener.told(Disconnected)[0].reason.startswith("no data for 3.")
+    await listener.until(lambda: listener.are_synced(INSTRUMENTS), 15.0)
+
+
+async def test_a_connection_that_never_says_a_word_is_an_error(venue: Venue) -> None:
+    """As on the addresses that were retired: accepted, acknowledged, silent."""
+    await venue.inject(fault="freeze", venue="binance")
+    address = f"127.0.0.1:{venue.port}"
+    async with binance_listening(address, INSTRUMENTS, silence_seconds=1.0) as listener:
         await listener.until(lambda: listener.kinds["Disconnected"] > 0)
-        refused = [each for each in listener.events if isinstance(each, FrameRefused)]
-        assert [each.recycled for each in refused if b"ticker@arr" in each.sample] == [False] * 2
-        assert any(each.recycled for each in refused)
-        await listener.until(lambda: listener.book.synced)
+        silent = listener.told(TopicSilent)
+        assert {each.instrument for each in silent} == set(INSTRUMENTS)
+        reasons = {each.reason for each in silent}
+        reasons |= {each.reason for each in listener.told(Disconnected)}
+        assert all(reason.startswith("subscribed to, and not a word") for reason in reasons)
+        await venue.inject(fault="unfreeze", venue="binance")
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        await listener.until(lambda: listener.kinds["TopicRestored"] > 0)
 
 
-async def test_a_stream_that_is_refused_is_found_and_set_aside(venue: SmallVenue) -> None:
-    """The answer does not name it; the others flow."""
-    venue.refused = "btcusdt@forceOrder"
-    async with listening(venue) as listener:
+SILENCES = {
+    Kind.DEPTH: ("BTCUSDT", 4.0),
+    Kind.BEST_PRICES: ("ETHUSDT", 5.0),
+    Kind.TRADES: ("SOLUSDT", 20.0),
+    Kind.MARK_PRICE: ("XRPUSDT", 6.0),
+    Kind.TICKER: ("DOGEUSDT", 20.0),
+    Kind.CANDLES: ("BNBUSDT", 20.0),
+}
+"""Which stream of which instrument falls silent, and within how many seconds that is found."""
+
+
+async def test_one_silent_stream_is_found_and_renewed_alone() -> None:
+    """Of every kind but liquidations, which may be silent for hours."""
+    async with running_venue(symbols=8) as venue:
+        rows = (await binance_get(venue, "/fapi/v1/exchangeInfo"))["symbols"]
+        assert {symbol for symbol, _ in SILENCES.values()} <= {row["symbol"] for row in rows}
+        found = asyncio.Barrier(len(SILENCES))
+        await asyncio.gather(*(fall_silent(venue, kind, found) for kind in SILENCES))
+
+
+async def fall_silent(venue: Venue, kind: Kind, found: asyncio.Barrier) -> None:
+    """Let one stream fall silent on connections of its own, and speak again."""
+    symbol, within = SILENCES[kind]
+    one = instrument(symbol)
+    name = next(name for name in streams_of(one) if name.kind is kind)
+    async with binance_listening(f"127.0.0.1:{venue.port}", [one]) as listener:
+        await listener.until(lambda: listener.kinds["Ticker"] > 4 and listener.are_synced([one]))
+        await listener.until(lambda: listener.kinds["FormingCandle"] > 0)
+        await venue.inject(fault="freeze_topic", topic=name.text, venue="binance")
+        await listener.until(lambda: listener.kinds["TopicSilent"] > 0, within)
+        (silent,) = listener.told(TopicSilent)
+        assert (silent.instrument, silent.topic) == (one, name.topic)
+        acknowledged = listener.kinds["Alive"]
+        await listener.until(lambda: listener.kinds["Alive"] >= acknowledged + 2)
+        assert not listener.kinds["Disconnected"]
+        async with found:
+            await venue.inject(fault="unfreeze", venue="binance")
+        await listener.until(lambda: listener.kinds["TopicRestored"] > 0)
+        restored = listener.told(TopicRestored)[0]
+        assert (restored.instrument, restored.topic) == (one, name.topic)
+        await listener.until(lambda: listener.are_synced([one]))
+
+
+async def test_a_stream_that_stays_dead_takes_its_neighbours_along_only_twice(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """Renewed, then both connections anew, twice; from then on it is renewed alone."""
+    await venue.inject(fault="freeze_topic", topic="btcusdt@depth@100ms", venue="binance")
+    await listener.until(lambda: listener.kinds["TopicSilent"] >= 5, 40.0)
+    assert [each.reason[:20] for each in listener.told(Disconnected)] == [
+        "btcusdt@depth@100ms:"
+    ] * 2
+    assert listener.are_synced([ETH, SOL])
+    assert not listener.books[BTC].synced
+    await venue.inject(fault="unfreeze", venue="binance")
+    await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+
+
+async def test_trades_that_were_lost_are_counted_and_told(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """Every number left out, and no other."""
+    await venue.inject(fault="lose_trades", share=0.3, venue="binance", seconds=3.0)
+    await listener.until(lambda: listener.kinds["TradesMissing"] > 2, 20.0)
+    await asyncio.sleep(3.0)  # every hole is told once it is 2 s old
+    await listener.until(lambda: listener.kinds["Trade"] > 0)
+    for each in INSTRUMENTS:
+        ids = listener.trade_ids(each)
+        lost = ids[-1] - ids[0] + 1 - len(ids)
+        told = sum(one.count for one in listener.told(TradesMissing) if one.instrument == each)
+        assert told == lost
+    assert sum(each.count for each in listener.told(TradesMissing)) > 2
+
+
+async def test_late_trades_are_not_lost(venue: Venue, listener: BinanceListener) -> None:
+    """Nor are repeated ones."""
+    await venue.inject(fault="repeat_trades", venue="binance")
+    await venue.inject(fault="late_trades", delay=0.5, venue="binance")
+    before = listener.kinds["Trade"]
+    await listener.until(lambda: listener.kinds["Trade"] > before + 30)
+    assert not listener.kinds["TradesMissing"]
+
+
+async def test_a_stream_that_is_refused_is_found_and_set_aside(venue: Venue) -> None:
+    """Wherever it stands among the others, which flow."""
+    await venue.inject(fault="refuse_topic", topic="ethusdt@forceOrder", venue="binance")
+    async with binance_listening(f"127.0.0.1:{venue.port}", INSTRUMENTS) as listener:
         await listener.until(lambda: listener.kinds["TopicRefused"] > 0)
-        (refused,) = (each for each in listener.events if isinstance(each, TopicRefused))
-        assert (refused.instrument, refused.topic) == (BTC, Topic.LIQUIDATIONS)
-        await listener.until(lambda: listener.kinds["Trade"] > 0 and listener.book.synced)
-        await listener.until(lambda: venue.asked["btcusdt@kline_1m"] > 0)
+        (refused,) = listener.told(TopicRefused)
+        assert (refused.instrument, refused.topic) == (ETH, Topic.LIQUIDATIONS)
+        assert refused.reason.startswith("the venue refuses it: ")
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        wanted = {"Quote", "Trade", "Ticker", "FormingCandle"}
+        await listener.until(lambda: wanted <= set(listener.kinds))
         assert not listener.kinds["Disconnected"]
 
 
-async def test_a_subscribed_connection_that_stays_silent_is_an_error(venue: SmallVenue) -> None:
-    """As on the addresses that were retired: accepted, and never a word."""
-    venue.silent = True
-    async with listening(venue) as listener:
-        await listener.until(lambda: listener.kinds["Disconnected"] > 0)
-        (lost,) = (each for each in listener.events if isinstance(each, Disconnected))
-        assert lost.reason.startswith("no data for 4.")
+async def test_malformed_frames_recycle_and_data_are_back_within_a_second(
+    venue: Venue, listener: BinanceListener
+) -> None:
+    """A sample is kept, and the reason is in words."""
+    await venue.inject(fault="garbage", variant="price_is_nan", venue="binance")
+    await listener.until(lambda: listener.kinds["Disconnected"] > 0)
+    assert any(each.recycled and each.sample for each in listener.told(FrameRefused))
+    assert listener.told(Disconnected)[0].reason.startswith("unreadable frame: ")
+    assert await listener.until(lambda: listener.are_synced(INSTRUMENTS)) < 1.5
+
+
+async def test_a_topic_is_renewed_and_a_second_time_within_a_minute_recycled(
+    listener: BinanceListener,
+) -> None:
+    """A book gets another REST book instead, as often as that is asked."""
+    for number in (2, 3):
+        listener.feed.renew(BTC, Topic.BOOK)
+        await listener.until(lambda at=number: listener.kinds["BookSnapshot"] == 2 + at)  # type: ignore[misc]
+    listener.feed.renew(BTC, Topic.TRADES)
+    before = listener.kinds["Alive"]
+    await listener.until(lambda: listener.kinds["Alive"] >= before + 2)
+    assert not listener.kinds["Disconnected"]
+    listener.feed.renew(BTC, Topic.TRADES)
+    await listener.until(lambda: listener.kinds["Disconnected"] == 1)
+    await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+    listener.feed.recycle(SOL, "because of a test")
+    await listener.until(lambda: listener.kinds["Disconnected"] == 2)
+    assert listener.told(Disconnected)[-1].reason == "because of a test"
+
+
+async def test_the_universe_changes_without_a_reconnect(listener: BinanceListener) -> None:
+    """Who stays notices nothing; who goes is unsubscribed, who comes gets a book."""
+    listener.watch([ETH, BTC])
+    await listener.until(lambda: listener.kinds["Disconnected"] > 0)
+    assert listener.told(Disconnected)[0].instruments == frozenset({SOL})
+    assert listener.told(Disconnected)[0].reason == "no longer watched"
+    acknowledged = listener.kinds["Alive"]
+    await listener.until(lambda: listener.kinds["Alive"] >= acknowledged + 2)
+    seen = listener.of_instrument[SOL]
+    listener.watch([SOL, BTC, ETH])
+    await listener.until(lambda: listener.kinds["Connected"] == 2)
+    assert listener.told(Connected)[1].instruments == frozenset({SOL})
+    await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+    assert listener.of_instrument[SOL] > seen
+    assert listener.kinds["BookSnapshot"] == 4
+    assert listener.books[BTC].gaps == listener.books[ETH].gaps == 0
+    listener.feed.recycle(BTC, "to see who is connected")
+    await listener.until(lambda: listener.kinds["Connected"] == 3)
+    assert listener.told(Disconnected)[-1].instruments == frozenset(INSTRUMENTS)
+    assert listener.told(Connected)[-1].instruments == frozenset(INSTRUMENTS)
+    with pytest.raises(SettingsError, match="expected instruments of binance, found BTCUSDT"):
+        listener.feed.watch([Instrument(BYBIT, Symbol("BTCUSDT"))])
+
+
+async def test_a_universe_grows_and_shrinks_beyond_one_pair_of_connections() -> None:
+    """From three to eighty and back; the venue would end a connection that asks too fast."""
+    async with (
+        running_venue(symbols=80) as venue,
+        binance_listening(f"127.0.0.1:{venue.port}", INSTRUMENTS) as listener,
+    ):
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        rows = (await binance_get(venue, "/fapi/v1/exchangeInfo"))["symbols"]
+        all_of_them = [instrument(row["symbol"]) for row in rows]
+        listener.watch(all_of_them)
+        await listener.until(lambda: listener.are_synced(all_of_them), 30.0)
+        connected = [each.instruments for each in listener.told(Connected)]
+        assert frozenset().union(*connected) == frozenset(all_of_them)
+        assert sum(map(len, connected)) == 80
+        assert not listener.kinds["FrameRefused"]
+        listener.watch(INSTRUMENTS)
+        given_up = frozenset(all_of_them) - frozenset(INSTRUMENTS)
+        await listener.until(
+            lambda: (
+                frozenset().union(*(each.instruments for each in listener.told(Disconnected)))
+                == given_up
+            )
+        )
+        assert all(listener.books[each].gaps == 0 for each in INSTRUMENTS)
+
+
+class FrameTape:
+    """Keeps what a recorder would."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, Millis, bytes] | Batch] = []
+
+    def frame(self, route: str, receive_time: Millis, frame: str | bytes) -> None:
+        """Keep a frame."""
+        raw = frame.encode() if isinstance(frame, str) else frame
+        self.records.append((route, receive_time, raw))
+
+    def events(self, batch: Batch) -> None:
+        """Keep events."""
+        self.records.append(batch)
+
+
+async def test_what_went_over_the_line_can_be_played_again(venue: Venue) -> None:
+    """Gaps, renewals, replaced and lost connections among it: the same events in their order."""
+    tape = FrameTape()
+    address = f"127.0.0.1:{venue.port}"
+    async with binance_listening(address, INSTRUMENTS, tape=tape, life_seconds=1.5) as listener:
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        await venue.inject(fault="book_gap", symbol="ETHUSDT", venue="binance")
+        await listener.until(lambda: bool(listener.resyncs))
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        listener.feed.renew(BTC, Topic.BOOK)
+        await listener.until(lambda: listener.kinds["BookSnapshot"] == 5)
+        listener.watch([BTC, ETH])
+        await listener.until(lambda: listener.kinds["Disconnected"] == 1)
+        listener.watch(INSTRUMENTS)
+        await listener.until(lambda: listener.kinds["BookSnapshot"] == 6)
+        await listener.until(lambda: listener.kinds["BookDelta"] > 100)
+        await venue.inject(fault="drop_connection", venue="binance")
+        await listener.until(lambda: listener.kinds["Disconnected"] == 2)
+        await listener.until(lambda: listener.are_synced(INSTRUMENTS))
+        count = len(listener.market)
+        await listener.until(lambda: len(listener.market) > count + 50)
+    decoder = BinanceDecoder(lambda _: True)
+    played: list[FeedEvent] = []
+    for record in tape.records:
+        if isinstance(record, tuple):
+            route, receive_time, raw = record
+            played += decoder.frame(route, raw, receive_time)
+        else:
+            played += record
+    market = [event for event in played if isinstance(event, MarketEvent)]
+    others = [event for event in played if not isinstance(event, MarketEvent)]
+    assert market[: len(listener.market)] == listener.market
+    assert others[: len(listener.events)] == listener.events
+    assert sum(isinstance(event.data, BookSnapshot) for event in market) >= 9
+    stamps = [event.receive_time for event in played]
+    assert stamps == sorted(stamps)

@@ -47,6 +47,13 @@ class BookBridge:
         """Whether to ask for a REST book now: the stream runs, and there is none that fits."""
         return self._last is None and self._rest is None and bool(self._buffer)
 
+    @property
+    def newest(self) -> int | None:
+        """The last update that came, passed on or kept; None before the first."""
+        if self._last is not None:
+            return self._last
+        return self._buffer[-1].last if self._buffer else None
+
     def restart(self) -> None:
         """Forget the bridge; what comes is kept for the next REST book."""
         self._last = None
