@@ -1,0 +1,47 @@
+"""Asks a Virtuoso that runs on this machine, as a browser would."""
+
+import urllib.error
+import urllib.request
+from typing import TypeVar
+
+import msgspec
+
+from virtuoso.domain.errors import NotRunningError, UnknownSymbolError
+
+SECONDS = 10.0
+
+D = TypeVar("D")
+
+
+def ask(address: str, path: str, kind: type[D]) -> D:
+    """GET a document of the wire; one that says "degraded" is a document too.
+
+    Raises NotRunningError when nobody answers as Virtuoso does, UnknownSymbolError with the
+    answer's sentence for what is not there.
+    """
+    # the machine's proxy settings are not for the loopback
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"{address.rstrip('/')}{path}"
+    try:
+        with opener.open(url, timeout=SECONDS) as answer:
+            return _decode(url, answer.read(), kind)
+    except urllib.error.HTTPError as error:
+        body = error.read()
+        if error.code == 503:
+            return _decode(url, body, kind)
+        said = _decode(url, body, dict).get("detail") or f"status {error.code}"
+        raise UnknownSymbolError(str(said)) from error
+    except (OSError, ValueError) as error:
+        msg = (
+            f"expected a running Virtuoso at {address}, found none ({error}): "
+            "start one with `virtuoso run`, or name another with --address"
+        )
+        raise NotRunningError(msg) from error
+
+
+def _decode(url: str, body: bytes, kind: type[D]) -> D:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        msg = f"expected a document of Virtuoso at {url}, found something else: {error}"
+        raise NotRunningError(msg) from error
