@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
+from virtuoso.domain.words import Word
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Why a number is absent."""
 
     NO_FEED = "no_feed"
@@ -22,7 +22,7 @@ class Reason(StrEnum):
     UNPROVEN = "unproven"
 
 
-class State(StrEnum):
+class State(Word):
     """How fresh a number is."""
 
     LIVE = "live"
@@ -31,16 +31,18 @@ class State(StrEnum):
     ABSENT = "absent"
 
 
-class Source(StrEnum):
+class Source(Word):
     """Where data come from."""
 
     BYBIT = "bybit"
     BINANCE = "binance"
+    CCXT = "ccxt"
+    """Any other venue, through CCXT; the instrument says which."""
     SIMULATOR = "simulator"
     REPLAY = "replay"
 
 
-class ComponentName(StrEnum):
+class ComponentName(Word):
     """The six views that make the score, in the order they are always shown."""
 
     ORDERBOOK = "orderbook"
@@ -51,7 +53,18 @@ class ComponentName(StrEnum):
     PRICE_STRUCTURE = "price_structure"
 
 
-class Direction(StrEnum):
+class DimensionName(Word):
+    """The six lenses beside the score, in the order they are always shown."""
+
+    ORDER_FLOW = "order_flow"
+    SENTIMENT = "sentiment"
+    LIQUIDITY = "liquidity"
+    BITCOIN_BETA = "bitcoin_beta"
+    SMART_MONEY = "smart_money"
+    MACHINE_LEARNING = "machine_learning"
+
+
+class Direction(Word):
     """Which way the score points, with hysteresis."""
 
     BULLISH = "Bullish"
@@ -199,3 +212,18 @@ class ConfluenceScore:
     confidence: Confidence | None
     definition: str
     """First 12 hex digits of the hash of the scoring configuration."""
+
+
+class DimensionScore(NamedTuple):
+    """One lens: a description beside the score, never a vote in it."""
+
+    name: DimensionName
+    value: float | None
+    """0..100; what it measures is in the lens's label."""
+    reason: Reason | None
+    """Why there is no value; None while there is one."""
+    as_of: Millis | None
+    parts: tuple[tuple[str, float | None], ...] = ()
+    """What it was made of, in the units that the lens documents."""
+    record: Reason | None = None
+    """`unproven` on a value of which nothing has been measured to follow."""

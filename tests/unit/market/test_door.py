@@ -126,6 +126,26 @@ def test_ten_refusals_in_a_row_recycle_and_the_clock_begins_anew(entrance: Entra
     assert after.action is Action.ACCEPT
 
 
+def test_a_clock_that_is_days_off_from_the_start_is_found_out(entrance: Entrance) -> None:
+    """Ten stamps agree with each other: after the recycling their difference is known."""
+    off = 30 * 86_400_000
+    verdicts = [
+        entrance.judge(trade(), at=entrance.now + off + each) for each in range(REFUSALS_IN_A_ROW)
+    ]
+    assert [verdict.action for verdict in verdicts] == [Action.DROP] * 9 + [Action.RECYCLE]
+    assert entrance.judge(trade(), at=entrance.now + off).action is Action.ACCEPT
+    assert entrance.door.clock.venue_now(entrance.now) == entrance.now + off + 9
+
+
+@pytest.mark.parametrize("apart", [61_000, 400 * 86_400_000])
+def test_stamps_of_no_clock_are_never_believed(entrance: Entrance, apart: int) -> None:
+    """Days away and each somewhere else, or years away."""
+    for number in range(3 * REFUSALS_IN_A_ROW):
+        at = entrance.now - (2 + number % 2) * max(apart, 86_400_000)
+        assert entrance.judge(trade(), at=at).action is not Action.ACCEPT
+    assert entrance.door.clock.offset_ms is None
+
+
 def test_one_sound_event_ends_the_row_of_refusals(entrance: Entrance) -> None:
     """Ten in all are not ten in a row."""
     entrance.judge(trade())

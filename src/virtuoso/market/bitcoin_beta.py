@@ -1,0 +1,257 @@
+"""How much of a market's movement is Bitcoin's. Formulas: section 8 of docs/scoring.md.
+
+Returns are log returns of closed candles with equal close times, on one grid: a missing candle is
+NaN in the two places it would have touched. Moments are about zero and weighted by age.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+import numpy as np
+
+from virtuoso.domain.scores import Reason
+from virtuoso.indicators.pairwise_moments import (
+    PairwiseMoments,
+    exponential_weights,
+    pairwise_moments,
+)
+from virtuoso.indicators.state import Floats
+
+WINDOW: Final = 1_000
+"""Candles looked back on."""
+HALF_LIFE: Final = 288.0
+MINIMUM_PAIRS: Final = 250
+QUIET_WINDOW: Final = 288
+QUIET_SHARE: Final = 0.05
+"""More returns of exactly zero than this share of the quiet window, and the lag counts too."""
+PRIOR_MEAN: Final = 1.0
+PRIOR_VARIANCE: Final = 0.09
+LEAST_VARIANCE: Final = 0.01
+OTHERS_NEEDED: Final = 10
+RESIDUAL_BARS: Final = 12
+MOST_LAGS: Final = 6
+LEAD_LIMIT: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeadLag:
+    """The strongest correlation with Bitcoin's returns of other instants, as description."""
+
+    bars: int
+    """Above 0: Bitcoin moved first; below 0: this market did."""
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """One market against Bitcoin."""
+
+    beta: float
+    """Shrunk towards the other markets (Vasicek)."""
+    raw_beta: float
+    standard_error: float
+    """Of the raw one."""
+    shrinkage: float
+    """k in `beta = k * raw + (1 - k) * mean`: the share of its own estimate."""
+    correlation: float
+    r_squared: float
+    residual_z: float | None
+    """The last twelve bars' own movement in standard deviations; None when one is missing."""
+    lead_lag: LeadLag | None
+    """None when no lag but 0 stands out."""
+    lagged: bool
+    """The market often stands still: Bitcoin's return before counts too (Dimson)."""
+    samples: int
+    effective_samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    beta: float
+    standard_error: float
+    lagged: bool
+
+
+def returns_on_grid(
+    closes: Sequence[tuple[int, float]], newest: int, bar_ms: int, window: int = WINDOW
+) -> Floats:
+    """Log returns of the `window` bars up to `newest`, oldest first; shape (window - 1,).
+
+    `closes` are (close time ms, price), in order. A return needs both of its closes.
+    """
+    prices = np.full(window, np.nan)
+    for at, price in closes[-window:]:
+        place, off_grid = divmod(newest - at, bar_ms)
+        if 0 <= place < window and not off_grid:
+            prices[window - 1 - place] = price
+    return np.diff(np.log(prices))
+
+
+def bitcoin_betas(
+    returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
+) -> dict[str, Beta | Reason]:
+    """Every market against Bitcoin; for one that has none, the reason.
+
+    `returns` are of equal length, on one grid. Without Bitcoin's, all are `no_feed`.
+    """
+    if bitcoin not in returns:
+        return dict.fromkeys(returns, Reason.NO_FEED)
+    names = list(returns)
+    rows = np.array([returns[name] for name in names])
+    reference = returns[bitcoin]
+    weights = exponential_weights(len(reference), half_life)
+    moments = pairwise_moments(rows, reference[None, :], weights)
+    raw: dict[str, _Raw] = {}
+    found: dict[str, Beta | Reason] = {}
+    for number, name in enumerate(names):
+        if name == bitcoin:
+            found[name] = Reason.NOT_APPLICABLE
+        elif moments.count[number, 0] < MINIMUM_PAIRS:
+            found[name] = Reason.WARMING_UP
+        else:
+            estimate = _estimate(rows[number], reference, weights, moments, number)
+            if estimate is None:
+                found[name] = Reason.TOO_FEW
+            else:
+                raw[name] = estimate
+    lags = _lagged_correlations(rows, reference, weights)
+    for number, name in enumerate(names):
+        if name in raw:
+            found[name] = _finish(
+                raw[name],
+                [each for other, each in raw.items() if other != name],
+                rows[number],
+                reference,
+                weights,
+                moments,
+                number,
+                lags,
+            )
+    return {name: found[name] for name in names}
+
+
+def correlation_matrix(returns: Sequence[Floats], half_life: float = HALF_LIFE) -> Floats:
+    """Correlations of all markets with one another; NaN below the least number of pairs."""
+    rows = np.array(returns)
+    moments = pairwise_moments(rows, rows, exponential_weights(rows.shape[1], half_life))
+    return np.where(moments.count >= MINIMUM_PAIRS, moments.correlation, np.nan)
+
+
+def _estimate(
+    own: Floats, reference: Floats, weights: Floats, moments: PairwiseMoments, number: int
+) -> _Raw | None:
+    product = moments.product[number, 0]
+    own_square = moments.row_square[number, 0]
+    other_square = moments.other_square[number, 0]
+    effective = moments.effective[number, 0]
+    if other_square == 0.0 or own_square == 0.0 or effective <= 3.0:
+        return None
+    recent = own[-QUIET_WINDOW:]
+    recent = recent[np.isfinite(recent)]
+    if len(recent) and np.mean(recent == 0.0) > QUIET_SHARE:
+        return _with_lag(own, reference, weights)
+    beta = product / other_square
+    variance = max(own_square - beta * product, 0.0) / (other_square * (effective - 2.0))
+    return _Raw(float(beta), sqrt(variance), lagged=False)
+
+
+def _with_lag(own: Floats, reference: Floats, weights: Floats) -> _Raw | None:
+    """Regress on Bitcoin's return and the one before; beta is the sum of both (Dimson)."""
+    y, now, before, w = own[1:], reference[1:], reference[:-1], weights[1:]
+    whole = np.isfinite(y) & np.isfinite(now) & np.isfinite(before)
+    y, now, before, w = y[whole], now[whole], before[whole], w[whole]
+    if len(y) < MINIMUM_PAIRS:
+        return None
+    w = w / w.sum()
+    design = np.stack([now, before])
+    gram = (design * w) @ design.T
+    if np.linalg.cond(gram) > 1e12:
+        return None
+    inverse = np.linalg.inv(gram)
+    slopes = inverse @ ((design * w) @ y)
+    effective = 1.0 / float(np.sum(w * w))
+    residual = float(np.sum(w * (y - slopes @ design) ** 2))
+    variance = residual * float(inverse.sum()) / (effective - 3.0)
+    return _Raw(float(slopes.sum()), sqrt(max(variance, 0.0)), lagged=True)
+
+
+def _prior(others: Sequence[_Raw]) -> tuple[float, float]:
+    """Mean and variance of the other markets' betas, less what is error of estimation."""
+    if len(others) < OTHERS_NEEDED:
+        return PRIOR_MEAN, PRIOR_VARIANCE
+    betas = np.array([each.beta for each in others])
+    errors = np.array([each.standard_error for each in others])
+    variance = float(betas.var(ddof=1) - np.mean(errors**2))
+    return float(betas.mean()), max(variance, LEAST_VARIANCE)
+
+
+def _finish(
+    raw: _Raw,
+    others: Sequence[_Raw],
+    own: Floats,
+    reference: Floats,
+    weights: Floats,
+    moments: PairwiseMoments,
+    number: int,
+    lags: Mapping[int, PairwiseMoments],
+) -> Beta:
+    mean, variance = _prior(others)
+    share = variance / (variance + raw.standard_error**2)
+    beta = share * raw.beta + (1.0 - share) * mean
+    correlation = float(moments.correlation[number, 0])
+    return Beta(
+        beta=beta,
+        raw_beta=raw.beta,
+        standard_error=raw.standard_error,
+        shrinkage=share,
+        correlation=correlation,
+        r_squared=correlation**2,
+        residual_z=_residual_z(own, reference, weights, beta),
+        lead_lag=_lead_lag(lags, number),
+        lagged=raw.lagged,
+        samples=int(moments.count[number, 0]),
+        effective_samples=float(moments.effective[number, 0]),
+    )
+
+
+def _residual_z(own: Floats, reference: Floats, weights: Floats, beta: float) -> float | None:
+    residuals = own - beta * reference
+    latest = residuals[-RESIDUAL_BARS:]
+    if len(latest) < RESIDUAL_BARS or not np.isfinite(latest).all():
+        return None
+    whole = np.isfinite(residuals)
+    w = weights[whole]
+    deviation = sqrt(float(np.sum(w * residuals[whole] ** 2) / w.sum()))
+    return float(latest.sum()) / (deviation * sqrt(RESIDUAL_BARS)) if deviation > 0.0 else None
+
+
+def _lagged_correlations(
+    rows: Floats, reference: Floats, weights: Floats
+) -> dict[int, PairwiseMoments]:
+    """Moments of every row now with Bitcoin's return k bars before, for k = -6..6 but 0."""
+    found = {}
+    count = len(reference)
+    for lag in range(-MOST_LAGS, MOST_LAGS + 1):
+        if lag == 0:
+            continue
+        shifted = np.full(count, np.nan)
+        if lag > 0:
+            shifted[lag:] = reference[:-lag]
+        else:
+            shifted[:lag] = reference[-lag:]
+        found[lag] = pairwise_moments(rows, shifted[None, :], weights)
+    return found
+
+
+def _lead_lag(lags: Mapping[int, PairwiseMoments], number: int) -> LeadLag | None:
+    best: LeadLag | None = None
+    for lag, moments in lags.items():
+        correlation = float(moments.correlation[number, 0])
+        effective = float(moments.effective[number, 0])
+        if not abs(correlation) > LEAD_LIMIT / sqrt(effective):  # also when it is NaN
+            continue
+        if best is None or abs(correlation) > abs(best.correlation):
+            best = LeadLag(lag, correlation)
+    return best

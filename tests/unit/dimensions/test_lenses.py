@@ -1,0 +1,276 @@
+"""The lenses beside the score: what they are made of, and when they have no value."""
+
+from collections.abc import Sequence
+from math import log
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from virtuoso.dimensions.base import LABELS, pooled
+from virtuoso.dimensions.bitcoin_beta import bitcoin_beta
+from virtuoso.dimensions.lenses import Lenses
+from virtuoso.dimensions.liquidity import IMPACT_SECONDS, Liquidity, slope
+from virtuoso.dimensions.machine_learning import machine_learning
+from virtuoso.dimensions.order_flow import order_flow
+from virtuoso.dimensions.sentiment import sentiment
+from virtuoso.dimensions.smart_money import SmartMoney
+from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
+from virtuoso.domain.market_data import BookSnapshot, MarketEvent, Side, Trade
+from virtuoso.domain.scores import (
+    Absent,
+    ComponentName,
+    DimensionName,
+    DimensionScore,
+    MemberScore,
+    Reason,
+)
+from virtuoso.domain.time import Millis
+from virtuoso.indicators.normal import normal_score, phi
+from virtuoso.indicators.stream_window import StreamLimits
+from virtuoso.market.market import Market
+
+BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
+SMALL = StreamLimits(capacity=600, minimum=20, minimum_sizes=10)
+START = 1_700_000_000_000
+
+
+def member(name: str, score: float | None, at: int = 5, x: float = 1.0) -> MemberScore:
+    """A member with this score, or one that is warming up."""
+    return MemberScore(
+        name=name,
+        family=name.partition("@")[0],
+        weight=0.1,
+        x=None if score is None else x,
+        score=score,
+        z=None if score is None else normal_score(score),
+        as_of=Millis(at),
+        reason=None if score is not None else Reason.WARMING_UP,
+    )
+
+
+def component(name: ComponentName, *members: MemberScore) -> Absent:
+    """A component that holds these members; the lenses do not ask for its own score."""
+    return Absent(name, Reason.WARMING_UP, 0.0, members)
+
+
+def flow_components(scores: Sequence[float | None]) -> dict[ComponentName, Absent]:
+    """Order flow imbalance, taker flow, signed volume, money flow."""
+    ofi, taker, signed, money = scores
+    return {
+        ComponentName.ORDERFLOW: component(
+            ComponentName.ORDERFLOW,
+            member("ofi@1s", ofi),
+            member("ofi@60s", ofi),
+            member("taker_flow@10s", taker),
+        ),
+        ComponentName.VOLUME: component(
+            ComponentName.VOLUME,
+            member("signed_volume20@1m", signed, at=3),
+            member("cmf20@1m", money),
+            member("cmf20@5m", 99.0),
+        ),
+    }
+
+
+def test_order_flow_pools_four_inputs() -> None:
+    """`100 PHI(mean z / D)` with D of four equal weights and rho .30; the oldest input dates it."""
+    lens = order_flow(flow_components([70.0, 60.0, 80.0, 40.0]))
+    mean = sum(normal_score(each) for each in (70.0, 60.0, 80.0, 40.0)) / 4
+    assert lens.value == pytest.approx(100 * phi(mean / (0.25 + 0.3 * 0.75) ** 0.5), abs=1e-12)
+    assert lens.as_of == 3
+    assert [name for name, _ in lens.parts] == [
+        "ofi",
+        "taker_flow",
+        "signed_volume20@1m",
+        "cmf20@1m",
+    ]
+
+
+def test_order_flow_needs_two_of_four() -> None:
+    """One input is no lens; the reason is that of what is missing, never 50."""
+    lens = order_flow(flow_components([70.0, None, None, None]))
+    assert lens.value is None
+    assert lens.reason is Reason.WARMING_UP
+    assert order_flow({}).reason is Reason.NO_FEED
+
+
+@settings(max_examples=50)
+@given(scores=st.lists(st.floats(1.0, 99.0), min_size=4, max_size=4))
+def test_order_flow_is_symmetric(scores: list[float]) -> None:
+    """Mirrored members give the mirrored value."""
+    value = order_flow(flow_components(scores)).value
+    mirrored = order_flow(flow_components([100 - each for each in scores])).value
+    assert value is not None
+    assert mirrored == pytest.approx(100 - value, abs=1e-9)
+
+
+def test_sentiment_says_where_the_crowd_stands() -> None:
+    """The component is contrarian, the lens is not: high funding reads high."""
+    crowd = component(
+        ComponentName.SENTIMENT,
+        member("funding", 10.0),
+        member("basis", 20.0),
+        member("long_short", 60.0),
+        member("oi_quadrant", 1.0),
+    )
+    lens = sentiment({ComponentName.SENTIMENT: crowd})
+    assert lens.value == pytest.approx((90 + 80 + 40) / 3)
+    only_one = component(ComponentName.SENTIMENT, member("funding", 10.0), member("basis", None))
+    assert sentiment({ComponentName.SENTIMENT: only_one}).value is None
+
+
+def test_machine_learning_is_absent_until_proven() -> None:
+    """No model, no number."""
+    assert machine_learning() == DimensionScore(
+        DimensionName.MACHINE_LEARNING, None, Reason.UNPROVEN, None
+    )
+
+
+def test_bitcoin_has_no_beta_to_itself() -> None:
+    """The reason is handed on."""
+    assert bitcoin_beta(Reason.NOT_APPLICABLE, None).reason is Reason.NOT_APPLICABLE
+
+
+def test_the_slope_is_that_of_least_squares() -> None:
+    """Equal to NumPy's; nothing with a hole or without movement."""
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=300)
+    y = 2.5 * x + draw.normal(size=300)
+    assert slope(x, y) == pytest.approx(np.polyfit(x, y, 1)[0], abs=1e-12)
+    assert slope(np.zeros(300), y) is None
+    x[7] = np.nan
+    assert slope(x, y) is None
+
+
+def now(lens: Liquidity | SmartMoney) -> DimensionScore:
+    """What a lens says as of its last second."""
+    return lens.value
+
+
+def book_event(at: int, half_spread: float, quantity: float = 1.0) -> BookSnapshot:
+    """Sixty levels a side around 10,000."""
+    return BookSnapshot(
+        bids=[(10_000 - half_spread - 0.1 * i, quantity) for i in range(60)],
+        asks=[(10_000 + half_spread + 0.1 * i, quantity) for i in range(60)],
+        sequence=at,
+    )
+
+
+def follow(lens: Liquidity, market: Market, seconds: int, half_spread: float, first: int) -> None:
+    """So many seconds with this spread."""
+    for second in range(first, first + seconds):
+        at = Millis(START + second * 1_000)
+        market.book.apply(book_event(second + 1, half_spread + second % 7 / 100), at)
+        market.second(at)
+        lens.second(at, market)
+
+
+def test_liquidity_falls_when_the_spread_widens() -> None:
+    """Absent while warming up, then ranked against its own past; a wide spread reads low."""
+    lens, market = Liquidity(SMALL), Market(BTC)
+    follow(lens, market, 10, 0.5, 0)
+    assert now(lens).value is None
+    assert now(lens).reason is Reason.WARMING_UP
+    follow(lens, market, 60, 0.5, 10)
+    usual = now(lens).value
+    follow(lens, market, 1, 3.0, 70)
+    wide = now(lens).value
+    assert usual is not None
+    assert wide is not None
+    assert wide < usual
+    parts = dict(now(lens).parts)
+    assert parts["spread_bp"] == pytest.approx(2 * 3.0, rel=0.01)
+    assert parts["impact"] is None  # no trades were received
+
+
+def test_liquidity_without_a_book_has_no_value() -> None:
+    """Nothing is carried over a hole."""
+    lens, market = Liquidity(SMALL), Market(BTC)
+    follow(lens, market, 60, 0.5, 0)
+    assert now(lens).value is not None
+    market.book.forget(Reason.GAP)
+    lens.second(Millis(START + 61_000), market)
+    assert now(lens).value is None
+    assert now(lens).reason is Reason.NO_FEED
+
+
+def test_impact_is_the_move_per_order() -> None:
+    """Takers that move the middle by 2 bp a million give an impact of 2."""
+    lens, market = Liquidity(SMALL), Market(BTC)
+    middle = 10_000.0
+    draw = np.random.default_rng(3)
+    market.trades.connected(Millis(START))
+    for second in range(IMPACT_SECONDS + 5):
+        at = Millis(START + second * 1_000)
+        quantity = float(draw.uniform(0.5, 20.0))
+        side = Side.BUY if draw.random() < 0.5 else Side.SELL
+        signed = quantity if side is Side.BUY else -quantity
+        middle *= np.exp(signed * middle / 1e6 * 2.0 / 1e4)
+        market.trades.trade(MarketEvent(BTC, Trade(str(second), middle, quantity, side), at, at))
+        book = BookSnapshot(
+            bids=[(middle - 0.5, 1.0)], asks=[(middle + 0.5, 1.0)], sequence=second + 1
+        )
+        market.book.apply(book, at)
+        market.second(at)
+        lens.second(at, market)
+    impact = dict(now(lens).parts).get("impact")
+    assert impact == pytest.approx(2.0, rel=1e-2)
+
+
+def test_smart_money_needs_two_and_is_unproven() -> None:
+    """Two of three inputs make it; that nothing is proven is said beside the value."""
+    lens, market = SmartMoney(SMALL), Market(BTC)
+    components = {
+        ComponentName.ORDERFLOW: component(
+            ComponentName.ORDERFLOW, member("large_orders@300s", 80.0)
+        ),
+        ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, member("oi_quadrant", 70.0)),
+    }
+    lens.second(Millis(START), market, components)
+    zs = [normal_score(80.0), normal_score(70.0)]
+    assert now(lens).value == pytest.approx(pooled(zs, 0.20), abs=1e-12)
+    assert now(lens).record is Reason.UNPROVEN
+    del components[ComponentName.SENTIMENT]
+    lens.second(Millis(START + 1_000), market, components)
+    assert now(lens).value is None
+
+
+def test_absorption_points_against_takers_whom_the_price_does_not_follow() -> None:
+    """Strong buying into a price that stands still counts as selling."""
+    lens, market = SmartMoney(SMALL), Market(BTC)
+    price = 10_000.0
+    draw = np.random.default_rng(5)
+    for second in range(700):
+        at = Millis(START + second * 1_000)
+        if second < 650:
+            price *= 1 + draw.normal(0, 1e-4)
+        book = BookSnapshot(
+            bids=[(price - 0.5, 1.0)], asks=[(price + 0.5, 1.0)], sequence=second + 1
+        )
+        market.book.apply(book, at)
+        market.second(at)
+        score = 99.0 if second >= 650 else float(draw.uniform(40, 60))
+        components = {
+            ComponentName.ORDERFLOW: component(
+                ComponentName.ORDERFLOW, member("taker_flow@300s", score, x=score - 50)
+            )
+        }
+        lens.second(at, market, components)
+    assert log(price) > 0
+    absorbed = lens._absorbed(
+        Millis(START + 700_000), market, member("taker_flow@300s", 99.0, x=49.0)
+    )
+    assert absorbed is not None
+    assert absorbed < 0
+
+
+def test_all_six_are_always_there_in_one_order() -> None:
+    """A lens that has no value says why; each has a label."""
+    lenses, market = Lenses(SMALL), Market(BTC)
+    lenses.second(Millis(START), market, {})
+    values = lenses.values({})
+    assert [each.name for each in values] == list(DimensionName)
+    assert all(each.value is not None or each.reason is not None for each in values)
+    assert set(LABELS) == set(DimensionName)

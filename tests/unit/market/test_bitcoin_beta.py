@@ -1,0 +1,197 @@
+"""Bitcoin beta against NumPy, golden values and planted truths."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from virtuoso.domain.scores import Reason
+from virtuoso.market.bitcoin_beta import (
+    Beta,
+    bitcoin_betas,
+    correlation_matrix,
+    returns_on_grid,
+)
+
+BAR = 300_000
+BTC = "BTCUSDT"
+
+
+def closes(path: Path, count: int) -> list[tuple[int, float]]:
+    """Close times and closes of the first rows of a candle file."""
+    with gzip.open(path, "rt") as file:
+        rows = csv.DictReader(file)
+        return [
+            (int(row["ts"]) + BAR, float(row["close"]))
+            for row, _ in zip(rows, range(count), strict=False)
+        ]
+
+
+def market(
+    seed: int, beta: float, count: int = 999, noise: float = 1e-3
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns of Bitcoin, and of a market with this beta."""
+    draw = np.random.default_rng(seed)
+    bitcoin = draw.normal(0.0, 1e-3, count)
+    return bitcoin, beta * bitcoin + draw.normal(0.0, noise, count)
+
+
+def only(found: object) -> Beta:
+    """A beta, not a reason."""
+    assert isinstance(found, Beta)
+    return found
+
+
+@pytest.mark.recorded
+def test_golden_values_of_a_recorded_pair(recordings: Path) -> None:
+    """ETH on BTC, the first 1,000 five-minute candles: the figures of section 8."""
+    folder = recordings / "candles" / "bybit_linear_5m"
+    pairs = {name: closes(folder / f"{name}-5m.csv.gz", 1_000) for name in (BTC, "ETHUSDT")}
+    newest = pairs[BTC][-1][0]
+    returns = {name: returns_on_grid(rows, newest, BAR) for name, rows in pairs.items()}
+    found = bitcoin_betas(returns, BTC)
+    eth = only(found["ETHUSDT"])
+    assert eth.raw_beta == pytest.approx(1.653090, abs=1e-6)
+    assert eth.r_squared == pytest.approx(0.645728, abs=1e-6)
+    assert eth.effective_samples == pytest.approx(693.312, abs=1e-3)
+    assert eth.standard_error == pytest.approx(0.046570, abs=1e-6)
+    assert eth.shrinkage == pytest.approx(0.976470, abs=1e-6)
+    assert eth.beta == pytest.approx(1.637723, abs=1e-6)
+    assert found[BTC] is Reason.NOT_APPLICABLE
+
+
+@pytest.mark.recorded
+def test_equal_to_weighted_least_squares_on_recorded_candles(recordings: Path) -> None:
+    """Slope and standard error are those of a regression through zero, within 1e-9."""
+    folder = recordings / "candles" / "bybit_linear_5m"
+    names = ["ADAUSDT", "AVAXUSDT", "BNBUSDT", BTC, "ETHUSDT", "SOLUSDT"]
+    rows = {name: closes(folder / f"{name}-5m.csv.gz", 1_000) for name in names}
+    newest = rows[BTC][-1][0]
+    returns = {name: returns_on_grid(each, newest, BAR) for name, each in rows.items()}
+    found = bitcoin_betas(returns, BTC)
+    weights = 0.5 ** (np.arange(998, -1, -1) / 288.0)
+    weights /= weights.sum()
+    for name in names:
+        if name == BTC:
+            continue
+        beta = only(found[name])
+        if beta.lagged:
+            continue
+        root = np.sqrt(weights)
+        slope, residual, *_ = np.linalg.lstsq(
+            (returns[BTC] * root)[:, None], returns[name] * root, rcond=None
+        )
+        error = np.sqrt(
+            residual[0] / (np.sum(weights * returns[BTC] ** 2) * (beta.effective_samples - 2))
+        )
+        assert beta.raw_beta == pytest.approx(slope[0], abs=1e-9)
+        assert beta.standard_error == pytest.approx(error, abs=1e-9)
+
+
+def test_a_missing_candle_costs_two_returns_and_nothing_else() -> None:
+    """The pairs around a hole are left out; the others weigh what they weighed."""
+    rows = [(BAR * n, 100.0 + n % 7) for n in range(1, 1_001)]
+    whole = returns_on_grid(rows, rows[-1][0], BAR)
+    holed = returns_on_grid(rows[:500] + rows[501:], rows[-1][0], BAR)
+    assert np.isnan(holed).sum() == 2
+    kept = np.isfinite(holed)
+    assert (holed[kept] == whole[kept]).all()
+
+
+def test_too_few_pairs_are_warming_up() -> None:
+    """249 pairs give no beta, 250 do."""
+    bitcoin, other = market(1, 1.2)
+    late = other.copy()
+    late[: 999 - 249] = np.nan
+    assert bitcoin_betas({BTC: bitcoin, "A": late}, BTC)["A"] is Reason.WARMING_UP
+    late[999 - 250] = other[999 - 250]
+    assert isinstance(bitcoin_betas({BTC: bitcoin, "A": late}, BTC)["A"], Beta)
+
+
+def test_without_bitcoin_nothing_is_said() -> None:
+    """No reference, no number."""
+    assert bitcoin_betas({"A": market(1, 1.0)[1]}, BTC) == {"A": Reason.NO_FEED}
+
+
+def test_a_market_that_never_moves_has_no_beta() -> None:
+    """Zero returns are too few, not a beta of 0."""
+    bitcoin, _ = market(1, 1.0)
+    assert bitcoin_betas({BTC: bitcoin, "A": np.zeros(999)}, BTC)["A"] is Reason.TOO_FEW
+
+
+def test_a_planted_decoupling_is_found() -> None:
+    """Twelve bars of a movement of its own stand out of the residuals."""
+    bitcoin, other = market(3, 1.5, noise=3e-4)
+    calm = only(bitcoin_betas({BTC: bitcoin, "A": other}, BTC)["A"])
+    other[-12:] += 1.5e-3
+    moved = only(bitcoin_betas({BTC: bitcoin, "A": other}, BTC)["A"])
+    assert calm.residual_z is not None
+    assert abs(calm.residual_z) < 3
+    assert moved.residual_z is not None
+    assert moved.residual_z > 6
+
+
+def test_a_planted_lag_is_named_and_lag_zero_never() -> None:
+    """A market that follows two bars later is led by two bars."""
+    bitcoin, _ = market(4, 1.0)
+    draw = np.random.default_rng(9)
+    follower = np.concatenate([np.zeros(2), bitcoin[:-2]]) + draw.normal(0.0, 2e-4, 999)
+    found = only(bitcoin_betas({BTC: bitcoin, "A": follower}, BTC)["A"])
+    assert found.lead_lag is not None
+    assert found.lead_lag.bars == 2
+    together = only(bitcoin_betas({BTC: bitcoin, "A": market(4, 1.0)[1]}, BTC)["A"])
+    assert together.lead_lag is None
+
+
+def test_a_quiet_market_gets_the_lag_before() -> None:
+    """Where trades are rare, half of the movement comes a bar late, and is counted."""
+    bitcoin, _ = market(5, 1.0)
+    late = 0.5 * bitcoin + 0.5 * np.concatenate([[0.0], bitcoin[:-1]])
+    late[::10] = 0.0
+    found = only(bitcoin_betas({BTC: bitcoin, "A": late}, BTC)["A"])
+    assert found.lagged
+    assert found.raw_beta == pytest.approx(0.9, abs=0.05)
+
+
+def test_ten_others_make_the_prior() -> None:
+    """With fewer than ten others the prior is 1; with more, their mean."""
+    draw = np.random.default_rng(2)
+    bitcoin = draw.normal(0.0, 1e-3, 999)
+    returns = {BTC: bitcoin} | {
+        f"S{n}": (1.0 + n / 10) * bitcoin + draw.normal(0.0, 4e-3, 999) for n in range(12)
+    }
+    found = bitcoin_betas(returns, BTC)
+    betas = {name: only(each) for name, each in found.items() if name != BTC}
+    others = [each.raw_beta for name, each in betas.items() if name != "S0"]
+    first = betas["S0"]
+    expected = first.shrinkage * first.raw_beta + (1 - first.shrinkage) * np.mean(others)
+    assert first.beta == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000), beta=st.floats(-3, 3), factor=st.floats(0.1, 10))
+def test_scale_and_mirror(seed: int, beta: float, factor: float) -> None:
+    """Scaling a market scales its beta; turning both over leaves it as it is."""
+    bitcoin, other = market(seed, beta)
+    plain = only(bitcoin_betas({BTC: bitcoin, "A": other}, BTC)["A"])
+    scaled = only(bitcoin_betas({BTC: bitcoin, "A": factor * other}, BTC)["A"])
+    mirrored = only(bitcoin_betas({BTC: -bitcoin, "A": -other}, BTC)["A"])
+    assert scaled.raw_beta == pytest.approx(factor * plain.raw_beta, rel=1e-9, abs=1e-12)
+    assert mirrored.raw_beta == pytest.approx(plain.raw_beta, rel=1e-12, abs=1e-15)
+    assert mirrored.r_squared == pytest.approx(plain.r_squared, rel=1e-12)
+
+
+def test_the_matrix_is_symmetric_with_ones() -> None:
+    """Each market moves with itself, and with others as they with it."""
+    draw = np.random.default_rng(7)
+    returns = [draw.normal(0.0, 1e-3, 999) for _ in range(5)]
+    returns[2][100:200] = np.nan
+    matrix = correlation_matrix(returns)
+    assert np.allclose(matrix, matrix.T, atol=1e-12)
+    assert np.allclose(np.diag(matrix), 1.0, atol=1e-12)
+    assert np.abs(matrix).max() <= 1.0
