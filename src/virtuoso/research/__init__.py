@@ -1,0 +1,1 @@
+"""Over history, in batch, with the code that also runs live."""
