@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -67,6 +67,12 @@ class Running:
         answer: dict[str, object] = self.client.get(path).json()
         return answer
 
+    def monitor(self, path: str) -> dict[str, Any]:
+        """GET a JSON answer of the monitoring API, whatever its status."""
+        address = f"http://127.0.0.1:{self.monitoring_port}{path}"
+        answer: dict[str, Any] = self.client.get(address).json()
+        return answer
+
     def symbols(self) -> list[dict[str, object]]:
         """Give the records of `/api/symbols`."""
         found = self.get("/api/symbols").get("symbols")
@@ -85,14 +91,19 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = VIRTUOSO,
+) -> Iterator[Running]:
     """Run `virtuoso run ARGUMENTS` on free ports; killed at the end if it still runs."""
     port, monitoring_port = free_port(), free_port()
     log = folder / f"run-{port}.log"
     ports = {"APP_PORT": str(port), "MONITORING_PORT": str(monitoring_port)}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*VIRTUOSO, "run", *arguments],
+            [*program, "run", *arguments],
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
@@ -106,6 +117,20 @@ def running(folder: Path, *arguments: str, env: dict[str, str] | None = None) ->
         if process.poll() is None:
             process.kill()
             process.wait(10)
+
+
+@contextmanager
+def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `virtuoso ARGUMENTS` until the end of the block, then kill it."""
+    with (folder / f"{arguments[0]}.log").open("wb") as out:
+        process = subprocess.Popen(
+            [*VIRTUOSO, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=folder
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def command(
