@@ -135,7 +135,11 @@ def test_the_monitor_answers_on_its_own_port(live: Running) -> None:
     base = f"http://127.0.0.1:{live.monitoring_port}"
     status = live.client.get(f"{base}/api/monitoring/status")
     assert status.status_code == 200
-    assert status.json()["engine"]["symbols_scored"] >= 15
+    wait_for(
+        "fifteen scores in the status",
+        lambda: live.monitor("/api/monitoring/status")["engine"]["symbols_scored"] >= 15,
+        10,
+    )
     assert live.client.get(f"{base}/api/symbols").json()["symbols"]
 
 
@@ -217,7 +221,8 @@ def test_a_killed_run_takes_its_simulator_along(tmp_path: Path) -> None:
     with running(tmp_path) as process:
         child = exchange_of(process)
         process.stop(signal.SIGKILL)
-        wait_for("the simulator to be gone", lambda: not child.is_running(), 10)
+        # it may still be starting, and notices only once it runs
+        wait_for("the simulator to be gone", lambda: not child.is_running(), 30)
 
 
 def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:

@@ -4,21 +4,28 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from virtuoso.apps.compile import compile_all
-from virtuoso.apps.exchange import run_exchange
+from virtuoso.apps.doctor import DoctorOptions, doctor
+from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
+from virtuoso.apps.explain import ExplainOptions, explain
 from virtuoso.apps.logs import configure_logs
+from virtuoso.apps.record import RecordOptions, record, recorder_settings
+from virtuoso.apps.recording import show_recording
 from virtuoso.apps.replay import replay_headless
+from virtuoso.apps.research import CorrelationOptions, print_correlations
 from virtuoso.apps.run import RunOptions, run
+from virtuoso.apps.scan import SORTS, ScanOptions, scan
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
-from virtuoso.apps.settings import Settings, load_settings
-from virtuoso.domain.errors import VirtuosoError
-from virtuoso.simulator.settings import ExchangeSettings
+from virtuoso.apps.settings import Settings, default_settings, load_settings
+from virtuoso.domain.errors import SettingsError, VirtuosoError
+from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
@@ -38,9 +45,25 @@ def _speed(text: str) -> float | None:
     return factor
 
 
+def _pace(text: str) -> float:
+    """Read a factor above zero; a server has no `max`."""
+    factor = _speed(text)
+    if factor is None:
+        msg = "expected a number above 0 and up to 1000, found 'max'"
+        raise argparse.ArgumentTypeError(msg)
+    return factor
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         msg = f"expected a port from 0 to 65535, found {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        msg = f"expected a whole number above 0, found {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -60,7 +83,12 @@ def parser() -> argparse.ArgumentParser:
         "--source",
         default="simulator",
         metavar="SOURCE",
-        help="simulator (default), bybit, binance, or replay:PATH (files by commas, or a folder)",
+        help="simulator (default), bybit, binance, ccxt:VENUE, or replay:PATH",
+    )
+    start.add_argument(
+        "--secondary",
+        choices=("none", "binance", "bybit"),
+        help="the venue that stands in for a late one (default: feed.secondary for live sources)",
     )
     start.add_argument("--speed", type=_speed, default=1.0, help="of a replay: 1, 10, ... or max")
     start.add_argument(
@@ -68,13 +96,30 @@ def parser() -> argparse.ArgumentParser:
     )
     start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
     start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
+    start.add_argument(
+        "--record", type=Path, metavar="DIR", help="keep everything that is received, to replay it"
+    )
     start.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+    _add_recording(commands)
 
     venue = commands.add_parser("exchange", help="the simulator: an exchange on this machine")
     venue.add_argument("--port", type=_port, help="default 8090; 0 takes a free one")
     venue.add_argument("--seed", type=int, help="same seed and start time, same market")
-    venue.add_argument("--symbols", type=int, help="1 to 30")
+    venue.add_argument("--symbols", type=int, help=f"1 to {MOST_SYMBOLS}")
     venue.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+    venue.add_argument(
+        "--rate", type=float, metavar="N", help="load: N messages a second over all clients"
+    )
+    venue.add_argument(
+        "--faults", type=Path, metavar="FILE", help="a script: JSON list of faults with their times"
+    )
+    venue.add_argument(
+        "--recording",
+        metavar="PATH[,PATH]",
+        help="play Binance USD-M recordings; Bybit's frames are made from them",
+    )
+    venue.add_argument("--speed", type=_pace, default=1.0, help="of --recording: 1, 10, ...")
     venue.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
 
     again = commands.add_parser(
@@ -85,18 +130,97 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     again.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
+    board = commands.add_parser("scan", help="the board of a running Virtuoso, in the terminal")
+    board.add_argument("--sort", choices=SORTS, default="score", help="default: score")
+    board.add_argument("--reverse", action="store_true", help="the other way round")
+    board.add_argument("--limit", type=_count, metavar="N", help="only the first N")
+    board.add_argument("--watch", action="store_true", help="again each second, until Ctrl-C")
+    why = commands.add_parser("explain", help="one score taken apart to its inputs, with ages")
+    why.add_argument("symbol", help="such as BTCUSDT")
+    for command in (board, why):
+        command.add_argument("--json", action="store_true", help="the document as JSON")
+        command.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
+        command.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+    health = commands.add_parser("doctor", help="what is reachable, banned, synced, or wrong")
+    health.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="bybit, binance or simulator:HOST:PORT (default: both venues)",
+    )
+    health.add_argument("--json", action="store_true", help="everything, as JSON")
+    health.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+    study = commands.add_parser("research", help="questions to recorded history")
+    questions = study.add_subparsers(dest="question", required=True, metavar="QUESTION")
+    alike = questions.add_parser("correlations", help="how alike the sub-scores of candles are")
+    alike.add_argument("--candles", type=Path, required=True, metavar="PATH", help="CSV files")
+    alike.add_argument("--symbol", default="BTCUSDT", help="default: BTCUSDT")
+    alike.add_argument("--timeframe", default="5m", help="1m, 5m (default), 30m or 4h")
+
     commands.add_parser("compile", help="compile the kernels, so that the first start is quick")
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
     return top
 
 
-def _exchange_settings(arguments: argparse.Namespace, settings: Settings) -> ExchangeSettings:
+def _add_recording(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    tape = commands.add_parser("record", help="keep everything a venue sends, without pages")
+    tape.add_argument(
+        "--source", required=True, metavar="SOURCE", help="simulator, bybit, binance, ccxt:VENUE"
+    )
+    tape.add_argument(
+        "--symbols", type=_symbols, metavar="N|A,B", help="how many symbols, or exactly these"
+    )
+    tape.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
+    tape.add_argument("--max-size", type=_count, metavar="MB", help="of one file (default: 256)")
+    tape.add_argument(
+        "--for", type=_seconds, dest="seconds", metavar="SECONDS", help="default: until stopped"
+    )
+    tape.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
+    tape.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+    held = commands.add_parser("recording", help="what is in a recording, and whether it is whole")
+    actions = held.add_subparsers(dest="action", required=True, metavar="ACTION")
+    info = actions.add_parser("info", help="read all of it; exit code 0: whole, 1: not")
+    info.add_argument("path", help="a recording, several joined by commas, or a folder")
+    info.add_argument("--json", action="store_true", help="everything, as JSON")
+
+
+def _symbols(text: str) -> int | tuple[str, ...]:
+    """Read a number, or names of symbols."""
+    if text.isdecimal():
+        return _count(text)
+    return tuple(each.strip().upper() for each in text.split(",") if each.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 1e9:
+        msg = f"expected a number of seconds above 0, found {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
+
+
+def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
+    """Prepare the simulator. Raises SettingsError for what cannot be done as asked."""
     ours = settings.simulator
-    return ExchangeSettings(
-        seed=ours.seed if arguments.seed is None else arguments.seed,
-        symbols=ours.symbols if arguments.symbols is None else min(max(arguments.symbols, 1), 30),
-        port=ours.port if arguments.port is None else arguments.port,
+    try:
+        exchange = ExchangeSettings(
+            seed=ours.seed if arguments.seed is None else arguments.seed,
+            symbols=ours.symbols if arguments.symbols is None else arguments.symbols,
+            port=ours.port if arguments.port is None else arguments.port,
+            rate=arguments.rate,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return run_exchange(
+        exchange,
+        with_parent=arguments.with_parent,
+        script=read_faults(arguments.faults) if arguments.faults else (),
+        recording=open_recording(arguments.recording, arguments.speed),
     )
 
 
@@ -106,12 +230,22 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return compile_all()
     if command == "schema":
         return check_schema() if arguments.check else write_schema()
+    if command == "recording":
+        return show_recording(arguments.path, as_json=arguments.json)
+    if command == "doctor":
+        return _examine(arguments)
+    if command == "research":
+        return print_correlations(
+            CorrelationOptions(arguments.candles, arguments.symbol, arguments.timeframe)
+        )
     settings = load_settings(arguments.config, os.environ)
+    if command in {"scan", "explain"}:
+        return _show(arguments, settings)
     configure_logs(debug=settings.app.debug)
     if command == "exchange":
-        work = run_exchange(
-            _exchange_settings(arguments, settings), with_parent=arguments.with_parent
-        )
+        work = _exchange(arguments, settings)
+    elif command == "record":
+        return _record(arguments, settings)
     elif command == "replay":
         return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
     else:
@@ -121,11 +255,52 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             candles=arguments.candles,
             exchange=arguments.exchange,
             symbols=arguments.symbols,
+            secondary=arguments.secondary,
+            record=recorder_settings(arguments.record, None) if arguments.record else None,
         )
         work = run(settings, options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
     return 0
+
+
+def _record(arguments: argparse.Namespace, settings: Settings) -> int:
+    options = RecordOptions(
+        source=arguments.source,
+        out=arguments.out,
+        symbols=arguments.symbols,
+        max_size_mb=arguments.max_size,
+        seconds=arguments.seconds,
+        exchange=arguments.exchange,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(record(settings, options))
+
+
+def _examine(arguments: argparse.Namespace) -> int:
+    error: str | None = None
+    try:
+        settings = load_settings(arguments.config, os.environ)
+    except SettingsError as wrong:
+        settings, error = default_settings(), str(wrong)
+    options = DoctorOptions(arguments.source, as_json=arguments.json)
+    return doctor(settings, options, os.environ, error)
+
+
+def _show(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = arguments.address or f"http://{settings.app.address}:{settings.app.port}"
+    if arguments.command == "explain":
+        return explain(ExplainOptions(address, arguments.symbol, as_json=arguments.json))
+    return scan(
+        ScanOptions(
+            address,
+            sort=arguments.sort,
+            reverse=arguments.reverse,
+            limit=arguments.limit,
+            as_json=arguments.json,
+            watch=arguments.watch,
+        )
+    )
 
 
 def main(argv: Sequence[str] | None = None, *, leave: Callable[[int], None] = sys.exit) -> None:

@@ -20,8 +20,16 @@ def compile_all() -> int:
     for pattern in ("*.nbi", "*.nbc"):
         for stale in PACKAGE.rglob(pattern):
             stale.unlink(missing_ok=True)
+    load_all()
+    sys.stdout.write("kernels compiled\n")
+    return 0
+
+
+def load_all() -> None:
+    """Have every kernel ready, compiling those that are not in the cache.
+
+    It takes a moment, or tens of seconds without a cache: not while a loop has others to serve.
+    """
     compile_kernels()
     for component in (Technical(), Volume(), PriceStructure()):
         component.compile_kernels()
-    sys.stdout.write("kernels compiled\n")
-    return 0

@@ -1,11 +1,12 @@
 """The composition root of `virtuoso run`: engine, web and monitor in one process."""
 
 import asyncio
+import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,24 +16,33 @@ import structlog
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.adapters.feed.capabilities import capabilities_known_of
+from virtuoso.adapters.feed.limits import Budgets
+from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.compile import load_all
 from virtuoso.apps.exchange import exchange_beside
+from virtuoso.apps.recorders import Recorders
+from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.instruments import Instrument, Listing
+from virtuoso.domain.market_data import TickerField
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.engine import Engine, EngineSettings
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.publisher import Publisher
+from virtuoso.engine.universe import Wanted
+from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.ports import Clock
-from virtuoso.simulator.settings import ExchangeSettings
+from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 from virtuoso.web.app import create_app
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind, serve_on
 from virtuoso.wire.follower import Follower
+from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
 
@@ -51,38 +61,93 @@ class RunOptions:
     exchange: str | None
     """Address of a simulator that already runs; None starts one."""
     symbols: int | None
+    secondary: str | None = None
+    """The venue that stands in; `none`, or None for what the settings say."""
+    record: RecorderSettings | None = None
+    """Where to keep everything that is received; None: nowhere."""
+    only: tuple[str, ...] = ()
+    """Exactly these symbols; empty: the most traded and the pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The venues that are listened to."""
+
+    first: OpenSource
+    second: OpenSource | None = None
+    recorders: Recorders | None = None
+    budgets: Budgets | None = None
+
+    def parts(self) -> tuple[PartHealth, ...]:
+        """Give the health of what works beside the engine."""
+        recordings = () if self.recorders is None else self.recorders.parts()
+        return (
+            recordings
+            if self.budgets is None
+            else (*recordings, *rest_parts(self.budgets.statuses()))
+        )
 
 
 @asynccontextmanager
-async def _source(
+async def open_sources(
     settings: Settings, options: RunOptions, clock: Clock, rng: random.Random
-) -> AsyncIterator[OpenSource]:
+) -> AsyncIterator[_Sources]:
     """Open what the engine listens to; for the simulator, start it first."""
     kind, path = parse_source(options.source)
+    secondary = secondary_of(kind, settings, options)
     if path is not None:
-        yield open_replay(path, options.speed, options.candles)
+        if options.record is not None:
+            msg = "expected to record a live source or the simulator, found a recording"
+            raise SettingsError(msg)
+        yield _Sources(open_replay(path, options.speed, options.candles))
         return
     if options.candles is not None:
         msg = "expected --candles together with --source replay:PATH, found it without"
         raise SettingsError(msg)
-    if kind != "simulator":
-        source = open_venue(kind, settings, clock, rng)
-    elif options.exchange is not None:
-        source = open_venue(kind, settings, clock, rng, options.exchange)
-    else:
-        ours = settings.simulator
-        exchange = ExchangeSettings(seed=ours.seed, symbols=ours.symbols, port=0)
-        async with exchange_beside(exchange) as address:
-            source = open_venue(kind, settings, clock, rng, address)
-            try:
-                yield source
-            finally:
-                await source.history.close()
-        return
-    try:
-        yield source
-    finally:
-        await source.history.close()
+    async with AsyncExitStack() as stack:
+        address = options.exchange
+        if kind == "simulator" and address is None:
+            ours = settings.simulator
+            symbols = max(ours.symbols, options.symbols or 0)
+            exchange = ExchangeSettings(seed=ours.seed, symbols=min(symbols, MOST_SYMBOLS), port=0)
+            address = await stack.enter_async_context(exchange_beside(exchange))
+        recorders = Recorders(options.record, clock)
+        budgets = Budgets(clock, settings.state.folder(os.environ))
+        stack.push_async_callback(recorders.close)
+        opened = [
+            open_venue(
+                each,
+                settings,
+                clock,
+                rng,
+                address if kind == "simulator" else None,
+                recorders.tape,
+                budgets,
+            )
+            for each in (kind, secondary)
+            if each is not None
+        ]
+        for each in opened:
+            stack.push_async_callback(each.history.close)
+        yield _Sources(opened[0], opened[1] if len(opened) > 1 else None, recorders, budgets)
+
+
+def secondary_of(kind: str, settings: Settings, options: RunOptions) -> str | None:
+    """Say which venue stands in for `kind`, if any. Raises SettingsError for the same venue twice.
+
+    A simulator or a recording has none unless it is asked for.
+    """
+    spoken = "bybit" if kind == "simulator" else kind
+    asked = options.secondary
+    if asked is None:
+        usual = settings.feed.secondary
+        return usual if kind in {"bybit", "binance"} and usual not in {"", spoken} else None
+    if asked == "none":
+        return None
+    if asked == spoken or kind == "replay":
+        msg = f"expected --secondary to name another venue than --source {kind}, found {asked}"
+        raise SettingsError(msg)
+    return asked
 
 
 def _universe_size(settings: Settings, options: RunOptions) -> int:
@@ -93,6 +158,39 @@ def _universe_size(settings: Settings, options: RunOptions) -> int:
     return size
 
 
+def watch_of(
+    source: OpenSource,
+    settings: Settings,
+    options: RunOptions,
+    clock: Clock,
+    rng: random.Random,
+    partner: VenueWatch | None = None,
+) -> VenueWatch:
+    """Put together what watches one venue."""
+    definition = definition_of(settings.scoring)
+    venue = source.feed.venue
+    streamed = capabilities_known_of(venue).ticker_fields
+    return VenueWatch(
+        feed=source.feed,
+        history=source.history,
+        clock=clock,
+        pipeline=Pipeline(
+            sorted(source.instruments or ()), (), definition, lane_maker(definition, venue)
+        ),
+        warmup=Warmup(source.history, rng.random),
+        jitter=rng.random,
+        settings=WatchSettings(
+            wanted=Wanted(0, options.only)
+            if options.only
+            else Wanted(_universe_size(settings, options), settings.universe.pinned),
+            refresh_seconds=settings.universe.refresh_seconds,
+            polls_open_interest=TickerField.OPEN_INTEREST not in streamed,
+        ),
+        instruments=source.instruments,
+        partner=partner,
+    )
+
+
 def build_engine(
     settings: Settings,
     options: RunOptions,
@@ -100,30 +198,21 @@ def build_engine(
     clock: Clock,
     publisher: Publisher,
     rng: random.Random,
+    second: OpenSource | None = None,
+    beside: Callable[[], tuple[PartHealth, ...]] = tuple,
 ) -> Engine:
     """Put the engine together."""
-    definition = definition_of(settings.scoring)
-    make_lane = lane_maker(definition, source.feed.venue)
-
-    def make_pipeline(instruments: Sequence[Instrument], listings: Sequence[Listing]) -> Pipeline:
-        return Pipeline(instruments, listings, definition, make_lane)
-
+    first = watch_of(source, settings, options, clock, rng)
     return Engine(
-        feed=source.feed,
-        history=source.history,
+        first=first,
+        second=None if second is None else watch_of(second, settings, options, clock, rng, first),
         clock=clock,
         publisher=publisher,
-        make_pipeline=make_pipeline,
         settings=EngineSettings(
-            universe_size=_universe_size(settings, options),
-            pinned=settings.universe.pinned,
-            version=version("virtuoso"),
-            epoch=source.epoch or f"{clock.now():x}",
+            version=version("virtuoso"), epoch=source.epoch or f"{clock.now():x}"
         ),
-        warmup=Warmup(source.history, rng.random),
-        jitter=rng.random,
-        instruments=source.instruments,
         replay=source.replay,
+        beside=beside,
     )
 
 
@@ -136,6 +225,8 @@ async def run(settings: Settings, options: RunOptions) -> None:
         closing(bind(host, settings.app.port)) as pages,
         closing(bind(host, settings.app.monitoring_port)) as watch,
     ):
+        # loading a kernel holds the loop, and nobody is served yet
+        load_all()
         await _serve(settings, options, clock, rng, pages, watch)
 
 
@@ -154,7 +245,7 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     size = _universe_size(settings, options)
     # this tier is the only one here, so it must have room for every document of every symbol
-    cache = MemoryCache(clock, max(settings.cache.items, size * DOCUMENTS_A_SYMBOL + 100))
+    cache = MemoryCache(clock, max(settings.cache.items, size * DOCUMENTS_A_SYMBOL * 2 + 100))
     broker = MemoryBroker()
     publisher = Publisher(cache, broker, settings.cache.ttl_seconds * SECOND)
     follower = Follower(cache, broker, clock)
@@ -170,8 +261,17 @@ async def _serve(
     monitor = create_monitor(
         follower, clock, version=version("virtuoso"), websocket_counters=web.hub.counters
     )
-    async with _source(settings, options, clock, rng) as source:
-        engine = build_engine(settings, options, source, clock, publisher, rng)
+    async with open_sources(settings, options, clock, rng) as sources:
+        engine = build_engine(
+            settings,
+            options,
+            sources.first,
+            clock,
+            publisher,
+            rng,
+            sources.second,
+            sources.parts,
+        )
         log.info("started", source=options.source, version=version("virtuoso"))
         name, port = pages.getsockname()[:2]
         log.info("open_in_a_browser", address=f"http://{name}:{port}/")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from virtuoso.adapters.feed.capabilities import CAPABILITIES
+from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.apps.settings import ScoringSettings
 from virtuoso.components.base import Component
 from virtuoso.components.orderbook import Orderbook
@@ -32,7 +32,7 @@ def components_of(definition: Definition, venue: Venue) -> dict[ComponentName, C
     """Build the six components of one market, in the order they are always shown."""
     candles = definition.candles
     limits = definition.stream_limits
-    streamed = CAPABILITIES[venue].streamed
+    streamed = capabilities_known_of(venue).streamed
     not_offered = frozenset() if Liquidation in streamed else frozenset({LIQUIDATIONS})
     return {
         ComponentName.ORDERBOOK: Orderbook(limits),
@@ -50,6 +50,12 @@ def lane_maker(
     """Give what builds one market's lane."""
 
     def make(instrument: Instrument, listing: Listing | None) -> Lane:
-        return Lane(instrument, listing, components_of(definition, venue), definition)
+        return Lane(
+            instrument,
+            listing,
+            components_of(definition, venue),
+            definition,
+            book_sequenced=capabilities_known_of(venue).book_sequenced,
+        )
 
     return make

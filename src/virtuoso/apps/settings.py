@@ -37,16 +37,19 @@ class UniverseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     size: Count
     pinned: tuple[str, ...]
+    refresh_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)]
 
 
 class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the venues are reached."""
 
+    secondary: Literal["", "binance", "bybit"]
     book_depth: Literal[50, 200]
     bybit_rest: str
     bybit_stream: str
     binance_rest: str
     binance_stream: str
+    ccxt_url: str
 
 
 class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +81,22 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     port: Port
     seed: Annotated[int, msgspec.Meta(ge=0)]
-    symbols: Annotated[int, msgspec.Meta(ge=1, le=30)]
+    symbols: Count
+
+
+class StateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What outlives the process."""
+
+    dir: str
+
+    def folder(self, environment: Mapping[str, str]) -> Path:
+        """Give the folder: as set, or the one for the state of programs under XDG's rules."""
+        if self.dir:
+            return Path(self.dir).expanduser()
+        base = environment.get("XDG_STATE_HOME", "")
+        # a relative path there is to be ignored, says the rule
+        home = Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()
+        return home / "virtuoso"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: CacheSettings
     web: WebSettings
     simulator: SimulatorSettings
+    state: StateSettings
 
 
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
@@ -98,6 +117,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "MONITORING_PORT": ("app", "monitoring_port"),
     "DEBUG": ("app", "debug"),
     "CACHE_TYPE": ("cache", "type"),
+    "VIRTUOSO_STATE_DIR": ("state", "dir"),
 }
 """Environment variables that set one key each."""
 
@@ -147,6 +167,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             value = text not in {"0", "false", "no"}
         tree.setdefault(table, {})[key] = value
     return tree
+
+
+def default_settings() -> Settings:
+    """What is set without any file or variable of the user's."""
+    return msgspec.convert(_read_toml(_default_path()), Settings)
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:

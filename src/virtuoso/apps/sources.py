@@ -1,16 +1,22 @@
 """What the engine listens to: a live venue, the simulator, or a recording."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from virtuoso.adapters.feed.binance.stream import BinanceFeed, BinanceSettings
 from virtuoso.adapters.feed.bybit.stream import BybitFeed, BybitSettings
+from virtuoso.adapters.feed.ccxt.history import CcxtGenericHistory
+from virtuoso.adapters.feed.ccxt.venues import find_library, rate_of
+from virtuoso.adapters.feed.ccxt_feed import CcxtFeed, CcxtSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
+from virtuoso.adapters.feed.connection import Tape
 from virtuoso.adapters.feed.file_history import FileHistory
-from virtuoso.adapters.feed.limits import RequestBudget
-from virtuoso.adapters.feed.replay import ReplayFeed
+from virtuoso.adapters.feed.limits import Budgets, RequestBudget
+from virtuoso.adapters.feed.recording.replay import ReplayFeed
 from virtuoso.apps.settings import FeedSettings, Settings
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Venue
@@ -20,6 +26,7 @@ from virtuoso.ports import Clock, Feed, History
 from virtuoso.wire.messages import ReplayInfo
 
 VENUES = ("simulator", "bybit", "binance")
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +36,30 @@ class OpenSource:
     feed: Feed
     history: History
     instruments: Collection[Instrument] | None = None
-    """Fixed by a recording; None: the venue's catalogue decides."""
+    """Fixed by a recording, none where it chooses by itself; None: the catalogue decides."""
     replay: ReplayInfo | None = None
     epoch: str | None = None
     """Of a replay: the same for the same recording, so that it gives the same bytes."""
+    budget: RequestBudget | None = None
+    """What its REST side may be asked; None where nothing is asked."""
 
 
 def parse_source(text: str) -> tuple[str, str | None]:
-    """Split `--source` into its kind and the path of a replay. Raises SettingsError."""
+    """Split `--source` into its kind and the path of a replay. Raises SettingsError.
+
+    Of a venue through CCXT the kind is the whole: ccxt:VENUE.
+    """
     kind, colon, path = text.partition(":")
     if kind == "replay" and path:
         return kind, path
     if kind in VENUES and not colon:
         return kind, None
-    msg = f"expected a source of {', '.join(VENUES)} or replay:PATH, found {text[:80]!r}"
+    if kind == "ccxt" and path:
+        find_library(path)
+        return text, None
+    msg = (
+        f"expected a source of {', '.join(VENUES)}, ccxt:VENUE or replay:PATH, found {text[:80]!r}"
+    )
     raise SettingsError(msg)
 
 
@@ -56,7 +73,7 @@ def open_replay(path: str, speed: float | None, candles: Path | None) -> OpenSou
     return OpenSource(
         feed=feed,
         history=_candles_until(candles, feed.venue, started),
-        instruments=feed.instruments,
+        instruments=() if feed.chooses_universe else feed.instruments,
         replay=ReplayInfo(started, "max" if speed is None else f"{speed:g}", ended=False),
         epoch=f"replay-{started:x}",
     )
@@ -79,33 +96,90 @@ def _bybit_settings(settings: FeedSettings, simulator: str | None) -> BybitSetti
     return BybitSettings(book_depth=settings.book_depth)
 
 
+TapeOf: TypeAlias = Callable[[Venue, Source], Tape | None]
+"""Makes the tape of a feed, if it is to be recorded."""
+
+
+def _no_tape(_venue: Venue, _source: Source) -> None:
+    return None
+
+
+def _open_ccxt(
+    venue: Venue,
+    base_url: str | None,
+    clock: Clock,
+    rng: random.Random,
+    tape_of: TapeOf,
+    budgets: Budgets,
+) -> OpenSource:
+    """Open any other venue; on this machine there is none but a simulated one.
+
+    Raises SettingsError for a venue that CCXT does not stream, or an address that is none.
+    """
+    source = Source.CCXT
+    if base_url is not None:
+        host = urlsplit(base_url).hostname
+        if host is None:
+            msg = f"expected feed.ccxt_url as http://HOST:PORT, found {base_url[:80]!r}"
+            raise SettingsError(msg)
+        if host in _THIS_MACHINE:
+            source = Source.SIMULATOR
+    budget = budgets.of(venue, base_url, rate_of(venue))
+    return OpenSource(
+        feed=CcxtFeed(
+            CcxtSettings(venue=venue, base_url=base_url),
+            budget,
+            clock,
+            rng,
+            source=source,
+            tape=tape_of(venue, source),
+        ),
+        history=CcxtGenericHistory(venue, budget, clock, base_url),
+        budget=budget,
+    )
+
+
 def open_venue(
     kind: str,
     settings: Settings,
     clock: Clock,
     rng: random.Random,
     simulator: str | None = None,
+    tape_of: TapeOf = _no_tape,
+    budgets: Budgets | None = None,
 ) -> OpenSource:
-    """Open a live venue, or the simulator at an address."""
+    """Open a live venue, or the simulator at an address.
+
+    `budgets` are those of the process, so that all that ask a venue share one.
+    """
     ours = settings.feed
+    budgets = Budgets(clock) if budgets is None else budgets
+    if kind.startswith("ccxt:"):
+        venue = Venue(kind.removeprefix("ccxt:"))
+        return _open_ccxt(venue, ours.ccxt_url or None, clock, rng, tape_of, budgets)
     if kind == "binance":
-        budget = RequestBudget(BINANCE, clock)
         usual = BinanceSettings()
         binance = BinanceSettings(
             stream_url=ours.binance_stream or usual.stream_url,
             rest_url=ours.binance_rest or usual.rest_url,
         )
+        address, source = ours.binance_rest or None, Source.BINANCE
+        if simulator is not None:
+            address, source = f"http://{simulator}", Source.SIMULATOR
+            binance = BinanceSettings(stream_url=f"ws://{simulator}", rest_url=address)
+        budget = budgets.of(BINANCE, address)
         return OpenSource(
-            feed=BinanceFeed(binance, budget, clock, rng),
-            history=CcxtHistory(BINANCE, budget, ours.binance_rest or None),
+            feed=BinanceFeed(binance, budget, clock, rng, source, tape_of(BINANCE, source)),
+            history=CcxtHistory(BINANCE, budget, address),
+            budget=budget,
         )
     rest = f"http://{simulator}" if simulator is not None else ours.bybit_rest or None
+    source = Source.BYBIT if simulator is None else Source.SIMULATOR
+    budget = budgets.of(BYBIT, rest)
     return OpenSource(
         feed=BybitFeed(
-            _bybit_settings(ours, simulator),
-            clock,
-            rng,
-            Source.BYBIT if simulator is None else Source.SIMULATOR,
+            _bybit_settings(ours, simulator), clock, rng, source, tape_of(BYBIT, source)
         ),
-        history=CcxtHistory(BYBIT, RequestBudget(BYBIT, clock), rest),
+        history=CcxtHistory(BYBIT, budget, rest),
+        budget=budget,
     )

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
     Absent,
@@ -17,12 +18,17 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
+from virtuoso.market.candles import Candles
+from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
 from virtuoso.scoring.explanation import explain
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
+    BookIntegrity,
+    CandleGap,
     CandlesDocument,
     ComponentDetail,
     ConfidenceDetail,
@@ -35,7 +41,10 @@ from virtuoso.wire.messages import (
     MobileDocument,
     Movers,
     Notice,
+    OtherVenue,
     Quality,
+    Refusal,
+    RefusalsDocument,
     RowSymbol,
     ScoreHistoryDocument,
     ScorePoint,
@@ -326,15 +335,32 @@ def bar_of(candle: Candle) -> FormingBar:
     )
 
 
-def detail_document(edition: Edition, view: MarketView, record: SymbolRecord) -> SymbolDetail:
+def _other_venue(shown: Shown) -> OtherVenue | None:
+    other = shown.other
+    if other is None:
+        return None
+    return OtherVenue(
+        venue=other.instrument.venue,
+        symbol=other.instrument.symbol,
+        state=other.price.state,
+        price=other.price.value,
+        price_difference_bps=rounded(other.price_difference_bps, 2),
+        score=rounded(other.score, 2),
+        score_difference=rounded(other.score_difference, 2),
+        speaks=other.speaks,
+    )
+
+
+def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> SymbolDetail:
     """Build `/api/symbols/{symbol}`."""
+    view = shown.view
     score, confidence = view.score, view.score.confidence
     status, reasons = _status((record,), edition)
     return SymbolDetail(
         status=status,
         timestamp=edition.timestamp,
         as_of=score.as_of,
-        source=edition.source,
+        source=record.source,
         data_source="cache",
         record=record,
         components=tuple(_component(name, score) for name in COMPONENT_ORDER),
@@ -364,36 +390,64 @@ def detail_document(edition: Edition, view: MarketView, record: SymbolRecord) ->
         epoch=edition.epoch,
         seq=edition.cycle.seq,
         now=edition.cycle.now,
+        book=BookIntegrity(
+            synced_since=view.book.synced_since,
+            gaps=view.book.gaps,
+            resyncs=view.book.resyncs,
+            distrusted_since=view.book.distrusted_since,
+        ),
+        other_venue=_other_venue(shown),
     )
 
 
 def candles_document(
-    edition: Edition, symbol: str, timeframe: Timeframe, closed: Sequence[Candle], *, gap: bool
+    edition: Edition, symbol: RowSymbol, timeframe: Timeframe, candles: Candles
 ) -> CandlesDocument:
     """Build `/api/symbols/{symbol}/candles`."""
-    reason = Reason.GAP if gap else None if closed else Reason.NO_FEED
+    series = candles[timeframe]
+    reason = Reason.GAP if series.gap else None if series.closed else Reason.NO_FEED
     return CandlesDocument(
         status="success" if reason is None else "degraded",
         timestamp=edition.timestamp,
-        source=edition.source,
-        symbol=symbol,
+        source=symbol.source,
+        symbol=symbol.symbol,
         timeframe=timeframe,
-        candles=tuple(bar_of(each) for each in closed),
+        candles=tuple(bar_of(each) for each in series.closed),
         reason=reason,
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        gaps=tuple(CandleGap(each.start, each.end, each.filled_at) for each in candles.holes),
+        backfilled=tuple(sorted(series.backfilled)),
+    )
+
+
+def refusals_document(edition: Edition, refusals: Iterable[tuple[str, Sample]]) -> RefusalsDocument:
+    """Build `/api/monitoring/refusals` from what each venue's door refused."""
+    newest = sorted(refusals, key=lambda each: -each[1].at)
+    return RefusalsDocument(
+        status="success",
+        timestamp=edition.timestamp,
+        source=edition.source,
+        refusals=tuple(
+            Refusal(venue, each.at, each.kind, each.reason, each.text()) for venue, each in newest
+        ),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
     )
 
 
 def history_document(
-    edition: Edition, symbol: str, step_ms: int, points: Iterable[tuple[Millis, float | None]]
+    edition: Edition,
+    symbol: RowSymbol,
+    step_ms: int,
+    points: Iterable[tuple[Millis, float | None]],
 ) -> ScoreHistoryDocument:
     """Build `/api/symbols/{symbol}/scores`."""
     return ScoreHistoryDocument(
         status="success",
         timestamp=edition.timestamp,
-        source=edition.source,
-        symbol=symbol,
+        source=symbol.source,
+        symbol=symbol.symbol,
         step_ms=step_ms,
         points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
         epoch=edition.epoch,
@@ -401,9 +455,18 @@ def history_document(
     )
 
 
+def name_of(symbol: RowSymbol) -> Symbol:
+    """Give a row's name as the keys want it."""
+    return Symbol(symbol.symbol)
+
+
 def publish_form(edition: Edition, message: msgspec.Struct, as_of: int | None) -> Document:
     """Wrap a message as ready bytes with their ETag."""
-    body = to_json(message)
+    return document_of(edition, to_json(message), as_of)
+
+
+def document_of(edition: Edition, body: bytes, as_of: int | None) -> Document:
+    """Wrap ready bytes with their ETag."""
     tag = blake2b(body, digest_size=8).hexdigest()
     return Document(
         schema=SCHEMA,

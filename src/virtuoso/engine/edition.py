@@ -1,13 +1,19 @@
 """Puts one cycle together: board, documents and the engine's word about itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
 
+from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Reason, Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
 from virtuoso.engine.documents import Edition
-from virtuoso.engine.pipeline import SCORE_STEP_MS, Pipeline
-from virtuoso.engine.view import CycleView
+from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.pairing import Shown
+from virtuoso.engine.view import CycleView, Value, late
+from virtuoso.market.door import Sample
+from virtuoso.market.overview import Overview
 from virtuoso.wire import keys
 from virtuoso.wire.messages import (
     BoardState,
@@ -17,15 +23,58 @@ from virtuoso.wire.messages import (
     PartHealth,
     ReplayInfo,
     RowSymbol,
+    ScoreRow,
+    SymbolRecord,
     pack,
     to_json,
 )
+from virtuoso.wire.records import record_of
 
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000
 PRICE_STALE_MS = 5_000
 REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
+ROWS_AT_ONCE = 50
+DETAILS_A_CYCLE = 100
+"""Of more symbols than this, each one's details are made every second, third, ... cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that is said in one cycle, as it was when the edition began."""
+
+    cycle: CycleView
+    definition: str
+    coverage_floor: float
+    shown: Sequence[Shown]
+    sources: Mapping[str, Source]
+    """What a reader is told, by venue."""
+    lanes: Mapping[str, Lane]
+    """The market behind each symbol on the board."""
+    overview: tuple[Overview, Value]
+    notices: tuple[Notice, ...]
+    parts: tuple[PartHealth, ...]
+    counters: Mapping[str, int]
+    cycle_ms: float | None
+    started: Millis
+    replay: ReplayInfo | None = None
+    refusals: Sequence[tuple[str, Sample]] = ()
+    amended: frozenset[str] = frozenset()
+    """Symbols whose details must be made, whoever's turn it is."""
+    details: bool = True
+    """False: only the board, because it must not wait."""
+    behind_ms: int = 0
+    """By how much the cycle is older than the present of an engine that cannot keep up."""
+
+
+@dataclass(slots=True)
+class Printed:
+    """What comes of an edition."""
+
+    board: BoardState
+    status: EngineStatus
+    documents: dict[str, bytes] = field(default_factory=dict)
 
 
 class Editor:
@@ -35,34 +84,33 @@ class Editor:
         self._epoch = epoch
         self._source = source
         self._version = version
-        self._marks: dict[str, tuple[int, int, bool]] = {}
+        self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
+        self._symbols: tuple[RowSymbol, ...] = ()
 
-    def edit(
-        self,
-        pipeline: Pipeline,
-        *,
-        now: Millis,
-        notices: tuple[Notice, ...],
-        parts: tuple[PartHealth, ...],
-        counters: Mapping[str, int],
-        cycle_ms: float | None,
-        started: Millis,
-        replay: ReplayInfo | None,
-    ) -> tuple[BoardState, dict[str, bytes], EngineStatus]:
-        """Give the board, the documents by cache key, and the status."""
-        cycle = pipeline.view() or CycleView(seq=pipeline.seq, at=now, now=now, markets=())
+    def edit(self, content: Content) -> Iterator[Printed | None]:
+        """Make everything part by part; the last thing given is whole.
+
+        Between two parts others may have their turn.
+        """
+        cycle = content.cycle
         edition = Edition(
             epoch=self._epoch,
             source=self._source,
-            definition=pipeline.definition,
+            definition=content.definition,
             cycle=cycle,
-            notices=notices,
+            notices=content.notices,
         )
-        symbols = tuple(
-            RowSymbol(number, view.instrument.symbol, view.instrument.venue, self._source)
-            for number, view in enumerate(cycle.markets)
-        )
+        symbols = self._row_symbols(content)
+        rows: list[ScoreRow] = []
+        shown: list[Shown] = []
+        for number, each in enumerate(content.shown):
+            behind = content.behind_ms
+            known = replace(each, view=late(each.view, behind)) if behind else each
+            shown.append(known)
+            rows.append(make.row_of(number, known.view))
+            if number % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
+                yield None
         board = BoardState(
             epoch=self._epoch,
             seq=cycle.seq,
@@ -72,12 +120,12 @@ class Editor:
                 heartbeat_ms=HEARTBEAT_MS,
                 price_delayed_ms=PRICE_DELAYED_MS,
                 price_stale_ms=PRICE_STALE_MS,
-                coverage_floor=pipeline.coverage_floor,
+                coverage_floor=content.coverage_floor,
             ),
             symbols=symbols,
-            rows=tuple(make.row_of(number, view) for number, view in enumerate(cycle.markets)),
-            notices=notices,
-            replay=replay,
+            rows=tuple(rows),
+            notices=content.notices,
+            replay=content.replay,
         )
         status = EngineStatus(
             epoch=self._epoch,
@@ -85,66 +133,136 @@ class Editor:
             now=cycle.now,
             source=self._source,
             version=self._version,
-            started=started,
-            symbols=len(cycle.markets),
-            symbols_scored=sum(1 for row in board.rows if row.score is not None),
-            parts=parts,
-            counters=dict(counters),
-            cycle_ms=cycle_ms,
+            started=content.started,
+            symbols=len(symbols),
+            symbols_scored=sum(1 for row in rows if row.score is not None),
+            parts=content.parts,
+            counters=dict(content.counters),
+            cycle_ms=content.cycle_ms,
         )
-        return board, self._documents(edition, symbols, pipeline), status
+        printed = Printed(board, status)
+        yield printed
+        if not content.details:
+            return
+        content = replace(content, shown=shown)
+        records: list[SymbolRecord] = []
+        for row, symbol in zip(rows, symbols, strict=True):
+            records.append(record_of(row, symbol))
+            if row.row % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
+                yield printed
+        for _ in self._hot_documents(printed.documents, edition, content, tuple(records)):
+            yield printed
+        for _ in self._symbol_documents(printed.documents, edition, content, records):
+            yield printed
 
-    def _documents(
-        self, edition: Edition, symbols: tuple[RowSymbol, ...], pipeline: Pipeline
-    ) -> dict[str, bytes]:
-        records = make.records_of(edition, symbols)
-        listing = make.symbols_document(edition, records)
-        overview, tickers = pipeline.overview()
-        dashboard = make.dashboard_document(
-            edition, records, make.overview_message(overview, tickers, Reason.UNPROVEN)
+    def _row_symbols(self, content: Content) -> tuple[RowSymbol, ...]:
+        """Give the rows' names, the very same object while nothing about them changes."""
+        symbols = tuple(
+            RowSymbol(
+                number,
+                each.symbol,
+                each.instrument.venue,
+                content.sources.get(each.instrument.venue, self._source),
+            )
+            for number, each in enumerate(content.shown)
         )
+        if symbols != self._symbols:
+            gone = {each.symbol for each in self._symbols} - {each.symbol for each in symbols}
+            for symbol in gone:
+                self._forget(symbol)
+            self._symbols = symbols
+        return self._symbols
+
+    def _forget(self, symbol: str) -> None:
+        name = Symbol(symbol)
+        for key in (*(keys.candles(name, each) for each in Timeframe), keys.score_history(name)):
+            self._marks.pop(key, None)
+            self._kept.pop(key, None)
+
+    def _hot_documents(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        records: tuple[SymbolRecord, ...],
+    ) -> Iterator[None]:
+        listing = make.symbols_document(edition, records)
+        found[keys.SYMBOLS_PLAIN] = body = to_json(listing)
+        yield
+        found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
+        yield
+        overview, tickers = content.overview
+        market = make.overview_message(overview, tickers, Reason.UNPROVEN)
+        dashboard = make.dashboard_document(edition, records, market)
+        yield
+        found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))
+        yield
         mobile = make.mobile_document(dashboard)
-        found = {
-            keys.SYMBOLS_PLAIN: to_json(listing),
-            keys.SYMBOLS: pack(make.publish_form(edition, listing, listing.as_of)),
-            keys.DASHBOARD: pack(make.publish_form(edition, dashboard, dashboard.as_of)),
-            keys.MOBILE: pack(make.publish_form(edition, mobile, mobile.as_of)),
-        }
-        for view, record in zip(edition.cycle.markets, records, strict=True):
-            symbol = view.instrument.symbol
-            detail = make.detail_document(edition, view, record)
-            form = make.publish_form(edition, detail, detail.as_of)
-            found[keys.symbol_detail(symbol)] = pack(form)
-            found |= self._slow_documents(edition, symbol, pipeline)
-        return found
+        yield
+        found[keys.MOBILE] = pack(make.publish_form(edition, mobile, mobile.as_of))
+        yield
+        newest = content.refusals[-1][1] if content.refusals else None
+        mark = (len(content.refusals), newest and (newest.at, newest.reason))
+        again = edition.cycle.seq % REPEAT_CYCLES == 0
+        if again or self._marks.get(keys.REFUSALS) != mark:
+            self._marks[keys.REFUSALS] = mark
+            refusals = make.refusals_document(edition, content.refusals)
+            found[keys.REFUSALS] = pack(make.publish_form(edition, refusals, None))
+
+    def _symbol_documents(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        records: Sequence[SymbolRecord],
+    ) -> Iterator[None]:
+        seq = edition.cycle.seq
+        turns = max(1, ceil(len(records) / DETAILS_A_CYCLE))
+        for number, (shown, record, symbol) in enumerate(
+            zip(content.shown, records, self._symbols, strict=True)
+        ):
+            if (number + seq) % turns == 0 or shown.symbol in content.amended:
+                detail = make.detail_document(edition, shown, record)
+                form = make.publish_form(edition, detail, detail.as_of)
+                found[keys.symbol_detail(make.name_of(symbol))] = pack(form)
+                yield
+            lane = content.lanes.get(shown.symbol)
+            if lane is not None:
+                again = (number + seq) % REPEAT_CYCLES == 0
+                yield from self._slow_documents(found, edition, symbol, lane, again=again)
 
     def _slow_documents(
-        self, edition: Edition, symbol: str, pipeline: Pipeline
-    ) -> dict[str, bytes]:
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        symbol: RowSymbol,
+        lane: Lane,
+        *,
+        again: bool,
+    ) -> Iterator[None]:
         """Give candles at their close, scores at their step, and both again before they expire."""
-        market = pipeline.market(symbol)
-        again = edition.cycle.seq % REPEAT_CYCLES == 0
-        found: dict[str, bytes] = {}
+        candles = lane.market.candles
+        name = make.name_of(symbol)
         for timeframe in Timeframe:
-            series = market.candles[timeframe]
-            key = keys.candles(market.instrument.symbol, timeframe)
-            mark = (series.total, series.last_close or 0, series.gap)
+            series = candles[timeframe]
+            key = keys.candles(name, timeframe)
+            holes = sum(hole.filled_at is None for hole in candles.holes)
+            mark = (symbol.venue, series.total, series.last_close, series.gap, holes)
             if self._marks.get(key) != mark:
                 self._marks[key] = mark
-                message = make.candles_document(
-                    edition, symbol, timeframe, series.closed, gap=series.gap
-                )
+                message = make.candles_document(edition, symbol, timeframe, candles)
                 form = make.publish_form(edition, message, series.last_close)
                 found[key] = self._kept[key] = pack(form)
+                yield
             elif again:
                 found[key] = self._kept[key]
-        key = keys.score_history(market.instrument.symbol)
-        points = pipeline.history(symbol)
-        mark = (len(points), points[-1][0] if points else 0, False)
-        if self._marks.get(key) != mark:
-            self._marks[key] = mark
+        key = keys.score_history(name)
+        points = lane.samples
+        newest = (symbol.venue, len(points), points[-1][0] if points else 0)
+        if self._marks.get(key) != newest:
+            self._marks[key] = newest
             history = make.history_document(edition, symbol, SCORE_STEP_MS, points)
             found[key] = self._kept[key] = pack(make.publish_form(edition, history, None))
+            yield
         elif again:
             found[key] = self._kept[key]
-        return found

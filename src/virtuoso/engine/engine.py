@@ -1,359 +1,294 @@
-"""The engine of one venue: feed to pipeline, pipeline to publisher, history beside them.
-
-Time is the grid second of the receive clock. Live, a timer closes each second; in a replay the
-recorded receive times do, so that the same recording gives the same cycles at any speed.
-"""
+"""The engine: one venue watched or two, paired symbol by symbol, and what they say published."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
-from virtuoso.domain.errors import FeedError, VenueRefusedError
-from virtuoso.domain.instruments import Instrument, Listing
-from virtuoso.domain.market_data import Connected, Disconnected, FeedEnded, FeedEvent
-from virtuoso.domain.scores import Source
-from virtuoso.domain.time import MINUTE, SECOND, Millis
-from virtuoso.engine.edition import Editor
-from virtuoso.engine.grid import Grid, end_of_second
-from virtuoso.engine.pipeline import Backfill, Pipeline, Recycle, Renew, Request
+from virtuoso.domain.instruments import Instrument
+from virtuoso.domain.time import Millis
+from virtuoso.engine.breath import Breath, LoopLag
+from virtuoso.engine.edition import Content, Editor, Printed
+from virtuoso.engine.garbage import search_gently
+from virtuoso.engine.lane import Lane
+from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
-from virtuoso.engine.warmup import Warmup
-from virtuoso.ports import Clock, Feed, History
+from virtuoso.engine.universe import coin_of
+from virtuoso.engine.venue_watch import VenueWatch, last_price
+from virtuoso.engine.view import CycleView
+from virtuoso.market.door import JUMP_SHARE
+from virtuoso.ports import Clock
 from virtuoso.wire.messages import Notice, PartHealth, ReplayInfo
 
 log = structlog.get_logger()
 
-GRACE_MS = 40
-"""How long after a full second its cycle is computed, so that what is on its way still counts."""
-CATCH_UP_SECONDS = 10
-"""After a pause longer than this (sleep, a stopped process) the missed seconds are skipped."""
-WARMUPS_AT_ONCE = 6
-CATALOGUE_SECONDS = 8.0
-POLL_EVERY_MS = 5 * MINUTE
 PUBLISH_EVERY_SECONDS = 0.1
 """The least pause between two publications; only a replay at high speed is held back by it."""
-REPEAT_BACKFILL_MS = 15 * SECOND
+LOOP_LAG_WARNS_MS = 100
+BEHIND_MS = 2_500
+"""A cycle older than this is not the present: those of an engine that keeps up are younger."""
+LIGHT_WHILE_BEHIND = 5
+"""While the engine is behind, only every fifth edition has details."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the engine needs to know at start."""
+    """What the engine says of itself."""
 
-    universe_size: int
-    pinned: Sequence[str]
     version: str
     epoch: str
 
 
-@dataclass(slots=True)
-class FeedHealth:
-    """What the feed last said of itself."""
-
-    connected: set[Instrument] = field(default_factory=set)
-    reason: str | None = None
-    since: Millis | None = None
-    last_good: Millis | None = None
-    disconnects: int = 0
-
-
 class Engine:
-    """Runs one pipeline for ever, or to the end of a recording and on as a stopped clock."""
+    """Publishes what its venues' pipelines say, for ever."""
 
     def __init__(
         self,
         *,
-        feed: Feed,
-        history: History,
+        first: VenueWatch,
+        second: VenueWatch | None,
         clock: Clock,
         publisher: Publisher,
-        make_pipeline: Callable[[Sequence[Instrument], Sequence[Listing]], Pipeline],
         settings: EngineSettings,
-        warmup: Warmup,
-        jitter: Callable[[], float],
-        instruments: Collection[Instrument] | None = None,
         replay: ReplayInfo | None = None,
+        beside: Callable[[], tuple[PartHealth, ...]] = tuple,
     ) -> None:
-        """`instruments` fixes the universe (a recording); None asks the venue's catalogue."""
-        self._feed = feed
-        self._history = history
+        """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
+
+        `beside` gives the health of what works beside the engine, such as a recording.
+        """
+        self._first = first
+        self._second = second
         self._clock = clock
         self._publisher = publisher
-        self._make_pipeline = make_pipeline
-        self._settings = settings
-        self._warmup = warmup
-        self._jitter = jitter
-        self._fixed = None if instruments is None else sorted(instruments)
         self._replay = replay
-        self._pipeline = make_pipeline((), ())
+        self._beside = beside
         self._started = clock.now()
-        self._health = FeedHealth()
-        self._editor = Editor(settings.epoch, feed.source, settings.version)
+        self._editor = Editor(settings.epoch, first.feed.source, settings.version)
+        self._pairing = Pairing()
         self._dirty = asyncio.Event()
-        self._grid = Grid()
-        self._ended_at: tuple[Millis, int] | None = None
-        self._warmed: set[Instrument] = set()
-        self._catalogue_error: str | None = None
-        self._refused: tuple[str, ...] = ()
-        self._backfills: dict[Instrument, int] = {}
-        self._cycle_ms: float | None = None
-        self._tasks: asyncio.TaskGroup | None = None
+        self._loop_lag = LoopLag()
+        self._published: tuple[object, ...] = ()
+        self._lights = LIGHT_WHILE_BEHIND - 1
+        first.changed = self._dirty.set
+        if second is not None:
+            second.changed = self._second_changed
+            first.ask_other = lambda each, price: _near(first, second, each, price)
+            second.ask_other = lambda each, price: _near(second, first, each, price)
+
+    @property
+    def _venues(self) -> tuple[VenueWatch, ...]:
+        return (self._first,) if self._second is None else (self._first, self._second)
+
+    def _is_loading(self) -> bool:
+        """Whether anything of the past is on its way."""
+        return any(each.is_loading for each in self._venues)
+
+    def _second_changed(self) -> None:
+        """The first venue sets the pace, unless there is nothing of it."""
+        if self._first.pipeline.view() is None:
+            self._dirty.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+            tasks.create_task(self._loop_lag.run())
+            tasks.create_task(search_gently(self._is_loading))
             tasks.create_task(self._publish())
-            tasks.create_task(self._tick())
-            listings = await self._choose()
-            instruments = [each.instrument for each in listings]
-            if self._fixed is not None:
-                instruments = list(self._fixed)
-            self._pipeline = self._make_pipeline(instruments, listings)
-            self._dirty.set()
-            log.info("universe", venue=self._feed.venue, symbols=len(instruments))
-            if self._live:
-                tasks.create_task(self._warm_all(instruments))
-                tasks.create_task(self._poll(instruments))
-            else:
-                # a recording must not start before the history it continues is in place
-                await self._warm_all(instruments)
-            tasks.create_task(self._consume(instruments))
-
-    @property
-    def _live(self) -> bool:
-        return self._feed.source != Source.REPLAY
-
-    def _now(self) -> Millis:
-        """Give the receive clock: the machine's, or the recording's."""
-        if self._live:
-            return self._clock.now()
-        if self._ended_at is not None:
-            end, monotonic = self._ended_at
-            return Millis(end + self._clock.monotonic_ms() - monotonic)
-        return self._started if self._grid.next is None else Millis(self._grid.next - SECOND)
-
-    async def _choose(self) -> Sequence[Listing]:
-        """Ask the catalogue until it answers, then take the most traded and the pinned."""
-        if self._fixed is not None:
-            return ()
-        pause = 0.5
-        while True:
-            try:
-                async with asyncio.timeout(CATALOGUE_SECONDS):
-                    listings = await self._history.listings()
-                break
-            except (FeedError, TimeoutError) as error:
-                what = str(error).removeprefix(f"{self._feed.venue}: ") or "no answer in time"
-                self._catalogue_error = f"{self._feed.venue} cannot be reached: {what}"
-                self._health.since = self._health.since or self._now()
-                log.warning("venue_unreachable", venue=self._feed.venue, error=what, retry_s=pause)
-                self._dirty.set()
-                await asyncio.sleep(pause * (0.5 + self._jitter() / 2))
-                pause = min(2 * pause, 30.0 if isinstance(error, VenueRefusedError) else 10.0)
-        self._catalogue_error = None
-        self._health.since = None
-        ranked = sorted(listings, key=lambda each: -(each.turnover_24h or 0.0))
-        chosen = {each.instrument.symbol: each for each in ranked[: self._settings.universe_size]}
-        known = {str(each.instrument.symbol): each for each in listings}
-        for symbol in self._settings.pinned:
-            if symbol in known:
-                chosen[known[symbol].instrument.symbol] = known[symbol]
-        self._refused = tuple(each for each in self._settings.pinned if each not in known)
-        if self._refused:
-            log.warning("pinned_symbols_unknown", venue=self._feed.venue, symbols=self._refused)
-        return list(chosen.values())
-
-    async def _consume(self, instruments: Sequence[Instrument]) -> None:
-        """Take the feed's events, closing grid seconds as they pass."""
-        async for batch in self._feed.events(instruments):
-            for event in batch:
-                self._handle(event)
-
-    def _handle(self, event: FeedEvent) -> None:
-        self._catch_up(event.receive_time)
-        self._close(self._grid.closed_before(event.receive_time))
-        match event:
-            case Connected(instruments=instruments, receive_time=at):
-                self._health.connected |= instruments
-                self._health.reason = None
-                self._health.since = at
-                log.info("feed_connected", venue=event.venue, symbols=len(instruments))
-            case Disconnected(instruments=instruments, reason=reason, receive_time=at):
-                self._health.connected -= instruments
-                if self._health.reason is None:
-                    self._health.since = at
-                self._health.reason = reason
-                self._health.disconnects += 1
-                log.warning("feed_disconnected", venue=event.venue, reason=reason)
-                self._dirty.set()
-            case FeedEnded(receive_time=at):
-                self._end(at)
-            case _:
-                pass
-        for request in self._pipeline.handle(event):
-            self._carry_out(request)
-
-    def _end(self, at: Millis) -> None:
-        """Close the last second of the recording; from here its clock runs on by itself."""
-        self._close(self._grid.closed_by_end(at))
-        self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
-        if self._replay is not None:
-            self._replay = ReplayInfo(self._replay.recorded_from, self._replay.speed, ended=True)
-        log.info("recording_ended", at=at)
-
-    def _carry_out(self, request: Request) -> None:
-        match request:
-            case Renew(instrument=instrument, topic=topic):
-                self._feed.renew(instrument, topic)
-            case Recycle(instrument=instrument, reason=reason):
-                self._feed.recycle(instrument, reason)
-            case Backfill(instrument=instrument):
-                self._backfill(instrument)
-
-    def _backfill(self, instrument: Instrument) -> None:
-        """Fetch the candles again after a hole; at most once in a while for one market."""
-        now = self._clock.monotonic_ms()
-        last = self._backfills.get(instrument)
-        if instrument not in self._warmed or self._tasks is None:
-            return
-        if last is not None and now - last < REPEAT_BACKFILL_MS:
-            return
-        self._backfills[instrument] = now
-        self._tasks.create_task(self._fetch_candles(instrument))
-
-    def _close(self, seconds: Iterator[Millis]) -> None:
-        """Compute these grid seconds."""
-        for second in seconds:
-            before = self._clock.monotonic_ms()
-            self._pipeline.second(second)
-            self._cycle_ms = float(self._clock.monotonic_ms() - before)
-            self._dirty.set()
-            if second % MINUTE == 0:
-                for request in self._pipeline.outgrown_books():
-                    self._carry_out(request)
-
-    def _catch_up(self, now: Millis) -> None:
-        """After a long pause, go on from now rather than compute what nobody saw."""
-        behind = self._grid.behind(now)
-        if self._live and behind > CATCH_UP_SECONDS:
-            log.warning("seconds_skipped", seconds=behind)
-            self._pipeline.skipped()
-            self._grid.skip_to(now)
-
-    async def _tick(self) -> None:
-        """Close grid seconds by the clock; in a replay only once the recording has ended."""
-        while True:
-            wait = SECOND - (self._now() - GRACE_MS) % SECOND
-            await asyncio.sleep(wait / 1_000)
-            if self._live or self._ended_at is not None:
-                now = Millis(self._now() - GRACE_MS)
-                self._catch_up(now)
-                self._close(self._grid.closed_at(now))
-                self._dirty.set()
+            for venue in self._venues:
+                tasks.create_task(venue.run())
 
     async def _publish(self) -> None:
         """Publish the newest cycle; when cycles come faster than readers need, the newest wins."""
+        breath = Breath()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._dirty.wait()
             self._dirty.clear()
-            board, documents, status = self._editor.edit(
-                self._pipeline,
-                now=self._now(),
-                notices=self.notices(),
-                parts=self.parts(),
-                counters=self._pipeline.counters | {"disconnects": self._health.disconnects},
-                cycle_ms=self._cycle_ms,
-                started=self._started,
-                replay=self._replay,
-            )
-            await self._publisher.publish(board, documents, status)
+            breath.begin()
+            await self._print(breath)
             await asyncio.sleep(PUBLISH_EVERY_SECONDS)
 
-    async def _warm_all(self, instruments: Sequence[Instrument]) -> None:
-        """Load every market's past, the most traded first, a few at a time."""
-        places = asyncio.Semaphore(WARMUPS_AT_ONCE)
+    async def _print(self, breath: Breath) -> None:
+        """Make one edition in slices and publish it."""
+        printed: Printed | None = None
+        content = self._content()
+        await breath.take()
+        for part in self._editor.edit(content):
+            printed = part
+            await breath.take()
+        if printed is not None:
+            await self._publisher.publish(printed.board, printed.documents, printed.status)
 
-        async def warm(instrument: Instrument) -> None:
-            async with places:
-                await self._fetch_candles(instrument)
-                found = await self._warmup.derivatives(instrument)
-                self._pipeline.load_derivatives(instrument, found)
+    def _content(self) -> Content:
+        """Take everything that one edition says."""
+        first, second = self._first, self._second
+        cycle = first.pipeline.view()
+        other = None if second is None else second.pipeline.view()
+        shown = self._pairing.pair(
+            cycle,
+            other,
+            () if second is None else second.listings,
+            self._clock.monotonic_ms(),
+        )
+        pipeline = first.pipeline
+        if second is not None and (cycle is None or not cycle.markets) and other is not None:
+            pipeline, cycle = second.pipeline, other
+        now = first.now()
+        seq = first.pipeline.seq + (0 if second is None else second.pipeline.seq)
+        behind = self._behind_ms(cycle)
+        venue_now = now if cycle is None else Millis(cycle.now + behind)
+        view = CycleView(seq, now, venue_now, ())
+        amended = frozenset().union(*(each.pipeline.amended for each in self._venues))
+        # a lost book must not wait for the details of all others
+        whole = (first.pipeline.view(), other)
+        seconds = tuple(None if each is None else each.at for each in whole)
+        light = bool(amended) and seconds == self._published
+        if behind:
+            # what is late must be caught up with first: the details can wait
+            self._lights = (self._lights + 1) % LIGHT_WHILE_BEHIND
+            light = light or self._lights != 0
+        self._published = seconds
+        return Content(
+            cycle=view,
+            definition=pipeline.definition,
+            coverage_floor=pipeline.coverage_floor,
+            shown=shown,
+            sources={each.feed.venue: each.feed.source for each in self._venues},
+            lanes=self._lanes(shown),
+            overview=pipeline.overview(),
+            notices=self.notices(shown),
+            parts=self.parts(),
+            counters=self._counters(),
+            cycle_ms=first.cycle_ms,
+            started=self._started,
+            replay=self._replay_info(),
+            refusals=[
+                (each.feed.venue, sample)
+                for each in self._venues
+                for sample in each.pipeline.refusals
+            ],
+            amended=amended,
+            details=not light,
+            behind_ms=behind,
+        )
 
-        async with asyncio.TaskGroup() as tasks:
-            for instrument in instruments:
-                tasks.create_task(warm(instrument))
-        log.info("warmed_up", venue=self._feed.venue, symbols=len(instruments))
+    def _behind_ms(self, cycle: CycleView | None) -> int:
+        """Give by how much the newest cycle is too old for a live engine; 0 while it keeps up."""
+        if cycle is None or not self._first.live:
+            return 0
+        behind = self._clock.now() - cycle.at
+        return behind if behind > BEHIND_MS else 0
 
-    async def _fetch_candles(self, instrument: Instrument) -> None:
-        found = await self._warmup.candles(instrument)
-        self._pipeline.load_candles(instrument, found)
-        self._warmed.add(instrument)
-        self._dirty.set()
+    def _lanes(self, shown: list[Shown]) -> Mapping[str, Lane]:
+        by_venue = {each.feed.venue: each.pipeline for each in self._venues}
+        found = {}
+        for each in shown:
+            lane = by_venue[each.instrument.venue].lane(each.instrument)
+            if lane is not None:
+                found[each.symbol] = lane
+        return found
 
-    async def _poll(self, instruments: Sequence[Instrument]) -> None:
-        """Fetch what no stream carries: funding, open interest by the hour, account ratio."""
-        while True:
-            now = self._clock.now()
-            boundary = POLL_EVERY_MS - now % POLL_EVERY_MS
-            await asyncio.sleep(boundary / 1_000 + 20.0 + 10.0 * self._jitter())
-            for instrument in instruments:
-                found = await self._warmup.derivatives(instrument)
-                self._pipeline.load_derivatives(instrument, found)
+    def _replay_info(self) -> ReplayInfo | None:
+        replay = self._replay
+        if replay is None or self._first.ended_at is None:
+            return replay
+        return ReplayInfo(replay.recorded_from, replay.speed, ended=True)
 
-    def notices(self) -> tuple[Notice, ...]:
+    def _counters(self) -> dict[str, int]:
+        counters = self._first.counters | {"loop_lag_ms": self._loop_lag.worst_ms}
+        if self._second is not None:
+            venue = self._second.feed.venue
+            counters |= {f"{venue}_{name}": n for name, n in self._second.counters.items()}
+        return counters
+
+    def notices(self, shown: list[Shown]) -> tuple[Notice, ...]:
         """Say what a reader must know about the whole."""
-        notices = []
-        venue = self._feed.venue
-        if self._catalogue_error is not None:
-            notices.append(Notice("venue_unreachable", self._catalogue_error, self._health.since))
-        elif self._health.reason is not None:
-            text = f"{venue} is not connected: {self._health.reason}"
-            notices.append(Notice("feed_disconnected", text, self._health.since))
-        total = len(self._pipeline.instruments)
-        if len(self._warmed) < total:
-            text = f"warming up: candle history of {len(self._warmed)} of {total} symbols is here"
-            notices.append(Notice("warming_up", text))
-        if self._refused:
-            text = f"{venue} does not list: {', '.join(self._refused)}"
-            notices.append(Notice("unknown_symbols", text))
-        if self._ended_at is not None:
-            notices.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
-        return tuple(notices)
+        failed = [part for part in self._beside() if part.status == "fail"]
+        notices = (
+            *self._first.notices(),
+            *(Notice(f"{part.name}_failed", part.text, part.since) for part in failed),
+        )
+        if self._second is None:
+            return notices
+        ours = [each for each in self._second.notices() if each.code != "symbols_came"]
+        notices = (*notices, *(_named(each, self._second.feed.venue) for each in ours))
+        standing_in = [each.symbol for each in shown if each.other and each.other.speaks]
+        if standing_in:
+            few = ", ".join(standing_in[:5]) + (", ..." if len(standing_in) > 5 else "")
+            text = (
+                f"{len(standing_in)} of {len(shown)} symbols are shown from "
+                f"{self._second.feed.venue}, because {self._first.feed.venue} is late: {few}"
+            )
+            notices = (*notices, Notice("second_venue", text))
+        return notices
 
     def parts(self) -> tuple[PartHealth, ...]:
         """Give the health of the engine's parts."""
-        venue, health = self._feed.venue, self._health
-        last_good = self._pipeline.last_event
-        total = len(self._pipeline.instruments)
-        if self._catalogue_error is not None:
-            feed = PartHealth(
-                "feed", "fail", self._catalogue_error, since=health.since, last_good=last_good
+        first = self._first
+        parts = [first.feed_part(), first.warm_part(), first.books_part()]
+        if self._second is not None:
+            parts += self._second_parts(self._second)
+        lag = self._loop_lag.worst_ms
+        parts.append(
+            PartHealth(
+                "loop",
+                "warn" if lag > LOOP_LAG_WARNS_MS else "pass",
+                f"the longest wait of the last minute was {lag} ms",
             )
-        elif health.reason is not None:
-            text = f"{venue} is not connected: {health.reason}"
-            feed = PartHealth("feed", "fail", text, since=health.since, last_good=last_good)
-        elif self._ended_at is not None:
-            feed = PartHealth("feed", "warn", "the recording has ended", since=self._ended_at[0])
-        elif not health.connected:
-            feed = PartHealth("feed", "warn", f"connecting to {venue}", since=self._started)
-        else:
-            text = f"{venue}: {len(health.connected)} symbols connected"
-            feed = PartHealth("feed", "pass", text, since=health.since, last_good=last_good)
-        warm = len(self._warmed)
-        warming = PartHealth(
-            "warm_up",
-            "pass" if total and warm == total else "warn",
-            f"candle history of {warm} of {total} symbols is here",
         )
         failures = self._publisher.failures
-        publisher = PartHealth(
-            "publisher",
-            "warn" if failures else "pass",
-            f"{failures} cache writes failed" if failures else "publishing",
+        parts.append(
+            PartHealth(
+                "publisher",
+                "warn" if failures else "pass",
+                f"{failures} cache writes failed" if failures else "publishing",
+            )
         )
-        return feed, warming, publisher
+        return (*parts, *self._beside())
+
+    def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
+        feed = second.feed_part()
+        status = "warn" if feed.status == "fail" else feed.status
+        text = f"second venue: {feed.text}"
+        parts = [PartHealth("second_feed", status, text, feed.since, feed.last_good)]
+        found = self._pairing.agreement
+        if found is None:
+            text = "nothing to compare: no symbol is live on both venues"
+            return [*parts, PartHealth("agreement", "warn", text)]
+        points = ""
+        if found.median_points is not None:
+            points = f"; scores {found.median_points:.1f} points apart in the median"
+        text = (
+            f"{found.compared} symbols compared: prices {found.median_bps:.1f} bps apart in the "
+            f"median, {found.worst_bps:.1f} at most ({found.worst_symbol}){points}"
+        )
+        return [*parts, PartHealth("agreement", "pass", text)]
+
+
+def _named(notice: Notice, venue: str) -> Notice:
+    """Say which venue a notice is about."""
+    if venue in notice.text:
+        return notice
+    return Notice(notice.code, f"{venue}: {notice.text}", notice.since)
+
+
+def _near(
+    asking: VenueWatch, other: VenueWatch, instrument: Instrument, price: float
+) -> float | None:
+    """Give the other venue's price, per contract of the asking one, when it is near this one."""
+    ours = next((each for each in asking.listings if each.instrument == instrument), None)
+    if ours is None:
+        return None
+    theirs = next((each for each in other.listings if coin_of(each) == coin_of(ours)), None)
+    if theirs is None:
+        return None
+    known = last_price(other.pipeline, theirs.instrument)
+    if known is None:
+        return None
+    per_contract = known * ours.multiplier / theirs.multiplier
+    both = (price, per_contract)
+    return per_contract if max(both) <= min(both) * (1 + JUMP_SHARE) else None

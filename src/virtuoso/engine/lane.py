@@ -1,7 +1,8 @@
 """One market's whole way: its state, its six components, its score, its recent past."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from virtuoso.components.base import Component
 from virtuoso.domain.instruments import Instrument, Listing
@@ -9,6 +10,8 @@ from virtuoso.domain.market_data import (
     BookDelta,
     BookSnapshot,
     Candle,
+    CandlesLoaded,
+    DerivativesLoaded,
     FormingCandle,
     Liquidation,
     MarketData,
@@ -28,9 +31,8 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
-from virtuoso.engine.view import Input, MarketView, Value
-from virtuoso.engine.warmup import CandleHistory, DerivativesHistory
-from virtuoso.market.candles import bars_of
+from virtuoso.engine.view import BookHealth, Input, MarketView, Value
+from virtuoso.market.candles import KEPT, bars_of, closing_of
 from virtuoso.market.market import Market
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import CorrelationTracker
@@ -48,6 +50,25 @@ CANDLE_STALE_MS = 60 * SECOND
 CHANGE_TOLERANCE_MS = 5 * MINUTE
 """How far the older of two compared values may lie from one hour ago."""
 
+POLLED_DELAYED_MS = 2 * MINUTE
+POLLED_STALE_MS = 5 * MINUTE
+"""Ages of open interest where it is polled each minute."""
+
+VOLUME_TOLERANCE = 0.005
+"""By so much of a candle's volume its trades may differ from it."""
+CHECK_AFTER_MS = 3 * SECOND
+CHECKS_KEPT = 10
+
+CANDLE_VIEWS = frozenset(
+    {ComponentName.TECHNICAL, ComponentName.VOLUME, ComponentName.PRICE_STRUCTURE}
+)
+
+SERIES_MS = 5 * MINUTE
+"""The finest grain of polled series."""
+GAPS_TO_DISTRUST = 3
+"""More holes than this within a minute, and the streamed book is not believed alone."""
+TRUST_AGAIN_MS = 60 * SECOND
+
 _ORDER = (State.LIVE, State.DELAYED, State.STALE)
 
 
@@ -62,8 +83,13 @@ class Lane:
         definition: Definition,
         stream_delayed_ms: int = STREAM_DELAYED_MS,
         stream_stale_ms: int = STREAM_STALE_MS,
+        *,
+        book_sequenced: bool = True,
     ) -> None:
-        """`stream_*_ms`: the ages from which this venue's ticker and book count as late."""
+        """`stream_*_ms`: the ages from which this venue's ticker and book count as late.
+
+        A book that is not `book_sequenced` may lack updates unseen: never better than delayed.
+        """
         self.market = Market(instrument)
         self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
         """(venue time, score) every SCORE_STEP_MS."""
@@ -74,19 +100,51 @@ class Lane:
         self._correlation = CorrelationTracker(definition)
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
+        self._book_sequenced = book_sequenced
         self._score: ConfluenceScore | None = None
         self._live: float | None = None
+        self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
+        self._peeked: Mapping[ComponentName, ComponentScore | Absent] = {}
+        """The scores beside which the forming candles were looked at last."""
         self._interests: deque[tuple[Millis, float]] = deque(maxlen=62)
-        self._early: list[Candle] = []
+        self._held: deque[Candle] = deque(maxlen=KEPT)
+        """Closed minutes that wait for those before them."""
         self._loaded = False
+        self._connected = True
         self._heard_at: Millis | None = None
-        self._refused: set[Topic] = set()
+        self._unchecked: deque[Candle] = deque(maxlen=3)
+        self._checks: deque[bool] = deque(maxlen=CHECKS_KEPT)
+        self._gap_times: deque[Millis] = deque(maxlen=GAPS_TO_DISTRUST + 1)
+        self.distrusted_since: Millis | None = None
+        """Since when the book is checked against polled ones, because it had too many holes."""
         self._view: tuple[Millis, MarketView] | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        """Whose market this is."""
+        return self._instrument
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the candles of the past are here."""
+        return self._loaded
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a connection carries this market."""
+        return self._connected
+
+    def list_as(self, listing: Listing) -> None:
+        """Take what the catalogue says now."""
+        self._listing = listing
 
     def take(self, event: MarketEvent[MarketData]) -> bool:
         """Store an accepted event. True when a candle showed that one is missing."""
         market, data = self.market, event.data
-        self._heard_at = event.receive_time
+        # a ticker that stands in for its silent stream was fetched, and is no sign of a stream
+        fetched = market.silent and isinstance(data, Ticker) and Topic.TICKER in market.silent
+        if self._connected and not fetched:
+            self._heard_at = event.receive_time
         match data:
             case Trade():
                 market.trades.trade(event)  # type: ignore[arg-type] # narrowed by its data
@@ -96,6 +154,8 @@ class Lane:
             case Ticker():
                 market.derivatives.take_ticker(event)  # type: ignore[arg-type]
             case Candle():
+                if data.timeframe is Timeframe.M1:
+                    self._unchecked.append(data)
                 return self._close(data)
             case FormingCandle():
                 if data.timeframe is Timeframe.M1:
@@ -110,60 +170,206 @@ class Lane:
         """Take a closed 1m candle; the longer ones follow from it."""
         if candle.timeframe is not Timeframe.M1:
             return False
+        candles = self.market.candles
+        minutes = candles[Timeframe.M1]
         if not self._loaded:
-            self._early.append(candle)
+            self._held.append(candle)
             return False
-        candles = self.market.candles
-        for timeframe in candles.close_minute(candle):
-            bars = bars_of(candles[timeframe].closed[-1:])
+        closed = candles.close_minute(candle)
+        if closed:
+            closing = closing_of([candles[timeframe].closed[-1] for timeframe in closed])
             for component in self._components.values():
-                component.close(timeframe, bars)
-        return candles[Timeframe.M1].gap
+                component.close_all(closing)
+        if minutes.gap:
+            self._held.append(candle)
+        return minutes.gap
 
-    def load_candles(self, found: CandleHistory) -> None:
-        """Replace the candles with fetched ones, then the stream's own that came meanwhile."""
+    def load_candles(self, loaded: CandlesLoaded) -> Iterator[None]:
+        """Take fetched candles, then the stream's own that came meanwhile; yields between parts.
+
+        Minutes alone that join those held go on from there, each as if it had come in time, and
+        are marked as fetched. Anything else replaces what was known, and is computed anew.
+        """
+        minutes = loaded.candles.get(Timeframe.M1, ())
+        known = self.market.candles[Timeframe.M1].last_close
+        joins = bool(minutes) and known is not None and minutes[0].open_time <= known
+        if self._loaded and joins and len(loaded.candles) == 1:
+            yield from self._go_on(minutes)
+        else:
+            yield from self._begin_anew(loaded.candles)
+        self._take_held()
+        self.market.candles.settle()
+
+    def _go_on(self, minutes: Sequence[Candle]) -> Iterator[None]:
         candles = self.market.candles
-        before = candles[Timeframe.M1].closed if self._loaded else self._early
-        held = list(before)
-        for timeframe, rows in found.candles.items():
+        series = candles[Timeframe.M1]
+        candles.mend()
+        for candle in minutes:
+            if candle.open_time < (series.last_close or 0):
+                continue
+            if self._close(candle):
+                return
+            series.backfilled.add(candle.open_time)
+            yield
+
+    def _begin_anew(self, found: Mapping[Timeframe, Sequence[Candle]]) -> Iterator[None]:
+        candles = self.market.candles
+        if not self._held:
+            self._held.extend(candles[Timeframe.M1].closed)
+        for timeframe, rows in found.items():
             candles.replace(timeframe, rows)
         candles.join()
         self._loaded = True
-        self._early = []
-        for timeframe in found.candles:
+        for timeframe in found:
             bars = bars_of(candles[timeframe].closed)
             for component in self._components.values():
                 component.restart(timeframe)
                 if len(bars):
                     component.close(timeframe, bars)
-        newest = candles[Timeframe.M1].last_close or 0
+                yield
+
+    def _take_held(self) -> None:
+        """Take the minutes that waited, as far as they follow now."""
+        held = list(self._held)
+        self._held.clear()
+        newest = self.market.candles[Timeframe.M1].last_close or 0
         for candle in held:
             if candle.open_time >= newest:
                 self._close(candle)
 
-    def load_derivatives(self, found: DerivativesHistory) -> None:
+    def load_derivatives(self, found: DerivativesLoaded) -> None:
         """Take what was fetched of funding, open interest, ratios and basis."""
         derivatives = self.market.derivatives
         derivatives.add_funding(found.funding)
-        derivatives.add_open_interest(found.open_interest)
-        derivatives.add_ratios(found.ratio)
+        on_grid = [row for row in found.open_interest if row.at % SERIES_MS == 0]
+        derivatives.add_open_interest(on_grid, _distance([row.at for row in on_grid]))
+        for row in found.open_interest:
+            derivatives.note_open_interest(row)
+        derivatives.add_ratios(found.ratio, _distance([row.at for row in found.ratio]))
         derivatives.add_basis(found.mark, found.index)
+
+    def correct(self, trades: Sequence[MarketEvent[Trade]]) -> None:
+        """Take trades that were missed: the last price, and nothing of the live order flow."""
+        for trade in trades:
+            self.market.trades.correct(trade)
+
+    def resume(self) -> None:
+        """Be watched again after having been given up."""
+        self._connected = True
+        self.market.silent.clear()
+
+    def connected(self, at: Millis) -> None:
+        """Know that the stream is there."""
+        self._connected = True
+        self.market.alive_at = at
+        self.market.silent.clear()
 
     def disconnected(self) -> None:
         """Forget what only an unbroken stream can vouch for."""
-        self.market.book.forget(Reason.GAP if self.market.book.synced_since else Reason.NO_FEED)
+        if not self._connected:
+            return  # told again, of an attempt in vain: what was fetched meanwhile stays
+        self._connected = False
+        book = self.market.book
+        book.forget(Reason.GAP if book.synced_since else book.reason or Reason.NO_FEED)
         self.market.disconnected()
+        self._without_book()
 
-    def book_lost(self) -> None:
-        """Know that best quotes were missed."""
+    def heard(self, at: Millis) -> None:
+        """Note that something came; what is fetched is no sign of a stream."""
+        if self._connected:
+            self.market.alive_at = at
+
+    def book_lost(self, at: Millis) -> bool:
+        """Know that the book has a hole, and so have the best quotes.
+
+        True when it had so many lately that polled books must vouch for it.
+        """
         self.market.trades.reset_quotes()
+        self._gap_times.append(at)
+        if not self.market.book.synced:
+            self._without_book()
+        many = len(self._gap_times) > GAPS_TO_DISTRUST
+        if self.distrusted_since is None and many and at - self._gap_times[0] <= MINUTE:
+            self.distrusted_since = at
+            return True
+        return False
 
-    def refused(self, topic: Topic) -> None:
-        """Know that the venue does not give a topic."""
-        self._refused.add(topic)
+    def regain_trust(self, at: Millis) -> bool:
+        """Believe the streamed book again after a minute without a hole; True when that begins."""
+        last = self._gap_times[-1] if self._gap_times else None
+        if self.distrusted_since is None or (last is not None and at - last < TRUST_AGAIN_MS):
+            return False
+        self.distrusted_since = None
+        return True
 
-    def second(self, at: Millis, now: Millis) -> None:
-        """Close grid second `at` of our clock, which is `now` on the venue's."""
+    def skipped(self) -> None:
+        """Know that seconds were left out: nobody knows what came in them."""
+        self.market.trades.reset_quotes()
+        self.market.trades.reset_trades()
+
+    def fell_silent(self, topic: Topic, *, refused: bool = False) -> None:
+        """Know that the venue does not give a topic, or that it fell silent."""
+        self.market.fell_silent(topic, refused=refused)
+        self._view = None
+        if topic is Topic.BOOK:
+            self._without_book()
+
+    def speaks_again(self, topic: Topic) -> None:
+        """Know that a topic gives data again."""
+        self.market.silent.discard(topic)
+
+    def _without_book(self) -> None:
+        """Take the book's component out of the newest score at once, not at the next second."""
+        self._view = None
+        score = self._score
+        if score is None or isinstance(score.components[ComponentName.ORDERBOOK], Absent):
+            return
+        reason = self.market.book.reason or Reason.GAP
+        without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
+        components = {**score.components, ComponentName.ORDERBOOK: without}
+        self._score = composite(
+            instrument=self._instrument,
+            at=score.at,
+            components=components,
+            rho=self._correlation.rho,
+            definition=self._definition,
+        )
+        self._live = composite(
+            instrument=self._instrument,
+            at=score.at,
+            components={**self._live_parts, ComponentName.ORDERBOOK: without},
+            rho=self._correlation.rho,
+            definition=self._definition,
+        ).score
+        self._view = None
+
+    def trades_are_missing(self, at: Millis, now: Millis) -> bool:
+        """Compare the trades of the last closed minute with its candle, once both must be here.
+
+        When they differ the order flow of that minute is not known, and starts again. Where they
+        differ most of the time, venue and we count differently: then nothing follows from it.
+        """
+        if not self._unchecked or now < self._unchecked[0].close_time + CHECK_AFTER_MS:
+            return False
+        candle = self._unchecked.popleft()
+        trades = self.market.trades
+        since = trades.trades_since
+        if since is None or since + (now - at) + SECOND > candle.open_time:
+            return False
+        market, others = trades.minute_volume(candle.open_time)
+        allowed = VOLUME_TOLERANCE * candle.volume
+        differs = all(abs(found - candle.volume) > allowed for found in (market, market + others))
+        self._checks.append(differs)
+        if not differs or 2 * sum(self._checks) > CHECKS_KEPT:
+            return False
+        trades.reset_trades()
+        return True
+
+    def second(self, at: Millis, now: Millis, *, peek: bool = True) -> None:
+        """Close grid second `at` of our clock, which is `now` on the venue's.
+
+        `peek`: look at the forming candles anew for the live score; else as they were before.
+        """
         market = self.market
         market.second(at)
         for component in self._components.values():
@@ -179,19 +385,31 @@ class Lane:
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
         self._score = score
-        self._live = self._live_score(at, now, scores)
+        self._live = self._live_score(at, now, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
-        interest = market.derivatives.value(TickerField.OPEN_INTEREST)
-        if at % MINUTE == 0 and interest:
-            self._interests.append((now, interest))
+        interest = self._open_interest(now) if at % MINUTE == 0 else None
+        if interest is not None and interest.value:
+            self._interests.append((now, interest.value))
 
     def _live_score(
-        self, at: Millis, now: Millis, scores: Mapping[ComponentName, ComponentScore | Absent]
+        self,
+        at: Millis,
+        now: Millis,
+        scores: Mapping[ComponentName, ComponentScore | Absent],
+        *,
+        peek: bool,
     ) -> float | None:
         """Give the score if every forming candle closed now."""
-        market = self.market
-        live = {name: each.live(at, market) for name, each in self._components.items()}
+        market, before = self.market, self._live_parts
+        live = {
+            name: each.live(at, market)
+            if peek or name not in CANDLE_VIEWS or self._peeked.get(name) is not scores[name]
+            else before[name]
+            for name, each in self._components.items()
+        }
+        self._peeked = scores
+        self._live_parts = live
         if all(live[name] is scores[name] for name in scores):
             return None if self._score is None else self._score.score
         return composite(
@@ -229,6 +447,14 @@ class Lane:
             funding_8h=self._funding(now),
             open_interest_change_1h=self._open_interest_change(now),
             inputs=tuple(inputs.values()),
+            book=BookHealth(
+                synced_since=self.market.book.synced_since,
+                gaps=self.market.book.gaps,
+                resyncs=self.market.book.resyncs,
+                distrusted_since=self.distrusted_since,
+            ),
+            heard=inputs["stream"].state,
+            listing=self._listing,
             forming={
                 timeframe: each
                 for timeframe in Timeframe
@@ -257,6 +483,9 @@ class Lane:
         note("stream", heard, delayed, stale, Reason.NO_FEED)
         book_reason = market.book.reason or Reason.NO_FEED
         note("book", market.book.as_of, delayed, stale, book_reason)
+        if self.distrusted_since is not None or not self._book_sequenced:
+            book = found["book"]
+            found["book"] = replace(book, state=_at_best_delayed(book.state))
         # silence of trades is a fact while the connection lives, so the connection's age counts
         note(
             "trades",
@@ -342,6 +571,8 @@ class Lane:
         if known is None or known.value is None:
             return Value.absent(Reason.NO_FEED)
         state = self._age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
+        if not self._connected or Topic.TICKER in self.market.silent:
+            state = _at_best_delayed(state)
         return Value(known.value * scale, known.confirmed_at, state)
 
     def _price(self, now: Millis) -> Value:
@@ -361,9 +592,18 @@ class Lane:
             return Value.absent(rate.reason or Reason.NO_FEED)
         return Value(rate.value * 8.0 / interval, rate.as_of, rate.state)
 
+    def _open_interest(self, now: Millis) -> Value:
+        """Give the ticker's open interest, or what was polled where the ticker has none."""
+        current = self._ticker(TickerField.OPEN_INTEREST, now)
+        polled = self.market.derivatives.open_interest_now
+        if current.value is not None or polled is None:
+            return current
+        state = self._age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
+        return Value(polled.contracts, polled.at, state)
+
     def _open_interest_change(self, now: Millis) -> Value:
         """Compare the ticker's open interest with what it was an hour ago, give or take minutes."""
-        current = self._ticker(TickerField.OPEN_INTEREST, now)
+        current = self._open_interest(now)
         if current.value is None:
             return Value.absent(current.reason or Reason.NO_FEED)
         wanted = now - HOUR
@@ -385,3 +625,15 @@ class Lane:
             if at > wanted + SCORE_STEP_MS:
                 return None
         return None
+
+
+def _at_best_delayed(state: State) -> State:
+    """Call nothing live that was fetched instead of streamed."""
+    return State.DELAYED if state is State.LIVE else state
+
+
+def _distance(stamps: Sequence[Millis]) -> int:
+    """Give the distance between the newest rows of a series; an hour where there is but one."""
+    if len(stamps) < 2:
+        return HOUR
+    return max(SERIES_MS, stamps[-1] - stamps[-2])

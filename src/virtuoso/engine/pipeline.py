@@ -1,7 +1,9 @@
 """Events in, scores out: synchronous, without a clock, the same live, in replay and in research."""
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TypeAlias
 
 import numpy as np
@@ -10,33 +12,56 @@ from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     Alive,
+    BookDelta,
+    BookPolled,
+    BookSnapshot,
+    CandlesLoaded,
     Connected,
+    DerivativesLoaded,
     Disconnected,
     FeedEvent,
     FrameRefused,
     MarketData,
     MarketEvent,
+    PriceConfirmed,
     Topic,
     TopicRefused,
+    TopicRestored,
+    TopicSilent,
+    Trade,
+    TradesLoaded,
+    UniverseChosen,
 )
 from virtuoso.domain.scores import Reason, State
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.view import CycleView, Value
-from virtuoso.engine.warmup import CandleHistory, DerivativesHistory
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
 from virtuoso.market.overview import BARS, MarketSummary, Overview, overview
 from virtuoso.scoring.definition import Definition
 
 __all__ = [
     "SCORE_STEP_MS",
+    "AskOtherVenue",
     "Backfill",
+    "BackfillTrades",
     "Pipeline",
+    "PollBook",
+    "Recover",
     "Recycle",
     "Renew",
     "Request",
 ]
+
+PEEKS_A_SECOND = 100
+"""Of more markets than this, each one's forming candles are looked at every second, third, ..."""
+PARKED = 20
+"""Markets that were given up and are kept, in case they are watched again."""
+KINDS_COUNTED = 200
+"""Different counters; what venues say of their errors must not grow without end."""
+TRADES_AT_ONCE = 100
+"""Fetched trades taken before others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +87,39 @@ class Backfill:
     instrument: Instrument
 
 
-Request: TypeAlias = Renew | Recycle | Backfill
+@dataclass(frozen=True, slots=True)
+class BackfillTrades:
+    """Ask for an instrument's last trades: some were lost."""
+
+    instrument: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Ask for everything that was missed while an instrument's stream was gone."""
+
+    instrument: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class PollBook:
+    """Ask for whole books again and again from now on, or no longer."""
+
+    instrument: Instrument
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskOtherVenue:
+    """Ask whether the other venue trades near a price that jumped."""
+
+    instrument: Instrument
+    price: float
+
+
+Request: TypeAlias = (
+    Renew | Recycle | Backfill | BackfillTrades | Recover | PollBook | AskOtherVenue
+)
 
 
 class Pipeline:
@@ -78,13 +135,20 @@ class Pipeline:
         """`make_lane` builds the state and the components of one market."""
         by_instrument = {each.instrument: each for each in listings}
         self._definition = definition
+        self._make_lane = make_lane
         self._door = Door(instruments)
         self._lanes = {each: make_lane(each, by_instrument.get(each)) for each in instruments}
         self._by_symbol = {str(each.symbol): each for each in instruments}
+        self._parked: OrderedDict[Instrument, Lane] = OrderedDict()
         self._second: Millis | None = None
+        self._cycle: CycleView | None = None
+        self._due: list[Request] = []
+        self._cut: set[Instrument] = set()
         self._events: dict[str, int] = {}
         self.seq = 0
-        """Grid seconds computed so far."""
+        """Cycles so far: one a grid second, and one whenever a book is lost between them."""
+        self.amended: set[str] = set()
+        """Symbols that lost their book since the last full cycle."""
         self.last_event: Millis | None = None
         """Receive time of the newest market event."""
 
@@ -106,14 +170,33 @@ class Pipeline:
     @property
     def counters(self) -> dict[str, int]:
         """What was refused at the door and by the decoder, by kind and reason."""
+        venue = next((each.venue for each in self._lanes), "")
         refused = {
-            f"door_{kind}_{reason}": count for (kind, reason), count in self._door.counters.items()
+            f"door_refused_total{{venue={venue},kind={kind},reason={reason}}}": count
+            for (kind, reason), count in self._door.counters.items()
         }
+        lanes = self._lanes.values()
         books = {
-            "book_gaps": sum(lane.market.book.gaps for lane in self._lanes.values()),
-            "book_resyncs": sum(lane.market.book.resyncs for lane in self._lanes.values()),
+            "book_gaps": sum(lane.market.book.gaps for lane in lanes),
+            "book_resyncs": sum(lane.market.book.resyncs for lane in lanes),
+            "books_distrusted": sum(lane.distrusted_since is not None for lane in lanes),
         }
         return refused | books | self._events
+
+    @property
+    def refusals(self) -> Sequence[Sample]:
+        """The last events and frames that were refused, oldest first."""
+        return tuple(self._door.samples)
+
+    def watch(self, instruments: Sequence[Instrument]) -> None:
+        """Watch these, of which no catalogue says anything, from the beginning on."""
+        self._lanes = {each: self._make_lane(each, None) for each in instruments}
+        self._by_symbol = {str(each.symbol): each for each in instruments}
+        self._door.watch(instruments)
+
+    def lane(self, instrument: Instrument) -> Lane | None:
+        """Give what is kept of one instrument; None when it is not watched."""
+        return self._lanes.get(instrument)
 
     def market(self, symbol: str) -> Market:
         """Give the state of one market. Raises UnknownSymbolError."""
@@ -134,30 +217,88 @@ class Pipeline:
         """Take one event. Gives what the feed or the history must be asked for because of it."""
         if isinstance(event, MarketEvent):
             return self._take(event)
+        for _ in self.handling(event):
+            pass
+        return self.requests()
+
+    def requests(self) -> Sequence[Request]:
+        """Give what must be asked for, once."""
+        due, self._due = self._due, []
+        return due
+
+    def handling(self, event: FeedEvent) -> Iterator[None]:
+        """Take one event in parts, between which others may work but not touch this pipeline."""
         match event:
-            case (
-                Alive(instruments=instruments, receive_time=at)
-                | Connected(instruments=instruments, receive_time=at)
-            ):
+            case CandlesLoaded(instrument=instrument):
+                if (lane := self._lanes.get(instrument)) is not None:
+                    yield from lane.load_candles(event)
+            case TradesLoaded(instrument=instrument):
+                yield from self._load_trades(event)
+            case UniverseChosen():
+                yield from self._choose(event.listings)
+            case _:
+                self._take_word(event)
+
+    def _take_word(self, event: FeedEvent) -> None:
+        """Take what a feed says of itself, and what was fetched for one market."""
+        match event:
+            case MarketEvent():
+                self._due.extend(self._take(event))
+            case Connected(instruments=instruments, receive_time=at):
+                for instrument in self._watched(instruments):
+                    self._lanes[instrument].connected(at)
+                    if instrument in self._cut:
+                        self._cut.discard(instrument)
+                        self._due.append(Recover(instrument))
+            case Alive(instruments=instruments, receive_time=at):
                 for instrument in instruments:
                     if (lane := self._lanes.get(instrument)) is not None:
-                        lane.market.alive_at = at
+                        lane.heard(at)
             case Disconnected(instruments=instruments):
                 self._door.forget(instruments)
-                for instrument in instruments:
-                    if (lane := self._lanes.get(instrument)) is not None:
-                        lane.disconnected()
-            case FrameRefused(reason=reason):
+                for instrument in self._watched(instruments):
+                    self._lanes[instrument].disconnected()
+                    self._cut.add(instrument)
+                self._amend(instruments)
+            case FrameRefused(reason=reason, sample=sample):
                 self._count(f"frame_refused_{reason}")
-            case TopicRefused(instrument=instrument, topic=topic):
-                self._count("topic_refused")
+                text = sample.decode(errors="replace")
+                self._door.keep(Sample(event.receive_time, "frame", reason, text))
+            case (
+                TopicRefused(instrument=instrument, topic=topic)
+                | TopicSilent(instrument=instrument, topic=topic)
+            ):
+                refused = isinstance(event, TopicRefused)
+                self._count("topic_refused" if refused else "topic_silent")
                 if (lane := self._lanes.get(instrument)) is not None:
-                    lane.refused(topic)
+                    lane.fell_silent(topic, refused=refused)
+                    self._amend({instrument})
+            case TopicRestored(instrument=instrument, topic=topic):
+                if (lane := self._lanes.get(instrument)) is not None:
+                    lane.speaks_again(topic)
+                    if topic is Topic.TRADES:
+                        self._due.append(BackfillTrades(instrument))
+            case DerivativesLoaded(instrument=instrument):
+                if (lane := self._lanes.get(instrument)) is not None:
+                    lane.load_derivatives(event)
+            case BookPolled(instrument=instrument, book=polled):
+                lane = self._lanes.get(instrument)
+                if lane is not None and lane.distrusted_since is not None:
+                    self._door.judge_polled(polled, lane.market.book)
+            case PriceConfirmed(instrument=instrument, price=price):
+                if (lane := self._lanes.get(instrument)) is not None:
+                    for held in self._door.confirm(instrument, price, event.receive_time):
+                        lane.take(held)
             case _:
                 pass
-        return ()
+
+    def _watched(self, instruments: Collection[Instrument]) -> Sequence[Instrument]:
+        """Give those that are watched, in board order: the most traded are cared for first."""
+        return [each for each in self._lanes if each in instruments]
 
     def _count(self, name: str) -> None:
+        if len(self._events) >= KINDS_COUNTED and name not in self._events:
+            name = "others"
         self._events[name] = self._events.get(name, 0) + 1
 
     def _take(self, event: MarketEvent[MarketData]) -> Sequence[Request]:
@@ -167,44 +308,153 @@ class Pipeline:
             self._count("not_subscribed")
             return ()
         self.last_event = event.receive_time
-        lane.market.alive_at = event.receive_time
-        verdict = self._door.judge(event, lane.market.book)
+        lane.heard(event.receive_time)
+        data = event.data
+        is_book = isinstance(data, BookDelta | BookSnapshot)
+        if is_book and lane.distrusted_since is not None:
+            # polled books stand in for it: of the stream only its sequence is watched
+            verdict = self._door.watch_sequence(event, lane.market.book)
+        else:
+            verdict = self._door.judge(event, lane.market.book)
         for earlier in verdict.released:
             lane.take(earlier)
         match verdict.action:
+            case Action.ACCEPT if verdict is LATE:
+                lane.correct([event])  # type: ignore[list-item] # only trades are late
+                return ()
             case Action.ACCEPT:
                 hole = lane.take(verdict.replaced or event)
                 return (Backfill(event.instrument),) if hole else ()
             case Action.RESYNC:
-                lane.book_lost()
-                return (Renew(event.instrument, Topic.BOOK),)
+                return self._resync(lane, event)
             case Action.RECYCLE:
                 return (Recycle(event.instrument, verdict.reason),)
-            case Action.DROP | Action.QUARANTINE:
+            case Action.QUARANTINE:
+                return self._hold(event)
+            case Action.DROP:
+                self._note_drop(lane, event, verdict)
                 return ()
 
-    def load_candles(self, instrument: Instrument, found: CandleHistory) -> None:
-        """Replace an instrument's candles with fetched ones and compute them anew."""
-        if (lane := self._lanes.get(instrument)) is not None:
-            lane.load_candles(found)
+    def _resync(self, lane: Lane, event: MarketEvent[MarketData]) -> Sequence[Request]:
+        """Take the lost book out of the score at once, and ask for it anew."""
+        asked: list[Request] = [Renew(event.instrument, Topic.BOOK)]
+        if lane.book_lost(event.receive_time):
+            self._count("book_distrusted")
+            asked.append(PollBook(event.instrument, wanted=True))
+        self._amend({event.instrument})
+        return asked
 
-    def load_derivatives(self, instrument: Instrument, found: DerivativesHistory) -> None:
-        """Take fetched funding, open interest, ratios and basis."""
-        if (lane := self._lanes.get(instrument)) is not None:
-            lane.load_derivatives(found)
+    def _hold(self, event: MarketEvent[MarketData]) -> Sequence[Request]:
+        data = event.data
+        if not isinstance(data, Trade):
+            return ()
+        return (AskOtherVenue(event.instrument, data.price),)
+
+    def _note_drop(self, lane: Lane, event: MarketEvent[MarketData], verdict: Verdict) -> None:
+        """A candle's volume may hold trades that are none of the market's."""
+        data = event.data
+        if isinstance(data, Trade) and verdict.reason == data.kind:
+            lane.market.trades.set_aside(event)  # type: ignore[arg-type] # narrowed by its data
+
+    def _load_trades(self, loaded: TradesLoaded) -> Iterator[None]:
+        """Add fetched trades that were not seen to the history; the live flow stays as it was."""
+        lane = self._lanes.get(loaded.instrument)
+        if lane is None:
+            return
+        for first in range(0, len(loaded.trades), TRADES_AT_ONCE):
+            some = loaded.trades[first : first + TRADES_AT_ONCE]
+            missed = [each for each in some if self._door.is_new(each)]
+            lane.correct(missed)
+            for _ in missed:
+                self._count("trades_backfilled")
+            yield
+
+    def _choose(self, listings: Sequence[Listing]) -> Iterator[None]:
+        """Watch these instruments from now on, in this order; give up the others."""
+        before, lanes = dict(self._lanes), dict[Instrument, Lane]()
+        for listing in listings:
+            instrument = listing.instrument
+            lane = before.pop(instrument, None)
+            if lane is None:
+                lane = self._parked.pop(instrument, None)
+                if lane is not None:
+                    lane.resume()
+                    self._due.append(Recover(instrument))
+            if lane is None:
+                lane = self._make_lane(instrument, listing)
+                yield
+            lane.list_as(listing)
+            lanes[instrument] = lane
+        self._lanes = lanes
+        for instrument, lane in before.items():
+            lane.disconnected()
+            self._cut.discard(instrument)
+            self._parked[instrument] = lane
+            self._door.forget([instrument])
+            if lane.distrusted_since is not None:
+                self._due.append(PollBook(instrument, wanted=False))
+        while len(self._parked) > PARKED:
+            self._parked.popitem(last=False)
+        self._by_symbol = {str(each.symbol): each for each in self._lanes}
+        self._door.watch([*self._lanes, *self._parked])
+        if before and self._cycle is not None:
+            kept = tuple(each for each in self._cycle.markets if each.instrument in self._lanes)
+            self.seq += 1
+            self._cycle = CycleView(self.seq, self._cycle.at, self._cycle.now, kept)
+
+    def _amend(self, instruments: Iterable[Instrument]) -> None:
+        """Put the newest state of these markets into the newest cycle."""
+        cycle = self._cycle
+        if cycle is None:
+            return
+        changed = {each for each in instruments if each in self._lanes}
+        markets = tuple(
+            self._lanes[each.instrument].view(cycle.at, cycle.now)
+            if each.instrument in changed
+            else each
+            for each in cycle.markets
+        )
+        if all(new is old for new, old in zip(markets, cycle.markets, strict=True)):
+            return
+        self.seq += 1
+        self.amended.update(str(each.symbol) for each in changed)
+        self._cycle = CycleView(self.seq, cycle.at, cycle.now, markets)
 
     def skipped(self) -> None:
         """Say that grid seconds were left out: what looks back over seconds starts again."""
+        self._count("seconds_skipped")
         for lane in self._lanes.values():
-            lane.book_lost()
+            lane.skipped()
 
     def second(self, at: Millis) -> None:
         """Close one grid second: compute every market from what was received up to it."""
+        for _ in self.closing(at):
+            pass
+
+    def closing(self, at: Millis) -> Iterator[None]:
+        """Close one grid second in parts, one market each, as `handling` does.
+
+        What `view` gives changes when all of them are through.
+        """
+        venue_now = self.venue_now(at)
+        views = []
+        turns = ceil(len(self._lanes) / PEEKS_A_SECOND)
+        turn = at // SECOND
+        for number, (instrument, lane) in enumerate(self._lanes.items()):
+            if lane.trades_are_missing(at, venue_now):
+                self._count("candles_without_their_trades")
+                self._due.append(BackfillTrades(instrument))
+            peek = (number + turn) % turns == 0
+            lane.second(at, venue_now, peek=peek)
+            if lane.regain_trust(at):
+                lane.market.book.forget(Reason.GAP)
+                self._due += [PollBook(instrument, wanted=False), Renew(instrument, Topic.BOOK)]
+            views.append(lane.view(at, venue_now))
+            yield
         self._second = at
         self.seq += 1
-        venue_now = self.venue_now(at)
-        for lane in self._lanes.values():
-            lane.second(at, venue_now)
+        self.amended.clear()
+        self._cycle = CycleView(seq=self.seq, at=at, now=venue_now, markets=tuple(views))
 
     def outgrown_books(self) -> Sequence[Renew]:
         """Ask for the books whose price has left the range that is known to be complete."""
@@ -219,25 +469,17 @@ class Pipeline:
         return self._door.clock.venue_now(at) or at
 
     def view(self) -> CycleView | None:
-        """Give the newest cycle; None before the first."""
-        if self._second is None:
-            return None
-        now = self.venue_now(self._second)
-        return CycleView(
-            seq=self.seq,
-            at=self._second,
-            now=now,
-            markets=tuple(lane.view(self._second, now) for lane in self._lanes.values()),
-        )
+        """Give the newest cycle that is complete; None before the first."""
+        return self._cycle
 
     def overview(self) -> tuple[Overview, Value]:
         """Sum up the markets; with it the age and state of the tickers it rests on."""
-        at = self._second or Millis(0)
-        now = self.venue_now(at)
         summaries, tickers = [], []
-        lanes = self._lanes if self._second is not None else {}
-        for instrument, lane in lanes.items():
-            view = lane.view(at, now)
+        markets = () if self._cycle is None else self._cycle.markets
+        for view in markets:
+            lane = self._lanes.get(view.instrument)
+            if lane is None:
+                continue
             fresh = view.turnover_24h.state in {State.LIVE, State.DELAYED}
             if fresh:
                 tickers.append(view.turnover_24h)
@@ -246,8 +488,8 @@ class Pipeline:
             closes = [each.close for each in newest]
             summaries.append(
                 MarketSummary(
-                    symbol=str(instrument.symbol),
-                    is_bitcoin=str(instrument.symbol).startswith("BTCUSD"),
+                    symbol=str(view.instrument.symbol),
+                    is_bitcoin=str(view.instrument.symbol).startswith("BTCUSD"),
                     change_24h=view.change_24h.value if fresh else None,
                     turnover_24h=view.turnover_24h.value if fresh else None,
                     closes_30m=np.log(np.array(closes, dtype=np.float64)),

@@ -1,9 +1,9 @@
 """What one cycle says of one market: plain values, ready to be put into documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from virtuoso.domain.instruments import Instrument
+from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
 from virtuoso.domain.scores import ConfluenceScore, Direction, Reason, State
 from virtuoso.domain.time import Millis, Timeframe
@@ -35,6 +35,20 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class BookHealth:
+    """How the order book of one market has fared."""
+
+    synced_since: Millis | None
+    """Venue time of the snapshot that made it whole; None while there is no book."""
+    gaps: int
+    """How often it was lost."""
+    resyncs: int
+    """How often a snapshot made it whole again."""
+    distrusted_since: Millis | None = None
+    """Since when polled books stand in for the stream, because it had too many holes."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarketView:
     """One market at one grid second."""
 
@@ -56,6 +70,10 @@ class MarketView:
     """Percent, in contracts."""
     inputs: tuple[Input, ...]
     forming: Mapping[Timeframe, FormingCandle]
+    book: BookHealth
+    heard: State
+    """Of the market's stream as a whole."""
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +86,28 @@ class CycleView:
     now: Millis
     """The same instant on the venue's clock."""
     markets: tuple[MarketView, ...]
+
+
+STALE_BEHIND_MS = 5_000
+
+
+def late(view: MarketView, behind_ms: int) -> MarketView:
+    """Give a view as it must be shown so long after it was made: nothing in it is live."""
+    worst = State.STALE if behind_ms > STALE_BEHIND_MS else State.DELAYED
+
+    def at_best(state: State) -> State:
+        return worst if state in {State.LIVE, State.DELAYED} else state
+
+    def aged(value: Value) -> Value:
+        return replace(value, state=at_best(value.state))
+
+    return replace(
+        view,
+        state=at_best(view.state),
+        price=aged(view.price),
+        change_24h=aged(view.change_24h),
+        turnover_24h=aged(view.turnover_24h),
+        funding_8h=aged(view.funding_8h),
+        open_interest_change_1h=aged(view.open_interest_change_1h),
+        inputs=tuple(replace(each, state=at_best(each.state)) for each in view.inputs),
+    )

@@ -1,8 +1,7 @@
-"""Fetches what a market needs from the past before its stream can be understood."""
+"""Fetches what a market needs from the past, as events that go into the line of its venue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -10,42 +9,37 @@ import structlog
 
 from virtuoso.domain.errors import FeedError, NotOfferedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument
-from virtuoso.domain.market_data import Candle, FundingRate, LongShortRatio, OpenInterest
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.market_data import (
+    BookPolled,
+    Candle,
+    CandlesLoaded,
+    DerivativesLoaded,
+    TradesLoaded,
+)
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.ports import CandleKind, History
 
 log = structlog.get_logger()
 
-CANDLES = 1_000
+CANDLES = 999
+"""With the open one a whole page of a thousand: one call a timeframe, not two."""
+TRADES = 1_000
 FUNDING_RATES = 200
 OPEN_INTEREST_HOURS = 200
 RATIO_HOURS = 500
+NEWEST_ROWS = 3
+"""Of a series that is polled: the newest, and what a late row may have missed."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class CandleHistory:
-    """Closed candles per timeframe; one that the source does not have is missing."""
-
-    candles: dict[Timeframe, Sequence[Candle]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class DerivativesHistory:
-    """What sentiment looks back on; what the source does not have stays empty."""
-
-    mark: Sequence[Candle] = ()
-    index: Sequence[Candle] = ()
-    funding: Sequence[FundingRate] = ()
-    open_interest: Sequence[OpenInterest] = ()
-    ratio: Sequence[LongShortRatio] = ()
-
-
 class Warmup:
-    """Reads histories with patience: an unreachable venue is asked again, a no is taken as a no."""
+    """Reads histories with patience: an unreachable venue is asked again, a no is taken as a no.
+
+    `now` says when an answer was here: the receive time of the event that is made of it.
+    """
 
     def __init__(self, history: History, jitter: Callable[[], float]) -> None:
         """`jitter` gives numbers in 0..1, to spread the retries of many markets."""
@@ -65,19 +59,39 @@ class Warmup:
                 await asyncio.sleep(pause * (0.5 + self._jitter() / 2))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def candles(self, instrument: Instrument) -> CandleHistory:
+    async def candles(self, instrument: Instrument, now: Callable[[], Millis]) -> CandlesLoaded:
         """Fetch all timeframes, the shortest last so that it joins the stream."""
-        found = CandleHistory()
+        found: dict[Timeframe, Sequence[Candle]] = {}
         for timeframe in reversed(Timeframe):
             rows = await self._series(
                 f"{instrument.symbol} {timeframe} candles",
                 partial(self._history.candles, instrument, timeframe, CANDLES),
             )
             if rows is not None:
-                found.candles[timeframe] = rows
-        return found
+                found[timeframe] = rows
+        return CandlesLoaded(instrument, found, now())
 
-    async def derivatives(self, instrument: Instrument) -> DerivativesHistory:
+    async def minutes(
+        self, instrument: Instrument, count: int, now: Callable[[], Millis]
+    ) -> CandlesLoaded:
+        """Fetch the last closed minutes, to go on from those that are known."""
+        rows = await self._series(
+            f"{instrument.symbol} missed minutes",
+            lambda: self._history.candles(instrument, Timeframe.M1, count),
+        )
+        return CandlesLoaded(instrument, {Timeframe.M1: rows or ()}, now())
+
+    async def trades(self, instrument: Instrument, now: Callable[[], Millis]) -> TradesLoaded:
+        """Fetch the last trades; what was traded before them in a long cut is gone."""
+        rows = await self._series(
+            f"{instrument.symbol} missed trades",
+            lambda: self._history.trades(instrument, TRADES),
+        )
+        return TradesLoaded(instrument, rows or (), now())
+
+    async def derivatives(
+        self, instrument: Instrument, now: Callable[[], Millis]
+    ) -> DerivativesLoaded:
         """Fetch funding, open interest, account ratio, mark and index minutes."""
         history, name = self._history, instrument.symbol
         minute = Timeframe.M1
@@ -99,13 +113,49 @@ class Warmup:
                 f"{name} account ratio", lambda: history.long_short_ratio(instrument, RATIO_HOURS)
             ),
         )
-        return DerivativesHistory(
+        return DerivativesLoaded(
+            instrument,
+            now(),
             mark=mark or (),
             index=index or (),
             funding=funding or (),
             open_interest=interest or (),
             ratio=ratio or (),
         )
+
+    async def newest_series(
+        self, instrument: Instrument, now: Callable[[], Millis]
+    ) -> DerivativesLoaded:
+        """Fetch the newest rows of open interest and account ratio."""
+        history, name = self._history, instrument.symbol
+        interest = await self._series(
+            f"{name} open interest", lambda: history.open_interest(instrument, NEWEST_ROWS)
+        )
+        ratio = await self._series(
+            f"{name} account ratio", lambda: history.long_short_ratio(instrument, NEWEST_ROWS)
+        )
+        return DerivativesLoaded(instrument, now(), open_interest=interest or (), ratio=ratio or ())
+
+    async def newest_funding(
+        self, instrument: Instrument, now: Callable[[], Millis]
+    ) -> DerivativesLoaded:
+        """Fetch the funding rates settled last."""
+        rows = await self._series(
+            f"{instrument.symbol} funding", lambda: self._history.funding(instrument, NEWEST_ROWS)
+        )
+        return DerivativesLoaded(instrument, now(), funding=rows or ())
+
+    async def open_interest_now(
+        self, instrument: Instrument, now: Callable[[], Millis]
+    ) -> DerivativesLoaded:
+        """Fetch the open interest of this moment; one try, for the next one follows soon."""
+        row = await self._history.open_interest_now(instrument)
+        return DerivativesLoaded(instrument, now(), open_interest=(row,))
+
+    async def book(self, instrument: Instrument, now: Callable[[], Millis]) -> BookPolled:
+        """Fetch the whole order book; one try, for the next one follows soon."""
+        book = await self._history.book(instrument)
+        return BookPolled(instrument, book, now())
 
     async def _series(
         self, what: str, ask: Callable[[], Awaitable[Sequence[T]]]

@@ -116,6 +116,8 @@ class Derivatives:
         self.open_interest_at: Millis | None = None
         self.open_interest_every = HOUR
         """Time of the newest observation of any minute, and the distance between them in ms."""
+        self.open_interest_now: OpenInterest | None = None
+        """The newest observation that was polled, of any minute."""
         self.ratios: Series[LongShortRatio] = Series(HOURS_KEPT)
         """Account ratios at full hours."""
         self.ratio: LongShortRatio | None = None
@@ -191,6 +193,12 @@ class Derivatives:
             if self.open_interest_at is None or row.at >= self.open_interest_at:
                 self.open_interest_at, self.open_interest_every = row.at, every_ms
         self.open_interest.add([(row.at, row.contracts) for row in rows if row.at % HOUR == 0])
+
+    def note_open_interest(self, row: OpenInterest) -> None:
+        """Take an observation between the hours, as polled for a venue whose ticker has none."""
+        known = self.open_interest_now
+        if known is None or row.at > known.at:
+            self.open_interest_now = row
 
     def add_ratios(self, rows: Sequence[LongShortRatio], every_ms: int = HOUR) -> None:
         """Take account ratios, oldest first, `every_ms` apart; full hours make the series."""

@@ -30,6 +30,8 @@ from virtuoso.market.order_book import LARGEST, BookFault, OrderBook
 
 AHEAD_MS: Final = 5 * SECOND
 BEHIND_MS: Final = 60 * SECOND
+FARTHEST_MS: Final = 366 * DAY
+"""A clock that is further off is not believed to be one: the stamps may be of another unit."""
 REFUSALS_IN_A_ROW: Final = 10
 TRADE_IDS: Final = 20_000
 LIQUIDATIONS_KEPT: Final = 2_000
@@ -253,6 +255,8 @@ class Door:
         self._last_instrument: Instrument | None = None
         self._last_state: DoorState | None = None
         self._refused_in_a_row = 0
+        self._far: deque[int] = deque(maxlen=REFUSALS_IN_A_ROW)
+        """Differences of the clocks by the last stamps that nothing could be compared with."""
         self.clock: Final = ClockOffset()
         self.counters: Final[dict[tuple[str, str], int]] = {}
         self.samples: Final[deque[Sample]] = deque(maxlen=SAMPLES)
@@ -389,6 +393,8 @@ class Door:
         if offset is None:
             # nothing to compare with yet, but a stamp days away is no stamp
             behind, ahead = abs(receive_time - event_time) - DAY, 0
+            if not is_snapshot:
+                self._far.append(receive_time - event_time)
         else:
             behind = receive_time - offset - event_time
             ahead = -behind - AHEAD_MS
@@ -405,6 +411,11 @@ class Door:
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW:
             self._refused_in_a_row = 0
             clock.forget()
+            far = self._far
+            if far and max(far) - min(far) <= BEHIND_MS and abs(far[-1]) <= FARTHEST_MS:
+                # many stamps that agree with each other: it is our clock that is days off
+                clock.observe(receive_time - min(far), receive_time)
+            far.clear()
             return self._answer(Action.RECYCLE, "time", event)
         return self._answer(Action.RESYNC if loses_book else Action.DROP, "time", event)
 

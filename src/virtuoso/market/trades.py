@@ -19,7 +19,7 @@ from virtuoso.domain.market_data import (
     Trade,
     TradeKind,
 )
-from virtuoso.domain.time import HOUR, SECOND, Millis
+from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
 from virtuoso.indicators.window_sums import window_sums
 
 WINDOWS: Final = (1, 10, 60, 300)
@@ -34,6 +34,7 @@ BINS: Final = 36 * BINS_PER_OCTAVE
 
 HOURS: Final = 24
 LARGE_SHARE_PERCENT: Final = 99
+MINUTES_SUMMED: Final = 8
 ORDERS_NEEDED: Final = 2_000
 """Orders counted before the large-order limit is known."""
 
@@ -57,7 +58,7 @@ class TradeFlow:
 
     def __init__(self) -> None:
         self.last_price: float | None = None
-        """Price of the last market trade."""
+        """Price of the newest market trade; one that comes late does not replace it."""
         self.last_price_at: Millis | None = None
         """Venue time of the last market trade."""
         self.trade_count = 0
@@ -89,6 +90,10 @@ class TradeFlow:
         }
         """Sums as of the last grid second, by window length in seconds."""
 
+        self._minute = -1
+        self._minute_sums = [0.0, 0.0]
+        self._minutes: dict[int, list[float]] = {}
+        """Base volume by the minute of the venue's clock: of market trades, of all others."""
         self._quote: Quote | None = None
         self._bucket = [0.0] * 5
         self._buckets = np.zeros((WINDOWS[-1], 5))
@@ -140,15 +145,42 @@ class TradeFlow:
         trade = event.data
         self.connected(event.receive_time)
         if trade.kind is not TradeKind.MARKET:
-            self.set_aside_count += 1
+            self.set_aside(event)
             return
         if trade.side is not self._order_side or event.event_time != self._order_time:
             self._flush_order()
             self._order_side, self._order_time = trade.side, event.event_time
         self._order_quantity += trade.quantity
         self._order_notional += trade.quantity * trade.price
-        self.last_price, self.last_price_at = trade.price, event.event_time
+        minute = event.event_time // MINUTE
+        if minute != self._minute:
+            self._turn_minute(minute)
+        self._minute_sums[0] += trade.quantity
+        if self.last_price_at is None or event.event_time >= self.last_price_at:
+            self.last_price, self.last_price_at = trade.price, event.event_time
         self.trade_count += 1
+
+    def set_aside(self, event: MarketEvent[Trade]) -> None:
+        """Count a trade that was not a market trade; a candle's volume may hold it all the same."""
+        self.set_aside_count += 1
+        minute = event.event_time // MINUTE
+        if minute != self._minute:
+            self._turn_minute(minute)
+        self._minute_sums[1] += event.data.quantity
+
+    def correct(self, event: MarketEvent[Trade]) -> None:
+        """Add a trade that was fetched after a cut: to what is history, not to the live flow."""
+        minute = event.event_time // MINUTE
+        if minute in self._minutes:
+            self._minutes[minute][event.data.kind is not TradeKind.MARKET] += event.data.quantity
+        newer = self.last_price_at is None or event.event_time > self.last_price_at
+        if newer and event.data.kind is TradeKind.MARKET:
+            self.last_price, self.last_price_at = event.data.price, event.event_time
+
+    def minute_volume(self, open_time: Millis) -> tuple[float, float]:
+        """Give the base volume of a minute's market trades, and of all others of it."""
+        market, others = self._minutes.get(open_time // MINUTE, (0.0, 0.0))
+        return market, others
 
     def liquidation(self, event: MarketEvent[Liquidation]) -> None:
         """Add a liquidated position."""
@@ -208,6 +240,15 @@ class TradeFlow:
             self.order_count += 1
         self._order_side = self._order_time = None
         self._order_quantity = self._order_notional = 0.0
+
+    def _turn_minute(self, minute: int) -> None:
+        """Add to another minute from now on; the oldest is forgotten."""
+        self._minute = minute
+        if minute not in self._minutes:
+            self._minutes[minute] = [0.0, 0.0]
+            if len(self._minutes) > MINUTES_SUMMED:
+                del self._minutes[min(self._minutes)]
+        self._minute_sums = self._minutes.get(minute, [0.0, 0.0])
 
     def _advance(self, at: Millis) -> None:
         """Move to the bucket of `at`; seconds that were passed over hold nothing."""

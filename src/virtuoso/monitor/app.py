@@ -169,6 +169,9 @@ def create_app(
     async def document(_request: Request) -> Response:
         return _served(follower.hot(keys.SYMBOLS))
 
+    async def refusals(_request: Request) -> Response:
+        return _served(await follower.document(keys.REFUSALS))
+
     async def live(_request: Request) -> Response:
         return Response(b'{"status":"success"}', 200, HEADERS, JSON)
 
@@ -176,6 +179,7 @@ def create_app(
         "/api/monitoring/status": status,
         "/api/monitoring/metrics": metrics,
         "/api/monitoring/symbols": symbols,
+        "/api/monitoring/refusals": refusals,
         "/api/symbols": document,
         "/health/live": live,
     }

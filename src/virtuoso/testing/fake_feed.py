@@ -22,6 +22,8 @@ class FakeFeed:
         self.asked_for: tuple[Instrument, ...] = ()
         self.renewed: list[tuple[Instrument, Topic]] = []
         self.recycled: list[tuple[Instrument, str]] = []
+        self.watched: list[tuple[Instrument, ...]] = []
+        self.inserted: list[FeedEvent] = []
 
     @property
     def venue(self) -> Venue:
@@ -40,6 +42,14 @@ class FakeFeed:
         self.asked_for = tuple(instruments)
         for batch in self._batches:
             yield batch
+
+    def watch(self, instruments: Collection[Instrument]) -> None:
+        """Note it."""
+        self.watched.append(tuple(instruments))
+
+    async def insert(self, event: FeedEvent) -> None:
+        """Note it."""
+        self.inserted.append(event)
 
     def renew(self, instrument: Instrument, topic: Topic) -> None:
         """Note it."""

@@ -11,6 +11,7 @@ DASHBOARD = "virtuoso:dashboard:v1"
 MOBILE = "virtuoso:mobile:v1"
 BOARD = "virtuoso:board:v1"
 ENGINE = "virtuoso:engine:v1"
+REFUSALS = "virtuoso:refusals:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""

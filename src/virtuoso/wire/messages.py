@@ -373,6 +373,37 @@ class FeedAge(msgspec.Struct, frozen=True):
     reason: Reason | None
 
 
+class BookIntegrity(msgspec.Struct, frozen=True):
+    """How the order book of one symbol has fared since the start."""
+
+    synced_since: int | None
+    """Venue time of the snapshot that made it whole; null while there is no book."""
+    gaps: int
+    """How often it was lost to a hole, a restart or a crossing."""
+    resyncs: int
+    """How often a snapshot made it whole again."""
+    distrusted_since: int | None
+    """Since when polled books stand in for a stream with too many gaps; null while it is good."""
+
+
+class OtherVenue(msgspec.Struct, frozen=True):
+    """The same coin on the other venue, and how far the two are apart right now."""
+
+    venue: str
+    symbol: str
+    state: State
+    """Of its price."""
+    price: float | None
+    """Per contract of the symbol that is asked about."""
+    price_difference_bps: float | None
+    """The other price above this one, in 1/100 of a percent; null unless both are live."""
+    score: float | None
+    score_difference: float | None
+    """The other score less this one, points; null unless both are live."""
+    speaks: bool
+    """Whether the numbers shown come from it, because the first venue's are stale."""
+
+
 class SymbolDetail(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}`: the record, and the score taken apart to its inputs."""
 
@@ -393,6 +424,19 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     epoch: str = ""
     seq: int = 0
     now: int = 0
+    book: BookIntegrity | None = None
+    other_venue: OtherVenue | None = None
+    """Null where only one venue is watched, or the coin is not on the other."""
+
+
+class CandleGap(msgspec.Struct, frozen=True):
+    """Minutes that the stream did not bring."""
+
+    start: int
+    end: int
+    """Opening time of the first minute that is there again."""
+    filled_at: int | None
+    """Null while they are missing."""
 
 
 class CandlesDocument(msgspec.Struct, frozen=True):
@@ -409,6 +453,10 @@ class CandlesDocument(msgspec.Struct, frozen=True):
     epoch: str = ""
     seq: int = 0
     reasons: tuple[str, ...] = ()
+    gaps: tuple[CandleGap, ...] = ()
+    """Of the minutes, the newest of this run."""
+    backfilled: tuple[int, ...] = ()
+    """Opening times of candles that were fetched after a gap."""
 
 
 class ScorePoint(msgspec.Struct, array_like=True, frozen=True):
@@ -427,6 +475,30 @@ class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     symbol: str
     step_ms: int
     points: tuple[ScorePoint, ...]
+    epoch: str = ""
+    seq: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One event or frame that was not let in."""
+
+    venue: str
+    at: int
+    """When it was received, our clock."""
+    kind: str
+    reason: str
+    sample: str
+    """What it was, at most 4,096 characters."""
+
+
+class RefusalsDocument(msgspec.Struct, frozen=True):
+    """`/api/monitoring/refusals`: the last things that were not let in, newest first."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    refusals: tuple[Refusal, ...]
     epoch: str = ""
     seq: int = 0
     reasons: tuple[str, ...] = ()

@@ -123,3 +123,13 @@ def test_a_wrong_command_line_ends_with_a_sentence(
     assert codes == [78]
     assert said in error
     assert "Traceback" not in error
+
+
+def test_the_state_folder_is_where_programs_keep_their_state(tmp_path: Path) -> None:
+    """As set, by variable or file; else as XDG says, where only whole paths count."""
+    usual = load_settings(None, {}).state
+    assert usual.folder({"XDG_STATE_HOME": "/var/state"}) == Path("/var/state/virtuoso")
+    home = Path("~/.local/state/virtuoso").expanduser()
+    assert usual.folder({}) == usual.folder({"XDG_STATE_HOME": "state"}) == home
+    chosen = load_settings(None, {"VIRTUOSO_STATE_DIR": str(tmp_path)}).state
+    assert chosen.folder({"XDG_STATE_HOME": "/var/state"}) == tmp_path

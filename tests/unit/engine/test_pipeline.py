@@ -13,6 +13,7 @@ from virtuoso.domain.market_data import (
     BookDelta,
     BookSnapshot,
     Candle,
+    CandlesLoaded,
     Connected,
     Disconnected,
     MarketData,
@@ -35,7 +36,6 @@ from virtuoso.engine.documents import (
 )
 from virtuoso.engine.pipeline import Backfill, Pipeline, Renew
 from virtuoso.engine.view import MarketView
-from virtuoso.engine.warmup import CandleHistory
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import RowSymbol
 
@@ -73,14 +73,14 @@ def walk(timeframe: Timeframe, count: int, end: int, seed: int = 1) -> list[Cand
     ]
 
 
-def histories(end: int, minutes: Sequence[Candle] | None = None) -> CandleHistory:
+def histories(end: int, minutes: Sequence[Candle] | None = None) -> CandlesLoaded:
     """Give a thousand candles of every timeframe up to `end`."""
     found = {
         timeframe: walk(timeframe, 1_000, end - end % timeframe.ms, seed=7)
         for timeframe in (Timeframe.H4, Timeframe.M30, Timeframe.M5)
     }
     found[Timeframe.M1] = list(minutes or walk(Timeframe.M1, 1_000, end))
-    return CandleHistory(dict(found))
+    return CandlesLoaded(BTC, found, Millis(end))
 
 
 def event(data: MarketData, at: int, instrument: Instrument = BTC) -> MarketEvent[MarketData]:
@@ -119,13 +119,12 @@ def test_candles_one_by_one_give_the_same_bits_as_all_at_once() -> None:
 
     whole = pipeline_of(BTC)
     grown = pipeline_of(BTC)
-    grown.load_candles(BTC, histories(earlier, minutes[:760]))
+    grown.handle(histories(earlier, minutes[:760]))
     for candle in minutes[760:]:
         grown.handle(event(candle, candle.close_time))
     market = grown.market("BTCUSDT")
-    whole.load_candles(
-        BTC, CandleHistory({each: list(market.candles[each].closed) for each in Timeframe})
-    )
+    candles = {each: list(market.candles[each].closed) for each in Timeframe}
+    whole.handle(CandlesLoaded(BTC, candles, Millis(end)))
     once, by_one = view_of(whole, end), view_of(grown, end)
     for name in (ComponentName.TECHNICAL, ComponentName.VOLUME, ComponentName.PRICE_STRUCTURE):
         expected, found = once.score.components[name], by_one.score.components[name]
@@ -141,7 +140,7 @@ def test_candles_one_by_one_give_the_same_bits_as_all_at_once() -> None:
 def test_a_missing_candle_is_a_gap_until_it_is_fetched() -> None:
     """The candle views are absent with `gap`, the history is asked for, and then they are back."""
     pipeline = pipeline_of(BTC)
-    pipeline.load_candles(BTC, histories(NOW))
+    pipeline.handle(histories(NOW))
     assert isinstance(
         view_of(pipeline, NOW).score.components[ComponentName.TECHNICAL], ComponentScore
     )
@@ -150,7 +149,7 @@ def test_a_missing_candle_is_a_gap_until_it_is_fetched() -> None:
     part = view_of(pipeline, NOW + 3 * MINUTE).score.components[ComponentName.TECHNICAL]
     assert isinstance(part, Absent)
     assert part.reason is Reason.GAP
-    pipeline.load_candles(BTC, histories(NOW + 3 * MINUTE))
+    pipeline.handle(histories(NOW + 3 * MINUTE))
     healed = view_of(pipeline, NOW + 3 * MINUTE + SECOND)
     assert isinstance(healed.score.components[ComponentName.TECHNICAL], ComponentScore)
 
@@ -196,7 +195,7 @@ def test_an_unknown_symbol_is_refused_with_a_sentence() -> None:
 def test_the_phone_document_is_a_view_of_the_dashboard_document() -> None:
     """Every alias equals what it aliases; unknown numbers are null with a reason in `quality`."""
     pipeline = pipeline_of(BTC, ETH)
-    pipeline.load_candles(BTC, histories(NOW))
+    pipeline.handle(histories(NOW))
     pipeline.second(Millis(NOW))
     cycle = pipeline.view()
     assert cycle is not None

@@ -45,6 +45,7 @@ export function reasonText(reason: Reason | null, have: number | null = null, ne
 const VENUES: Readonly<Record<Source, string>> = {
   bybit: "Bybit",
   binance: "Binance",
+  ccxt: "CCXT",
   simulator: "Simulator",
   replay: "Replay",
 }

@@ -5,6 +5,27 @@ export const SCHEMA = 1
 /** The order of the six values of a row. */
 export const COMPONENT_ORDER = ["orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"] as const
 
+/** How the order book of one symbol has fared since the start. */
+export interface BookIntegrity {
+  /** Venue time of the snapshot that made it whole; null while there is no book. */
+  synced_since: number | null
+  /** How often it was lost to a hole, a restart or a crossing. */
+  gaps: number
+  /** How often a snapshot made it whole again. */
+  resyncs: number
+  /** Since when polled books stand in for a stream with too many gaps; null while it is good. */
+  distrusted_since: number | null
+}
+
+/** Minutes that the stream did not bring. */
+export interface CandleGap {
+  start: number
+  /** Opening time of the first minute that is there again. */
+  end: number
+  /** Null while they are missing. */
+  filled_at: number | null
+}
+
 /** `/api/symbols/{symbol}/candles`: closed candles, oldest first. */
 export interface CandlesDocument {
   status: "degraded" | "error" | "success"
@@ -18,6 +39,10 @@ export interface CandlesDocument {
   epoch: string
   seq: number
   reasons: readonly string[]
+  /** Of the minutes, the newest of this run. */
+  gaps: readonly CandleGap[]
+  /** Opening times of candles that were fetched after a gap. */
+  backfilled: readonly number[]
 }
 
 /** One component taken apart. */
@@ -265,6 +290,23 @@ export interface Notice {
   since: number | null
 }
 
+/** The same coin on the other venue, and how far the two are apart right now. */
+export interface OtherVenue {
+  venue: string
+  symbol: string
+  /** Of its price. */
+  state: State
+  /** Per contract of the symbol that is asked about. */
+  price: number | null
+  /** The other price above this one, in 1/100 of a percent; null unless both are live. */
+  price_difference_bps: number | null
+  score: number | null
+  /** The other score less this one, points; null unless both are live. */
+  score_difference: number | null
+  /** Whether the numbers shown come from it, because the first venue's are stale. */
+  speaks: boolean
+}
+
 /** One part of the engine: feed, warm-up, clock, publisher. */
 export interface PartHealth {
   name: string
@@ -453,7 +495,7 @@ export interface Snapshot {
 }
 
 /** Where data come from. */
-export type Source = "bybit" | "binance" | "simulator" | "replay"
+export type Source = "bybit" | "binance" | "ccxt" | "simulator" | "replay"
 
 /** How fresh a number is. */
 export type State = "live" | "delayed" | "stale" | "absent"
@@ -485,6 +527,9 @@ export interface SymbolDetail {
   epoch: string
   seq: number
   now: number
+  book: BookIntegrity | null
+  /** Null where only one venue is watched, or the coin is not on the other. */
+  other_venue: OtherVenue | null
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */

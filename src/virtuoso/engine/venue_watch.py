@@ -1,0 +1,633 @@
+"""One venue watched: its line of events with our ticks and loads in it, taken by its pipeline.
+
+Time is the grid second of the receive clock, and only what stands in the line moves it on: live a
+timer puts ticks there, in a replay the recorded ones or the receive times do it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+
+import structlog
+
+from virtuoso.domain.errors import FeedError, VenueRefusedError
+from virtuoso.domain.instruments import Instrument, Listing
+from virtuoso.domain.market_data import (
+    Connected,
+    Disconnected,
+    FeedEnded,
+    FeedEvent,
+    MarketEvent,
+    PriceConfirmed,
+    Tick,
+    TickerField,
+    Topic,
+    UniverseChosen,
+)
+from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.engine.breath import Breath
+from virtuoso.engine.grid import end_of_second
+from virtuoso.engine.loads import Loads, Need
+from virtuoso.engine.pipeline import (
+    AskOtherVenue,
+    Backfill,
+    BackfillTrades,
+    Pipeline,
+    PollBook,
+    Recover,
+    Recycle,
+    Renew,
+    Request,
+)
+from virtuoso.engine.timeline import Timeline
+from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
+from virtuoso.engine.warmup import CANDLES, Warmup
+from virtuoso.ports import Clock, Feed, History
+from virtuoso.wire.messages import Notice, PartHealth
+from virtuoso.wire.records import iso
+
+log = structlog.get_logger()
+
+GRACE_MS = 15
+"""How long after a full second its tick is put in line, so that what was received stands there."""
+CATALOGUE_SECONDS = 8.0
+POLL_EVERY_MS = 5 * MINUTE
+POLL_AFTER_SECONDS = 5.0
+POLL_OVER_SECONDS = 55.0
+"""Polls begin so long after their boundary and are spread over so long a time."""
+FUNDING_AFTER_MS = 30 * SECOND
+REPEAT_BACKFILL_MS = 15 * SECOND
+MINUTES_TO_SPARE = 3
+BOOK_EVERY_SECONDS = 2.0
+BOOKS_AT_ONCE = 20
+TICKERS_EVERY_SECONDS = 4.0
+PARTNER_SECONDS = 15.0
+"""How long a second venue waits for the first one's universe before it chooses its own."""
+NEWS_MS = HOUR
+"""How long the page tells of what came and went."""
+NEWS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """What a venue's watch needs to know at start."""
+
+    wanted: Wanted
+    refresh_seconds: float = 600.0
+    """How often the catalogue is asked."""
+    polls_open_interest: bool = False
+    """Whether the venue's ticker has no open interest, so that it is asked for each minute."""
+
+
+@dataclass(slots=True)
+class FeedHealth:
+    """What the feed last said of itself."""
+
+    connected: set[Instrument] = field(default_factory=set)
+    reason: str | None = None
+    since: Millis | None = None
+    last_good: Millis | None = None
+    disconnects: int = 0
+
+
+class VenueWatch:
+    """Runs one pipeline for ever, or to the end of a recording and on as a stopped clock."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        history: History,
+        clock: Clock,
+        pipeline: Pipeline,
+        warmup: Warmup,
+        jitter: Callable[[], float],
+        settings: WatchSettings,
+        instruments: Collection[Instrument] | None = None,
+        partner: "VenueWatch | None" = None,
+    ) -> None:
+        """`instruments` fixes the universe (a recording); None asks the venue's catalogue.
+
+        `partner`: the first venue, whose coins are watched here too.
+        """
+        self.feed = feed
+        self.pipeline = pipeline
+        self.health = FeedHealth()
+        self.changed: Callable[[], None] = lambda: None
+        """Called when there is something new to publish."""
+        self.ask_other: Callable[[Instrument, float], float | None] = lambda _instrument, _price: (
+            None
+        )
+        """Gives the other venue's fresh price for an instrument of this one, if it has one."""
+        self._history = history
+        self._clock = clock
+        self._warmup = warmup
+        self._jitter = jitter
+        self._settings = settings
+        self._fixed = None if instruments is None else sorted(instruments)
+        self._partner = partner
+        self._timeline = Timeline(pipeline)
+        self._breath = Breath()
+        self._loads = Loads(self._fetch, feed.insert)
+        self._started = clock.now()
+        self._chosen = asyncio.Event()
+        self._listings: tuple[Listing, ...] = ()
+        self._listed: frozenset[str] = frozenset()
+        self._unknown: tuple[str, ...] = ()
+        self._news: list[Notice] = []
+        self._catalogue_error: str | None = None
+        self._ended_at: tuple[Millis, int] | None = None
+        self._backfills: dict[tuple[Instrument, Need], int] = {}
+        self._polled_books: dict[Instrument, None] = {}
+        self._asked_for: tuple[Listing, ...] = ()
+        self._inserting: set[asyncio.Future[None]] = set()
+        self._work_ms = 0.0
+        self._told_seq = 0
+        self.cycle_ms: float | None = None
+        """How long the last second took to compute, pauses left out."""
+
+    @property
+    def live(self) -> bool:
+        """Whether this is a venue rather than a recording."""
+        return self._fixed is None
+
+    @property
+    def ended_at(self) -> Millis | None:
+        """When a recording ended, by its clock."""
+        return None if self._ended_at is None else self._ended_at[0]
+
+    @property
+    def listings(self) -> Sequence[Listing]:
+        """What is listed of the instruments that are watched."""
+        return self._listings
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether candle history is on its way."""
+        warm, total = self._warm()
+        return warm < total
+
+    @property
+    def asked_for(self) -> Sequence[Listing]:
+        """What was chosen last; the line may still be on its way to it."""
+        return self._asked_for
+
+    def now(self) -> Millis:
+        """Give the receive clock: the machine's, or the recording's."""
+        if self.live:
+            return self._clock.now()
+        if self._ended_at is not None:
+            end, monotonic = self._ended_at
+            return Millis(end + self._clock.monotonic_ms() - monotonic)
+        due = self._timeline.grid.next
+        return self._started if due is None else Millis(due - SECOND)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        if not self.live:
+            await self._consume(self._recorded())
+            return
+        async with asyncio.TaskGroup() as tasks:
+            choice = await self._choose_patiently()
+            await self._put_in_line(choice)
+            instruments = [each.instrument for each in choice.listings]
+            tasks.create_task(self._consume(self.feed.events(instruments)))
+            tasks.create_task(self._tick())
+            tasks.create_task(self._loads.run())
+            tasks.create_task(self._poll_series())
+            tasks.create_task(self._poll_minutely())
+            tasks.create_task(self._poll_books())
+            tasks.create_task(self._poll_tickers())
+            tasks.create_task(self._refresh())
+
+    async def _recorded(self) -> AsyncIterator[Sequence[FeedEvent]]:
+        """Give the line of a recording, then the ticks of a clock that runs on."""
+        async for batch in with_history(self.feed, self._fixed or [], self._warmup):
+            yield batch
+        while True:
+            await asyncio.sleep(1.0 - (self.now() - GRACE_MS) % SECOND / 1_000)
+            yield [Tick(self.now())]
+
+    async def _consume(self, batches: AsyncIterator[Sequence[FeedEvent]]) -> None:
+        """Take the line's events in order; long work lets the loop have its turn in between."""
+        breath, timeline, pipeline = self._breath, self._timeline, self.pipeline
+        breath.begin()
+        async for batch in batches:
+            for event in batch:
+                if isinstance(event, MarketEvent) and timeline.is_within_second(event.receive_time):
+                    requests = pipeline.handle(event)
+                    if requests:
+                        self._carry_out(requests)
+                else:
+                    await self._take_in_parts(event)
+                if breath.due:
+                    await breath.take()
+            if pipeline.seq != self._told_seq:
+                self._told_seq = pipeline.seq
+                self.changed()
+
+    async def _take_in_parts(self, event: FeedEvent) -> None:
+        """Take an event that may be long work, or that closes seconds before or after it."""
+        began = time.perf_counter()
+        for second in self._timeline.steps(event):
+            if second is not None:
+                self._work_ms += 1_000 * (time.perf_counter() - began)
+                self.cycle_ms, self._work_ms = round(self._work_ms, 3), 0.0
+                began = time.perf_counter()
+                self._second_closed(second)
+            if self._breath.due:
+                self._work_ms += 1_000 * (time.perf_counter() - began)
+                await self._breath.take()
+                began = time.perf_counter()
+        self._note(event)
+        self._carry_out(self.pipeline.requests())
+
+    def _second_closed(self, second: Millis) -> None:
+        self.changed()
+        if second % MINUTE == 0:
+            self._carry_out(self.pipeline.outgrown_books())
+
+    def _note(self, event: FeedEvent) -> None:
+        """Keep what an event says of the feed as a whole."""
+        health = self.health
+        match event:
+            case Connected(instruments=instruments, receive_time=at):
+                health.connected |= instruments
+                health.reason = None
+                health.since = at
+                log.info("feed_connected", venue=event.venue, symbols=len(instruments))
+            case Disconnected(instruments=instruments, reason=reason, receive_time=at):
+                health.connected -= instruments
+                if health.reason is None:
+                    health.since = at
+                health.reason = reason
+                health.disconnects += 1
+                log.warning("feed_disconnected", venue=event.venue, reason=reason)
+                self.changed()
+            case UniverseChosen(listings=listings, receive_time=at):
+                self._take_universe(listings, at)
+            case FeedEnded(receive_time=at):
+                self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
+                log.info("recording_ended", at=at)
+                self.changed()
+            case _:
+                pass
+
+    def _take_universe(self, listings: Sequence[Listing], at: Millis) -> None:
+        """Have the newcomers' past fetched, and tell of who came and who went."""
+        before = {each.instrument for each in self._listings}
+        now = {each.instrument for each in listings}
+        self._listings = tuple(listings)
+        self.health.connected &= now
+        if before:
+            came = [
+                str(each.instrument.symbol) for each in listings if each.instrument not in before
+            ]
+            gone = sorted(str(each.symbol) for each in before - now)
+            if came:
+                self._tell("symbols_came", f"now watched: {', '.join(came)}", at)
+            ended = [each for each in gone if each not in self._listed]
+            left = [each for each in gone if each in self._listed]
+            if ended:
+                self._tell("symbols_ended", f"no longer listed: {', '.join(ended)}", at)
+            if left:
+                text = f"no longer among the most traded: {', '.join(left)}"
+                self._tell("symbols_left", text, at)
+        log.info("universe", venue=self.feed.venue, symbols=len(listings))
+        if self.live:
+            for listing in listings:
+                lane = self.pipeline.lane(listing.instrument)
+                if lane is not None and not lane.loaded:
+                    self._loads.ask(listing.instrument, Need.CANDLES)
+                    self._loads.ask(listing.instrument, Need.DERIVATIVES)
+        self.changed()
+
+    def _tell(self, code: str, text: str, at: Millis) -> None:
+        log.info(code, venue=self.feed.venue, text=text)
+        self._news = [*self._news, Notice(code, f"{self.feed.venue}: {text}", at)][-NEWS_KEPT:]
+
+    async def _tick(self) -> None:
+        """Put a tick in line after each full second, whatever the feed does."""
+        while True:
+            wait = SECOND - (self._clock.now() - GRACE_MS) % SECOND
+            await asyncio.sleep(wait / 1_000)
+            await self.feed.insert(Tick(self._clock.now()))
+
+    def _carry_out(self, requests: Iterable[Request]) -> None:
+        if not self.live:
+            return
+        for request in requests:
+            match request:
+                case Renew(instrument=instrument, topic=topic):
+                    self.feed.renew(instrument, topic)
+                case Recycle(instrument=instrument, reason=reason):
+                    self.feed.recycle(instrument, reason)
+                case Backfill(instrument=instrument):
+                    self._backfill(instrument, Need.CANDLES)
+                case BackfillTrades(instrument=instrument):
+                    self._backfill(instrument, Need.TRADES)
+                case Recover(instrument=instrument):
+                    for need in (Need.CANDLES, Need.TRADES, Need.NEWEST_SERIES, Need.FUNDING):
+                        self._loads.ask(instrument, need)
+                case PollBook(instrument=instrument, wanted=wanted):
+                    if wanted:
+                        self._polled_books[instrument] = None
+                    else:
+                        self._polled_books.pop(instrument, None)
+                case AskOtherVenue(instrument=instrument, price=price):
+                    self._compare(instrument, price)
+
+    def _backfill(self, instrument: Instrument, need: Need) -> None:
+        """Fetch what a hole took; at most once in a while for one market."""
+        lane = self.pipeline.lane(instrument)
+        now = self._clock.monotonic_ms()
+        last = self._backfills.get((instrument, need))
+        if lane is None or not lane.loaded or (last and now - last < REPEAT_BACKFILL_MS):
+            return
+        self._backfills[instrument, need] = now
+        self._loads.ask(instrument, need)
+
+    def _compare(self, instrument: Instrument, price: float) -> None:
+        """Put the other venue's price in line, where it is near one that jumped."""
+        other = self.ask_other(instrument, price)
+        if other is not None:
+            self._insert_soon(PriceConfirmed(instrument, other, self._clock.now()))
+
+    def _insert_soon(self, event: FeedEvent) -> None:
+        task = asyncio.ensure_future(self.feed.insert(event))
+        self._inserting.add(task)
+        task.add_done_callback(self._inserting.discard)
+
+    async def _fetch(self, instrument: Instrument, need: Need) -> FeedEvent | None:
+        """Fetch one thing, if the market is still watched."""
+        lane = self.pipeline.lane(instrument)
+        if lane is None:
+            return None
+        warmup, now = self._warmup, self._clock.now
+        match need:
+            case Need.CANDLES:
+                last = lane.market.candles[Timeframe.M1].last_close
+                venue_now = self.pipeline.venue_now(now())
+                missing = CANDLES if last is None else (venue_now - last) // MINUTE
+                if not lane.loaded or missing + MINUTES_TO_SPARE >= CANDLES:
+                    return await warmup.candles(instrument, now)
+                return await warmup.minutes(instrument, missing + MINUTES_TO_SPARE, now)
+            case Need.TRADES:
+                return await warmup.trades(instrument, now)
+            case Need.FUNDING:
+                return await warmup.newest_funding(instrument, now)
+            case Need.DERIVATIVES:
+                return await warmup.derivatives(instrument, now)
+            case Need.NEWEST_SERIES:
+                return await warmup.newest_series(instrument, now)
+            case Need.OPEN_INTEREST:
+                return await warmup.open_interest_now(instrument, now)
+
+    async def _poll_series(self) -> None:
+        """Ask for the rows of open interest and account ratio that are due each five minutes."""
+        while True:
+            wait = POLL_EVERY_MS - self._clock.now() % POLL_EVERY_MS
+            await asyncio.sleep(wait / 1_000 + POLL_AFTER_SECONDS)
+            await self._spread(self.pipeline.instruments, Need.NEWEST_SERIES)
+
+    async def _poll_minutely(self) -> None:
+        """Ask for the settled funding that is due, and for open interest no ticker carries."""
+        while True:
+            wait = MINUTE - self._clock.now() % MINUTE
+            await asyncio.sleep(wait / 1_000)
+            if self._settings.polls_open_interest:
+                await self._spread(self.pipeline.instruments, Need.OPEN_INTEREST)
+            now = self.pipeline.venue_now(self._clock.now())
+            due = [each for each in self.pipeline.instruments if self._is_funding_due(each, now)]
+            await self._spread(due, Need.FUNDING, 0.5)
+
+    def _is_funding_due(self, instrument: Instrument, now: Millis) -> bool:
+        """Whether a settlement has passed whose rate is not here."""
+        lane = self.pipeline.lane(instrument)
+        settled = None if lane is None else lane.market.derivatives.funding.last
+        if settled is None or not settled.interval_hours:
+            return False
+        return now >= settled.settled_at + settled.interval_hours * HOUR + FUNDING_AFTER_MS
+
+    async def _spread(
+        self, instruments: Sequence[Instrument], need: Need, share: float = 1.0
+    ) -> None:
+        """Ask for something of many markets, each at its own moment of the time there is."""
+        moments: list[tuple[float, Instrument]] = []
+        over = (POLL_OVER_SECONDS - POLL_AFTER_SECONDS) * share
+        for instrument in instruments:
+            heappush(moments, (self._jitter() * over, instrument))
+        began = asyncio.get_running_loop().time()
+        while moments:
+            moment, instrument = heappop(moments)
+            ahead = began + moment - asyncio.get_running_loop().time()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            self._loads.ask(instrument, need)
+
+    async def _poll_books(self) -> None:
+        """Fetch the books that the stream cannot be trusted with, a bounded number at once."""
+        while True:
+            await asyncio.sleep(BOOK_EVERY_SECONDS)
+            for instrument in list(self._polled_books)[:BOOKS_AT_ONCE]:
+                try:
+                    await self.feed.insert(await self._warmup.book(instrument, self._clock.now))
+                except FeedError as error:
+                    log.warning("book_not_polled", symbol=instrument.symbol, error=str(error))
+
+    async def _poll_tickers(self) -> None:
+        """Fetch the tickers while their stream is silent; they are shown as delayed."""
+        while True:
+            await asyncio.sleep(TICKERS_EVERY_SECONDS)
+            wanted = {each for each in self.pipeline.instruments if self._ticker_is_silent(each)}
+            if not wanted:
+                continue
+            try:
+                found = await self._history.tickers()
+            except FeedError as error:
+                log.warning("tickers_not_polled", venue=self.feed.venue, error=str(error))
+                continue
+            now = self._clock.now()
+            for event in found:
+                if event.instrument in wanted:
+                    await self.feed.insert(event._replace(receive_time=now))
+
+    def _ticker_is_silent(self, instrument: Instrument) -> bool:
+        lane = self.pipeline.lane(instrument)
+        return lane is not None and (not lane.streaming or Topic.TICKER in lane.market.silent)
+
+    async def _choose_patiently(self) -> Choice:
+        """Ask the catalogue until it answers with somebody to watch."""
+        await self._wait_for_partner()
+        pause = 0.5
+        while True:
+            try:
+                async with asyncio.timeout(CATALOGUE_SECONDS):
+                    choice = self._choose(await self._history.listings())
+                if choice.listings:
+                    break
+                error: Exception = VenueRefusedError("it lists nothing that is wanted")
+            except (FeedError, TimeoutError) as failure:
+                error = failure
+            what = str(error).removeprefix(f"{self.feed.venue}: ") or "no answer in time"
+            self._catalogue_error = f"{self.feed.venue} cannot be reached: {what}"
+            self.health.since = self.health.since or self.now()
+            log.warning("venue_unreachable", venue=self.feed.venue, error=what, retry_s=pause)
+            self.changed()
+            await asyncio.sleep(pause * (0.5 + self._jitter() / 2))
+            pause = min(2 * pause, 30.0 if isinstance(error, VenueRefusedError) else 10.0)
+        self._catalogue_error = None
+        self.health.since = None
+        return choice
+
+    async def _wait_for_partner(self) -> None:
+        if self._partner is None:
+            return
+        try:
+            async with asyncio.timeout(PARTNER_SECONDS):
+                await self._partner.chosen()
+        except TimeoutError:
+            log.warning("partner_unknown", venue=self.feed.venue)
+
+    async def chosen(self) -> None:
+        """Wait until there is a universe."""
+        await self._chosen.wait()
+
+    def _choose(self, listed: Sequence[Listing]) -> Choice:
+        wanted = self._settings.wanted
+        self._listed = frozenset(str(each.instrument.symbol) for each in listed)
+        if self._partner is not None:
+            coins = {coin_of(each) for each in self._partner.asked_for}
+            return partners(listed, coins, wanted)
+        choice = choose(listed, wanted, self.pipeline.instruments)
+        if set(choice.unknown) - set(self._unknown):
+            log.warning("pinned_symbols_unknown", venue=self.feed.venue, symbols=choice.unknown)
+        self._unknown = choice.unknown
+        return choice
+
+    async def _put_in_line(self, choice: Choice) -> None:
+        """Let the line know first, so that no event of a newcomer stands before it."""
+        chosen = UniverseChosen(self.feed.venue, choice.listings, self._clock.now())
+        await self.feed.insert(chosen)
+        self._asked_for = choice.listings
+        self._chosen.set()
+        self.feed.watch([each.instrument for each in choice.listings])
+
+    async def _refresh(self) -> None:
+        """Look at the catalogue again and again: who is traded most, who came, who went."""
+        while True:
+            await asyncio.sleep(self._settings.refresh_seconds)
+            try:
+                async with asyncio.timeout(CATALOGUE_SECONDS):
+                    choice = self._choose(await self._history.listings())
+            except (FeedError, TimeoutError) as error:
+                log.warning("catalogue_not_refreshed", venue=self.feed.venue, error=str(error))
+                continue
+            if choice.listings and not same_facts(choice.listings, self._asked_for):
+                await self._put_in_line(choice)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Say what a reader must know about this venue."""
+        notices = []
+        venue = self.feed.venue
+        if self._catalogue_error is not None:
+            notices.append(Notice("venue_unreachable", self._catalogue_error, self.health.since))
+        elif self.health.reason is not None:
+            text = f"{venue} is not connected: {self.health.reason}"
+            notices.append(Notice("feed_disconnected", text, self.health.since))
+        warm, total = self._warm()
+        if self.live and warm < total:
+            text = f"warming up: candle history of {warm} of {total} symbols is here"
+            notices.append(Notice("warming_up", text))
+        if self._unknown:
+            text = f"{venue} does not list: {', '.join(self._unknown)}"
+            notices.append(Notice("unknown_symbols", text))
+        for listing in self._listings:
+            if listing.delisting_at is not None:
+                text = f"{venue} ends {listing.instrument.symbol} at {iso(listing.delisting_at)}"
+                notices.append(Notice("delisting", text, listing.delisting_at))
+        now = self.now()
+        notices += [each for each in self._news if each.since and now - each.since < NEWS_MS]
+        if self._ended_at is not None:
+            notices.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
+        return tuple(notices)
+
+    def _warm(self) -> tuple[int, int]:
+        lanes = [self.pipeline.lane(each) for each in self.pipeline.instruments]
+        return sum(lane is not None and lane.loaded for lane in lanes), len(lanes)
+
+    def feed_part(self) -> PartHealth:
+        """Give the health of the feed."""
+        venue, health = self.feed.venue, self.health
+        good = self.pipeline.last_event
+        if self._catalogue_error is not None:
+            return PartHealth("feed", "fail", self._catalogue_error, health.since, good)
+        if health.reason is not None:
+            text = f"{venue} is not connected: {health.reason}"
+            return PartHealth("feed", "fail", text, health.since, good)
+        if self._ended_at is not None:
+            return PartHealth("feed", "warn", "the recording has ended", self._ended_at[0])
+        if not health.connected:
+            return PartHealth("feed", "warn", f"connecting to {venue}", self._started)
+        text = f"{venue}: {len(health.connected)} symbols connected"
+        return PartHealth("feed", "pass", text, health.since, good)
+
+    def warm_part(self) -> PartHealth:
+        """Give the health of the warm-up."""
+        warm, total = self._warm()
+        return PartHealth(
+            "warm_up",
+            "pass" if total and warm == total else "warn",
+            f"candle history of {warm} of {total} symbols is here",
+        )
+
+    def books_part(self) -> PartHealth:
+        """Give the integrity of the order books."""
+        cycle = self.pipeline.view()
+        books = [] if cycle is None else [each.book for each in cycle.markets]
+        synced = sum(each.synced_since is not None for each in books)
+        distrusted = sum(each.distrusted_since is not None for each in books)
+        text = (
+            f"{synced} of {len(books)} order books are whole; "
+            f"{sum(each.gaps for each in books)} gaps, {sum(each.resyncs for each in books)} mended"
+        )
+        if distrusted:
+            text += f"; {distrusted} are polled because their stream has too many gaps"
+        return PartHealth("order_books", "pass" if books and synced == len(books) else "warn", text)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was counted of feed and pipeline."""
+        return self.pipeline.counters | {
+            "disconnects": self.health.disconnects,
+            "fetches_waiting": self._loads.waiting,
+            "books_polled": len(self._polled_books),
+        }
+
+
+async def with_history(
+    feed: Feed, instruments: Sequence[Instrument], warmup: Warmup
+) -> AsyncIterator[Sequence[FeedEvent]]:
+    """Give the line of a recording; the history it continues comes first, unless it has its own."""
+    begun = False
+    async for batch in feed.events(instruments):
+        if not begun and batch:
+            begun = True
+            if not isinstance(batch[0], UniverseChosen):
+                now = partial(Millis, batch[0].receive_time)
+                for instrument in instruments:
+                    yield [await warmup.candles(instrument, now)]
+                    yield [await warmup.derivatives(instrument, now)]
+        yield batch
+
+
+def last_price(pipeline: Pipeline, instrument: Instrument) -> float | None:
+    """Give the newest price that a market's trades or ticker say."""
+    lane = pipeline.lane(instrument)
+    if lane is None:
+        return None
+    price = lane.market.trades.last_price
+    return price or lane.market.derivatives.value(TickerField.LAST_PRICE)
