@@ -204,7 +204,7 @@ async def test_f24_a_step_of_the_wall_clock_changes_no_age_and_no_pause(
             for _ in range(5):
                 with pytest.raises(VenueUnavailableError):
                     await history.venue_time()
-            assert budget.status.breaker is BreakerState.OPEN
+            assert str(budget.status.breaker) == "open"
             await venue.inject(fault="clear")
             began = time.monotonic()
             async with asyncio.timeout(10):

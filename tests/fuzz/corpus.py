@@ -184,7 +184,7 @@ class Tape:
             ]
             frame = {"topic": f"publicTrade.{SYMBOL}", "type": "snapshot", "ts": self.now}
             return Frame("", _json(frame | {"data": data}))
-        number, buys, price, quantity = rows[0]
+        number, buys, paid, quantity = rows[0]
         return _stream(
             "aggTrade",
             {
@@ -192,7 +192,7 @@ class Tape:
                 "E": self.now,
                 "a": int(number),
                 "s": SYMBOL,
-                "p": price,
+                "p": paid,
                 "q": quantity,
                 "f": int(number),
                 "l": int(number),

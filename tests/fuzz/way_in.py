@@ -254,9 +254,9 @@ class WayIn:
                 if (each.score is None) is (each.reason is None):
                     msg = f"{name}.{each.name}: expected a score or a reason, found both or none"
                     raise WrongError(msg)
-        for name, value in named.items():
+        for what, value in named.items():
             if value is not None and not 0 <= value <= 100:
-                msg = f"{name} is {value}"
+                msg = f"{what} is {value}"
                 raise WrongError(msg)
         wrong = [each for each in free if each is not None and not math.isfinite(each)]
         self.tally.non_finite += [f"a view holds {each}" for each in wrong]

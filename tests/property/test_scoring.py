@@ -1,6 +1,5 @@
 """Laws of the score: bounded, symmetric, monotone, additive, and blind to how a part is cut."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -187,7 +186,7 @@ def test_every_factor_of_confidence_is_a_share(
     """All within 0..1, and none changes when the scores are mirrored."""
     definition = custom(proportions)
     present = [
-        replace(part, freshness=each)
+        part._replace(freshness=each)
         for part, each in zip(views([*scores]).values(), fresh, strict=True)
         if isinstance(part, ComponentScore)
     ]
@@ -195,7 +194,7 @@ def test_every_factor_of_confidence_is_a_share(
     result = confidence(present, shares, 1.0, None)
     for value in (result.value, result.agreement, result.completeness, result.freshness):
         assert -1e-12 <= value <= 1.0 + 1e-12
-    turned = [replace(part, score=100.0 - part.score) for part in present]
+    turned = [part._replace(score=100.0 - part.score) for part in present]
     mirrored = confidence(turned, shares, 1.0, None)
     assert mirrored.value == pytest.approx(result.value, abs=1e-9)
 

@@ -68,6 +68,8 @@ class FeedListener:
                     self.resyncs.append((instrument, verdict.reason))
                     if self.mends:
                         self.feed.renew(instrument, Topic.BOOK)
+                elif verdict.action is Action.RECYCLE and self.mends:
+                    self.feed.recycle(instrument, verdict.reason)
                 return
             case Connected(instruments=instruments):
                 assert not self.connected & instruments, "told twice"

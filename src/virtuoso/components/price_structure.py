@@ -60,12 +60,12 @@ def price_structure_members(bars: Floats, state: Floats, out: Floats) -> None:
     """
     high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
     n = close.size
-    unit, control, area_low, area_high = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    unit, control, no_area = np.empty(n), np.empty(n), np.empty(0)
     atr(high, low, close, 14, state[0], unit)
     donchian(high, low, close, 100, state[1], out[0])
     swing_structure(high, low, close, 30, 24.0, state[2], out[1])
     fair_value_gap(high, low, unit, 24, state[3], out[2])
-    volume_profile(high, low, close, volume, 100, state[4], control, area_low, area_high)
+    volume_profile(high, low, close, volume, 100, state[4], control, no_area, no_area)
     control_distance(close, control, unit, out[3])
     close_location(high, low, close, out[4])
 
@@ -79,17 +79,16 @@ def price_structure_advance(
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
-    x: Floats,
-    scores: Floats,
+    results: Floats,
     weights: Floats,
-    present: Integers,
     sums: Floats,
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
+    x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
         if row >= 0:
             price_structure_members(bars[i], states[row], x[row])
             rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
     if weights.size:
-        pool_sums(scores[:, :, -1], weights, present, sums)
+        pool_sums(scores[:, :, -1], weights, sums)

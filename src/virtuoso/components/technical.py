@@ -98,17 +98,16 @@ def technical_advance(
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
-    x: Floats,
-    scores: Floats,
+    results: Floats,
     weights: Floats,
-    present: Integers,
     sums: Floats,
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
+    x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
         if row >= 0:
             technical_members(bars[i], states[row], x[row])
             rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
     if weights.size:
-        pool_sums(scores[:, :, -1], weights, present, sums)
+        pool_sums(scores[:, :, -1], weights, sums)

@@ -139,9 +139,11 @@ class LazyMembers(Collection[MemberScore]):
         return repr(self._all())
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentScore:
-    """A component's 0..100 with everything it was made from."""
+class ComponentScore(NamedTuple):
+    """A component's 0..100 with everything it was made from.
+
+    A named tuple for the reason that MemberScore is one.
+    """
 
     name: ComponentName
     score: float

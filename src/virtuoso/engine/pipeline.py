@@ -30,6 +30,7 @@ from virtuoso.domain.market_data import (
     TopicSilent,
     Trade,
     TradesLoaded,
+    TradesMissing,
     UniverseChosen,
 )
 from virtuoso.domain.scores import Reason, State
@@ -278,6 +279,10 @@ class Pipeline:
                     lane.speaks_again(topic)
                     if topic is Topic.TRADES:
                         self._due.append(BackfillTrades(instrument))
+            case TradesMissing(instrument=instrument, count=count):
+                self._count("trades_missing", count)
+                if instrument in self._lanes:
+                    self._due.append(BackfillTrades(instrument))
             case DerivativesLoaded(instrument=instrument):
                 if (lane := self._lanes.get(instrument)) is not None:
                     lane.load_derivatives(event)
@@ -296,10 +301,10 @@ class Pipeline:
         """Give those that are watched, in board order: the most traded are cared for first."""
         return [each for each in self._lanes if each in instruments]
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, by: int = 1) -> None:
         if len(self._events) >= KINDS_COUNTED and name not in self._events:
             name = "others"
-        self._events[name] = self._events.get(name, 0) + 1
+        self._events[name] = self._events.get(name, 0) + by
 
     def _take(self, event: MarketEvent[MarketData]) -> Sequence[Request]:
         """Show the event to the door, store what it lets pass, carry its verdict back."""

@@ -8,7 +8,7 @@ import numpy as np
 from virtuoso.domain.time import Millis
 from virtuoso.indicators.normal_scores import normal_scores
 from virtuoso.indicators.pair_sums import pair_sums
-from virtuoso.indicators.pool_sums import SUMS, pool_sums
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.stream_window import StreamWindows
 from virtuoso.indicators.trailing_rank import RankKind, TrailingRank
 from virtuoso.indicators.window_sums import window_sums
@@ -18,7 +18,7 @@ def compile_kernels() -> None:
     """Call each kernel once on next to nothing."""
     TrailingRank(1, RankKind.SIZES, 1).push(1.0)
     normal_scores(np.full(1, 50.0))
-    pool_sums(np.full((1, 1), 50.0), np.ones((1, 1)), np.zeros(1, dtype=np.int64), np.zeros(SUMS))
+    pool_sums(np.full((1, 1), 50.0), np.ones((1, 1)), new_sums(1))
     StreamWindows(1).take(Millis(0), np.zeros(1))
     pair_sums(np.zeros((1, 1)), *(np.zeros((1, 1)) for _ in range(3)))
     window_sums(np.zeros((1, 1)), 0, np.ones(1, dtype=np.int64), np.zeros((1, 1)))

@@ -5,6 +5,7 @@ from statistics import NormalDist
 from typing import Final
 
 _STANDARD: Final = NormalDist()
+_ROOT_2: Final = sqrt(2.0)
 
 Z_LIMIT: Final = 2.326347874
 """PHI^-1(.99) to nine decimals: the largest size a pooled z may have."""
@@ -12,7 +13,7 @@ Z_LIMIT: Final = 2.326347874
 
 def phi(z: float) -> float:
     """Share of the standard normal distribution below z, 0..1."""
-    return erfc(-z / sqrt(2.0)) / 2.0
+    return erfc(-z / _ROOT_2) / 2.0
 
 
 def normal_score(score: float) -> float:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from virtuoso.indicators.normal_scores import inverse
 from virtuoso.indicators.state import Floats
@@ -11,12 +10,17 @@ TOTAL, KNOWN, POOLED, SQUARES, SUMS = range(5)
 """Places in the sums: weight of all; of the present ones weight, weight x z, weight squared."""
 
 
+def new_sums(rows: int) -> Floats:
+    """Give a place for what `pool_sums` adds up of so many rows."""
+    return np.zeros(SUMS + rows)
+
+
 @njit(cache=True)
-def pool_sums(scores: Floats, weights: Floats, present: NDArray[np.int64], sums: Floats) -> None:
+def pool_sums(scores: Floats, weights: Floats, sums: Floats) -> None:
     """Add up weights and z of 0..100 scores, row by row, without those that are NaN.
 
-    scores, weights: shape (rows, n). Writes how many are present into `present`, shape (rows,),
-    and TOTAL, KNOWN, POOLED and SQUARES into `sums`. Source: docs/scoring.md section 3.
+    scores, weights: shape (rows, n); sums: from new_sums(rows). Writes TOTAL, KNOWN, POOLED and
+    SQUARES, then how many are present of each row. Source: docs/scoring.md section 3.
     """
     total = known = pooled = squares = 0.0
     for row in range(scores.shape[0]):
@@ -30,5 +34,5 @@ def pool_sums(scores: Floats, weights: Floats, present: NDArray[np.int64], sums:
             known += weight
             pooled += weight * inverse(min(max(score, 1.0), 99.0) / 100.0)
             squares += weight * weight
-        present[row] = count
+        sums[SUMS + row] = count
     sums[TOTAL], sums[KNOWN], sums[POOLED], sums[SQUARES] = total, known, pooled, squares

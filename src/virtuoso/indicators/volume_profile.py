@@ -85,8 +85,8 @@ def volume_profile(
 
     high, low, close, volume, control, area_low, area_high: shape (n,); state: from
     volume_profile_state(period). 50 equal bins from the lowest low to the highest high; NaN until
-    `period` candles are seen, and where nothing was traded in them. `area_low` and `area_high` may
-    be empty: then the value area, which costs as much as the rest, is left out.
+    `period` candles are seen, and where nothing was traded in them. Where `area_low` and
+    `area_high` are empty, the value area is not worked out.
     Source: docs/scoring.md section 3.3.
     """
     with_area = area_low.size > 0

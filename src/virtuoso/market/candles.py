@@ -84,22 +84,21 @@ def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
 
 def closing_of(candles: Sequence[Candle | FormingCandle]) -> Closing:
     """Turn candles of different timeframes into arrays of log prices, one candle each."""
-    return Closing(
-        tuple(each.timeframe for each in candles),
-        [Millis(each.open_time + each.timeframe.ms) for each in candles],
-        _rows(candles).reshape(-1, 5, 1),
-    )
+    timeframes, close_times = [], []
+    for each in candles:
+        timeframe = each.timeframe
+        timeframes.append(timeframe)
+        close_times.append(Millis(each.open_time + timeframe.ms))
+    return Closing(tuple(timeframes), close_times, _rows(candles).reshape(-1, 5, 1))
 
 
 def _rows(candles: Sequence[Candle | FormingCandle]) -> Floats:
     """Give log prices and volume, a row per candle."""
     # log of the standard library, number by number: the same bits for one candle as for a thousand
-    return np.array(
-        [
-            (log(each.open), log(each.high), log(each.low), log(each.close), each.volume)
-            for each in candles
-        ]
-    ).reshape(-1, 5)
+    numbers: list[float] = []  # flat: NumPy takes twice as long over a list of rows
+    for each in candles:
+        numbers += log(each.open), log(each.high), log(each.low), log(each.close), each.volume
+    return np.array(numbers).reshape(-1, 5)
 
 
 @dataclass(slots=True)
@@ -257,7 +256,10 @@ class Candles:
     @property
     def has_gap(self) -> bool:
         """Whether a candle is missing on any timeframe."""
-        return any([series.gap for series in self.series.values()])  # noqa: C419 - quicker
+        for series in self.series.values():  # noqa: SIM110 - a generator takes twice as long
+            if series.gap:
+                return True
+        return False
 
     def replace(self, timeframe: Timeframe, candles: Sequence[Candle]) -> None:
         """Take a timeframe's history, as fetched."""

@@ -393,8 +393,6 @@ class Door:
         if offset is None:
             # nothing to compare with yet, but a stamp days away is no stamp
             behind, ahead = abs(receive_time - event_time) - DAY, 0
-            if not is_snapshot:
-                self._far.append(receive_time - event_time)
         else:
             behind = receive_time - offset - event_time
             ahead = -behind - AHEAD_MS
@@ -405,6 +403,8 @@ class Door:
                 clock.observe(event_time, receive_time)
             return None
         self._refused_in_a_row += 1
+        if offset is None and not is_snapshot:
+            self._far.append(receive_time - event_time)
         loses_book = isinstance(event.data, BookDelta) and book.synced
         if loses_book:
             book.lose(BookFault.GAP)

@@ -23,6 +23,7 @@ from virtuoso.domain.market_data import (
     TickerField,
     Topic,
     Trade,
+    TradesMissing,
 )
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason, Source, State
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
@@ -34,7 +35,7 @@ from virtuoso.engine.documents import (
     overview_message,
     records_of,
 )
-from virtuoso.engine.pipeline import Backfill, Pipeline, Renew
+from virtuoso.engine.pipeline import Backfill, BackfillTrades, Pipeline, Renew
 from virtuoso.engine.view import MarketView
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import RowSymbol
@@ -251,3 +252,11 @@ def test_a_score_of_zero_is_the_strongest_pressure_not_the_weakest() -> None:
         "CALM",
         "NONE",
     ]
+
+
+def test_trades_that_the_venue_numbered_and_did_not_send_are_asked_for() -> None:
+    """A hole in the numbers is counted, and the last trades are fetched."""
+    pipeline = pipeline_of(BTC)
+    asked = pipeline.handle(TradesMissing(BTC, 7, Millis(NOW)))
+    assert list(asked) == [BackfillTrades(BTC)]
+    assert pipeline.counters["trades_missing"] == 7

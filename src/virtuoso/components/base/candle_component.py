@@ -1,9 +1,10 @@
 """A component of which every member is computed from closed candles, on several timeframes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import isnan
+from operator import add
 from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
@@ -23,7 +24,7 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal_scores import normal_scores
-from virtuoso.indicators.pool_sums import SUMS, pool_sums
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE, rank_state
 from virtuoso.market.candles import Bars, Closing, closing_of
@@ -34,7 +35,7 @@ Integers: TypeAlias = NDArray[np.int64]
 NOT_ASKED: Final = -1
 """The row of a timeframe that has no share."""
 FIRST_ROW: Final = np.zeros(1, dtype=np.int64)
-NO_POOL: Final = (np.zeros((0, 0)), np.zeros(0, dtype=np.int64), np.zeros(SUMS))
+NO_POOL: Final = (np.zeros((0, 0)), new_sums(0))
 NEVER: Final = -1
 
 DELIVERY_MS = 5 * SECOND
@@ -70,9 +71,9 @@ class Advance(Protocol):
 
     rows: shape (k,), one per timeframe; NOT_ASKED is left out. bars: shape (k, 5, n), the tables of
     their candles. states, from `new_state`, and ranks, from `rank_state`, shape (rows, ...) and
-    (rows, members, ...), are carried on, ranks only with `keep`. x, scores: shape
-    (rows, members, n), written at `rows`. Unless `weights` is empty, the newest scores of all rows
-    are added up as `pool_sums` does, into `present` and `sums`.
+    (rows, members, ...), are carried on, ranks only with `keep`. results: x and scores, shape
+    (2, rows, members, n), written at `rows`. Unless `weights` is empty, the newest scores of all
+    rows are added up into `sums` as `pool_sums` does: a second call would cost as much again.
     """
 
     def __call__(
@@ -84,10 +85,8 @@ class Advance(Protocol):
         minimum: int,
         minimum_sizes: int,
         keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
-        x: Floats,
-        scores: Floats,
+        results: Floats,
         weights: Floats,
-        present: Integers,
         sums: Floats,
         /,
     ) -> None:
@@ -103,20 +102,18 @@ class _Series:
         self.row = row
         """Of every array that has a row per timeframe."""
         self.due = due_candle(timeframe)
-        self._due_after = timeframe.ms + DELIVERY_MS
-        self.last_close: Millis | None = None
+        self.due_after = timeframe.ms + DELIVERY_MS
+        """How many ms after one candle the next should be here."""
 
-    @property
-    def next_due(self) -> int:
-        """When the next candle should be here; NEVER before the first."""
-        return NEVER if self.last_close is None else self.last_close + self._due_after
+    def judge(self, at: Millis, last: Millis | None, market: Market) -> tuple[Reason | None, int]:
+        """Say why the timeframe may not be scored at `at`, and by how many ms it is overdue.
 
-    def judge(self, at: Millis, market: Market) -> tuple[Reason | None, int]:
-        """Say why the timeframe may not be scored at `at`, and by how many ms it is overdue."""
-        last, gap = self.last_close, market.candles.series[self.timeframe].gap
+        last: when its newest candle closed.
+        """
+        gap = market.candles.series[self.timeframe].gap
         if last is None:
             return (Reason.GAP if gap else Reason.NO_FEED), 0
-        late = at - last - self._due_after
+        late = at - last - self.due_after
         if gap:
             return Reason.GAP, max(late, 0)
         if late <= 0:
@@ -128,7 +125,7 @@ class _Pooled(NamedTuple):
     """A pooled component, and how many members of each timeframe are in it."""
 
     result: ComponentScore | Absent
-    present: Sequence[int]
+    present: Sequence[float]
 
 
 class CandleComponent:
@@ -159,16 +156,19 @@ class CandleComponent:
         self._latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
         self._weights = np.array([weight for _, _, weight in self._lines]).reshape(rows, members)
-        self._present = np.zeros(rows, dtype=np.int64)
-        self._sums = np.zeros(SUMS)
-        self._rows_of: dict[Sequence[Timeframe], Integers] = {}
-        self._on_time: list[Reason | None] = [None] * rows
-        self._not_late = [0] * rows
+        self._sums = new_sums(rows)
+        """Of the newest candles, whatever their age."""
+        self._last_closes: list[Millis | None] = [None] * rows
+        self._due_after = [series.due_after for series in self._series.values()]
         self._due = NEVER
         """Until when nothing is overdue."""
-        self._changed = True
-        self._reasons: list[Reason | None] = []
+        self._rows_of: dict[Sequence[Timeframe], tuple[Integers, Sequence[int]]] = {}
+        """The rows of timeframes that close together, as an array and as numbers."""
+        self._on_time: Sequence[Reason | None] = [None] * rows
+        self._not_late = [0] * rows
+        self._reasons: Sequence[Reason | None] = []
         self._result: _Pooled | None = None
+        """With `_reasons`, of the newest candles; None when a candle closed since."""
 
     def new_state(self) -> Floats:
         """Give the state of the kernel before the first candle."""
@@ -191,29 +191,38 @@ class CandleComponent:
         own = slice(row, row + 1)
         results = self._take(bars.table, self._states[own], self._ranks[own])
         self._latest[:, own] = results[..., -1:]
-        series.last_close = Millis(int(bars.close_time[-1]))
-        pool_sums(self._latest[1, ..., 0], self._weights, self._present, self._sums)
-        self._close_series()
+        self._note(row, Millis(int(bars.close_time[-1])))
 
     def close_all(self, closing: Closing) -> None:
         """Take one closed candle each of several timeframes: the bits of `close`, in one call."""
-        rows = self._rows_of.get(closing.timeframes)
-        if rows is None:
-            known = [self._series.get(timeframe) for timeframe in closing.timeframes]
-            rows = np.array([NOT_ASKED if each is None else each.row for each in known], np.int64)
-            self._rows_of[closing.timeframes] = rows
-        for timeframe, at in zip(closing.timeframes, closing.close_times, strict=True):
-            if (series := self._series.get(timeframe)) is not None:
-                series.last_close = at
-        pool = self._weights, self._present, self._sums
+        rows, numbers = self._rows_of.get(closing.timeframes) or self._find(closing.timeframes)
+        closes = self._last_closes
+        for row, at in zip(numbers, closing.close_times, strict=True):
+            if row != NOT_ASKED:
+                closes[row] = at
+        pool = self._weights, self._sums
         self._run(rows, closing.table, self._states, self._ranks, self._latest, pool)
-        self._close_series()
+        self._closed()
 
-    def _close_series(self) -> None:
-        """Note that a candle closed."""
-        self._changed = True
-        closes = [series.next_due for series in self._series.values()]
-        self._due = min(closes, default=NEVER)
+    def _find(self, timeframes: tuple[Timeframe, ...]) -> tuple[Integers, Sequence[int]]:
+        """Look up the rows of timeframes, and remember them."""
+        known = [self._series.get(timeframe) for timeframe in timeframes]
+        rows = [NOT_ASKED if each is None else each.row for each in known]
+        found = self._rows_of[timeframes] = np.array(rows, dtype=np.int64), rows
+        return found
+
+    def _note(self, row: int, last_close: Millis | None) -> None:
+        """Note that the newest numbers of a row have changed, and when its last candle closed."""
+        self._last_closes[row] = last_close
+        pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
+        self._closed()
+
+    def _closed(self) -> None:
+        """Forget what followed from the candles before."""
+        self._result = None
+        closes = [at for at in self._last_closes if at is not None]
+        whole = len(closes) == len(self._due_after)
+        self._due = min(map(add, closes, self._due_after), default=NEVER) if whole else NEVER
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
@@ -238,14 +247,13 @@ class CandleComponent:
         states: Floats,
         ranks: Floats,
         results: Floats,
-        pool: tuple[Floats, Integers, Floats],
+        pool: tuple[Floats, Floats],
         *,
         keep: bool = True,
     ) -> None:
-        """Call the kernel with the settings; `results` are x and scores, `pool` what it adds up."""
+        """Call the kernel with the settings; `pool` are weights and sums."""
         need, sizes = self._settings.minimum, self._settings.minimum_sizes
-        x, scores = results
-        self._advance(rows, bars, states, ranks, need, sizes, keep, x, scores, *pool)
+        self._advance(rows, bars, states, ranks, need, sizes, keep, results, *pool)
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
@@ -253,11 +261,9 @@ class CandleComponent:
         if series is None:
             return
         row = series.row
-        series.last_close = None
         self._states[row : row + 1], self._ranks[row : row + 1] = self._fresh(1)
         self._latest[:, row] = np.nan
-        pool_sums(self._latest[1, ..., 0], self._weights, self._present, self._sums)
-        self._close_series()
+        self._note(row, None)
 
     def second(self, at: Millis, market: Market) -> None:
         """Nothing to do: candles close, they do not tick."""
@@ -265,11 +271,12 @@ class CandleComponent:
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         reasons, late = self._judge(at, market)
-        if self._result is None or self._changed or reasons != self._reasons:
-            pool = self._present.copy(), self._sums
-            self._result = self._pool(self._latest[..., 0].copy(), reasons, pool)
-            self._changed, self._reasons = False, reasons
-        return self._dated(self._result, late)
+        pooled = self._result
+        if pooled is None or reasons != self._reasons:
+            # a copy, because the members are made of it whenever somebody reads them
+            pooled = self._result = self._pool(self._latest.copy(), reasons, self._sums)
+            self._reasons = reasons
+        return self._dated(pooled, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
@@ -279,59 +286,60 @@ class CandleComponent:
             for series, reason in zip(self._series.values(), reasons, strict=True)
             if reason is None and (candle := self._follower(series, market)) is not None
         ]
-        latest = self._latest.copy()
+        latest, sums = self._latest.copy(), self._sums.copy()
         rows = [self._series[candle.timeframe].row for candle in forming]
-        pool = self._present.copy(), self._sums.copy()
         if forming:
             bars, states = closing_of(forming).table, self._states.copy()
             at_rows = np.array(rows, dtype=np.int64)
-            added = self._weights, *pool
-            self._run(at_rows, bars, states, self._ranks, latest, added, keep=False)
-        return self._dated(self._pool(latest[..., 0], reasons, pool, rows), late)
+            pool = self._weights, sums
+            self._run(at_rows, bars, states, self._ranks, latest, pool, keep=False)
+        return self._dated(self._pool(latest, reasons, sums, rows), late)
 
     def _follower(self, series: _Series, market: Market) -> FormingCandle | None:
         """Give the forming candle of a timeframe when it follows the last closed one."""
         candle = market.candles.forming(series.timeframe)
-        return None if candle is None or candle.open_time != series.last_close else candle
+        follows = candle is not None and candle.open_time == self._last_closes[series.row]
+        return candle if follows else None
 
-    def _judge(self, at: Millis, market: Market) -> tuple[list[Reason | None], list[int]]:
+    def _judge(self, at: Millis, market: Market) -> tuple[Sequence[Reason | None], Sequence[int]]:
+        """Give the reason against each timeframe, or `_on_time`, and by how much it is late."""
         if at <= self._due and not market.candles.has_gap:
             return self._on_time, self._not_late
-        judged = [series.judge(at, market) for series in self._series.values()]
+        judged = [
+            series.judge(at, last, market)
+            for series, last in zip(self._series.values(), self._last_closes, strict=True)
+        ]
         return [reason for reason, _ in judged], [late for _, late in judged]
 
     def _pool(
         self,
         latest: Floats,
         reasons: Sequence[Reason | None],
-        pool: tuple[Integers, Floats],
+        sums: Floats,
         peeked: Sequence[int] = (),
     ) -> _Pooled:
         """Pool the members of all timeframes; the members themselves are made when read.
 
-        latest: x and scores of shape (timeframes, members), NaN where there is none; it is kept.
-        `reasons`: why a whole timeframe is absent. `pool`: `present` and `sums` of the scores
-        before that is taken into account. `peeked`: the rows that are of forming candles.
+        latest: x and scores of shape (2, timeframes, members, 1), NaN where there is none; it is
+        kept. sums: of these scores. reasons: why a whole timeframe is absent, which `latest` and
+        `sums` do not know yet. peeked: the rows that are of forming candles.
         """
-        x, scores = latest
-        counted, sums = pool
         if reasons is not self._on_time:
             for row, reason in enumerate(reasons):
                 if reason is not None:
                     latest[:, row] = np.nan
-            sums = np.zeros(SUMS)
-            pool_sums(scores, self._weights, counted, sums)
-        present = counted.tolist()
-        closes = [series.last_close for series in self._series.values()]
+            sums = np.empty_like(sums)
+            pool_sums(latest[1, ..., 0], self._weights, sums)
+        total, weight, pooled, squares, *present = sums.tolist()
+        closes = tuple(self._last_closes)
         known = [at for at, count in zip(closes, present, strict=True) if count and at is not None]
-        counts = () if sum(present) == scores.size else self._counts(peeked)
-        make = partial(self._members, x, scores, reasons, closes, counts)
+        counts = () if sum(present) == len(self._lines) else self._counts(peeked)
         result = pool_summed(
             self.name,
             self.rho,
-            sums.tolist(),
+            (total, weight, pooled, squares),
             min(known, default=None),
-            LazyMembers(make),
+            LazyMembers(partial(self._members, latest, reasons, closes, counts)),
             late_ms=0,
             freshness=1.0,
         )
@@ -348,16 +356,15 @@ class CandleComponent:
 
     def _members(
         self,
-        x: Floats,
-        scores: Floats,
+        latest: Floats,
         reasons: Sequence[Reason | None],
         closes: Sequence[Millis | None],
         counts: Sequence[tuple[int, Sequence[int]]],
     ) -> tuple[MemberScore, ...]:
         """Make the members of all timeframes. `counts` may be empty when every score is there."""
         width = len(self.table)
-        values, ranked = x.ravel().tolist(), scores.ravel().tolist()
-        z = normal_scores(scores.ravel()).tolist()
+        x, scores = latest.reshape(2, -1)
+        values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
         members = []
         for i, (name, family, weight) in enumerate(self._lines):
             row, line = divmod(i, width)
@@ -389,15 +396,14 @@ class CandleComponent:
     def _dated(self, pooled: _Pooled, late: Sequence[int]) -> ComponentScore | Absent:
         """Say by how much the present timeframes are overdue."""
         result = pooled.result
-        if isinstance(result, Absent) or not any(late):
+        if not any(late) or isinstance(result, Absent):
             return result
         overdue = [
             (late[i], series.due.freshness(late[i]))
             for i, series in enumerate(self._series.values())
             if pooled.present[i]
         ]
-        return replace(
-            result,
+        return result._replace(
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
