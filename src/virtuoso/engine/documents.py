@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from statistics import median
 
 import msgspec
 
@@ -18,8 +19,11 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.engine.across import AcrossView
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
+from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
+from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
@@ -27,6 +31,8 @@ from virtuoso.scoring.explanation import explain
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
+    BetaRecord,
+    BitcoinBetaDocument,
     BookIntegrity,
     CandleGap,
     CandlesDocument,
@@ -36,6 +42,7 @@ from virtuoso.wire.messages import (
     Document,
     FeedAge,
     FormingBar,
+    LeadLagRecord,
     MarketOverview,
     MemberDetail,
     MobileDocument,
@@ -181,44 +188,121 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
     return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
 
 
-def overview_message(overview: Overview, tickers: Value, regime: Reason) -> MarketOverview:
+def overview_message(overview: Overview, tickers: Value, across: AcrossView) -> MarketOverview:
     """Build the overview with the quality of each field."""
+    state = across.state
 
-    def quality(
-        value: float | None, as_of: Millis | None, reason: Reason | None, basis: str | None = None
-    ) -> Quality:
+    def closes(value: float | str | None) -> Quality:
         if value is None:
-            return Quality(State.ABSENT, None, reason or Reason.TOO_FEW, basis)
-        return Quality(State.LIVE, as_of, None, basis)
+            return Quality(State.ABSENT, None, state.reason or Reason.TOO_FEW)
+        return Quality(State.LIVE, across.state_as_of, None, "half-hour closes")
 
     def ticker(value: float | None, basis: str | None = None) -> Quality:
         if value is None:
-            return Quality(State.ABSENT, None, overview.ticker_reason or Reason.TOO_FEW, basis)
+            return Quality(State.ABSENT, None, overview.reason or Reason.TOO_FEW, basis)
         return Quality(tickers.state, tickers.as_of, None, basis)
 
-    candles_as_of, candles_reason = overview.candles_as_of, overview.candles_reason
     return MarketOverview(
-        market_regime=None,
-        trend_strength=rounded(overview.trend_strength, 2),
-        volatility=rounded(overview.volatility, 2),
+        market_regime=state.regime,
+        trend_strength=rounded(state.trend_strength, 2),
+        volatility=rounded(state.volatility, 2),
         btc_dominance=rounded(overview.btc_dominance, 2),
         total_volume_24h=rounded(overview.total_volume_24h, 0),
         breadth=rounded(overview.breadth, 4),
+        avg_volatility=rounded(state.avg_volatility, 2),
+        volatility_percentile=rounded(state.volatility_percentile, 1),
+        market_dispersion=rounded(overview.market_dispersion, 3),
+        avg_market_dispersion=rounded(state.avg_market_dispersion, 3),
         quality={
-            "market_regime": Quality(State.ABSENT, None, regime),
-            "trend_strength": quality(overview.trend_strength, candles_as_of, candles_reason),
-            "volatility": quality(overview.volatility, candles_as_of, candles_reason),
+            "market_regime": closes(state.regime),
+            "trend_strength": closes(state.trend_strength),
+            "volatility": closes(state.volatility),
+            "avg_volatility": closes(state.avg_volatility),
+            "volatility_percentile": closes(state.volatility_percentile),
+            "avg_market_dispersion": closes(state.avg_market_dispersion),
             "btc_dominance": ticker(overview.btc_dominance, "turnover_24h"),
             "total_volume_24h": ticker(overview.total_volume_24h, "monitored symbols"),
             "breadth": ticker(overview.breadth),
+            "market_dispersion": ticker(overview.market_dispersion),
         },
     )
 
 
+def beta_record(symbol: str, found: Beta | Reason) -> BetaRecord:
+    """Build one symbol's row of `/api/bitcoin-beta`."""
+    if isinstance(found, Reason):
+        return BetaRecord(symbol, found)
+    lead = found.lead_lag
+    return BetaRecord(
+        symbol=symbol,
+        reason=None,
+        beta=rounded(found.beta, 4),
+        raw_beta=rounded(found.raw_beta, 4),
+        standard_error=rounded(found.standard_error, 4),
+        shrinkage=rounded(found.shrinkage, 4),
+        correlation=rounded(found.correlation, 4),
+        r_squared=rounded(found.r_squared, 4),
+        residual_z=rounded(found.residual_z, 2),
+        lead_lag=None if lead is None else LeadLagRecord(lead.bars, round(lead.correlation, 4)),
+        lagged=found.lagged,
+        samples=found.samples,
+        effective_samples=rounded(found.effective_samples, 1),
+    )
+
+
+def bitcoin_beta_document(edition: Edition, across: AcrossView) -> BitcoinBetaDocument:
+    """Build `/api/bitcoin-beta`."""
+    records = tuple(beta_record(str(each.symbol), beta) for each, beta in across.betas.items())
+    with_beta = sum(each.beta is not None for each in records)
+    reasons = [notice.text for notice in edition.notices]
+    if across.bitcoin is None:
+        reasons.append("no Bitcoin perpetual is among the symbols watched")
+    elif with_beta == 0:
+        reasons.append("too few 5m candles are here for any symbol")
+    return BitcoinBetaDocument(
+        status="degraded" if reasons else "success",
+        timestamp=edition.timestamp,
+        as_of=across.betas_as_of,
+        source=edition.source,
+        data_source="cache",
+        bitcoin=None if across.bitcoin is None else str(across.bitcoin.symbol),
+        timeframe=Timeframe.M5,
+        window=BETA_WINDOW,
+        symbols=records,
+        reasons=tuple(reasons),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+    )
+
+
+def beta_summary(across: AcrossView) -> dict[str, object] | None:
+    """Sum the betas up for the dashboards; None while no symbol has one."""
+    found = sorted(
+        (beta.beta, str(each.symbol), beta.correlation)
+        for each, beta in across.betas.items()
+        if not isinstance(beta, Reason)
+    )
+    if not found:
+        return None
+    return {
+        "as_of": across.betas_as_of,
+        "symbols": len(found),
+        "median_beta": round(median(beta for beta, _, _ in found), 4),
+        "median_correlation": round(median(each for _, _, each in found), 4),
+        "lowest": {"symbol": found[0][1], "beta": round(found[0][0], 4)},
+        "highest": {"symbol": found[-1][1], "beta": round(found[-1][0], 4)},
+    }
+
+
 def dashboard_document(
-    edition: Edition, records: tuple[SymbolRecord, ...], market: MarketOverview
+    edition: Edition,
+    records: tuple[SymbolRecord, ...],
+    market: MarketOverview,
+    across: AcrossView,
 ) -> DashboardDocument:
     """Build `/api/dashboard/data`."""
+    beta = beta_summary(across)
+    no_beta = Reason.NO_FEED if across.bitcoin is None else Reason.WARMING_UP
     status, reasons = _status(records, edition)
     strongest = sorted((r for r in records if r.confluence_score is not None), key=by_pressure)
     return DashboardDocument(
@@ -236,10 +320,12 @@ def dashboard_document(
             if each.confluence_score is not None
         ),
         alerts=(),
-        bitcoin_beta=None,
+        bitcoin_beta=beta,
         quality={
             "alerts": Quality(State.ABSENT, None, Reason.NOT_APPLICABLE),
-            "bitcoin_beta": Quality(State.ABSENT, None, Reason.UNPROVEN),
+            "bitcoin_beta": Quality(State.ABSENT, None, no_beta)
+            if beta is None
+            else Quality(State.LIVE, across.betas_as_of),
         },
         reasons=reasons,
         epoch=edition.epoch,

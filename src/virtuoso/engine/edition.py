@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from virtuoso.domain.instruments import Symbol
-from virtuoso.domain.scores import Reason, Source
+from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
+from virtuoso.engine.across import AcrossView
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.pairing import Shown
@@ -53,6 +54,7 @@ class Content:
     lanes: Mapping[str, Lane]
     """The market behind each symbol on the board."""
     overview: tuple[Overview, Value]
+    across: AcrossView
     notices: tuple[Notice, ...]
     parts: tuple[PartHealth, ...]
     counters: Mapping[str, int]
@@ -87,6 +89,8 @@ class Editor:
         self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
         self._symbols: tuple[RowSymbol, ...] = ()
+        self._betas: object = None
+        """Those that were published last."""
 
     def edit(self, content: Content) -> Iterator[Printed | None]:
         """Make everything part by part; the last thing given is whole.
@@ -192,8 +196,8 @@ class Editor:
         found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        market = make.overview_message(overview, tickers, Reason.UNPROVEN)
-        dashboard = make.dashboard_document(edition, records, market)
+        market = make.overview_message(overview, tickers, content.across)
+        dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
         found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))
         yield
@@ -201,6 +205,11 @@ class Editor:
         yield
         found[keys.MOBILE] = pack(make.publish_form(edition, mobile, mobile.as_of))
         yield
+        if self._betas is not content.across.betas or edition.cycle.seq % REPEAT_CYCLES == 0:
+            self._betas = content.across.betas
+            betas = make.bitcoin_beta_document(edition, content.across)
+            found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
+            yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = edition.cycle.seq % REPEAT_CYCLES == 0

@@ -160,6 +160,7 @@ class Engine:
             sources={each.feed.venue: each.feed.source for each in self._venues},
             lanes=self._lanes(shown),
             overview=pipeline.overview(),
+            across=pipeline.across.view,
             notices=self.notices(shown),
             parts=self.parts(),
             counters=self._counters(),

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeAlias
 
-import numpy as np
-
 from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
@@ -34,12 +32,13 @@ from virtuoso.domain.market_data import (
     UniverseChosen,
 )
 from virtuoso.domain.scores import Reason, State
-from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.domain.time import SECOND, Millis
+from virtuoso.engine.across import Across
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.view import CycleView, Value
 from virtuoso.market.door import LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
-from virtuoso.market.overview import BARS, MarketSummary, Overview, overview
+from virtuoso.market.overview import MarketSummary, Overview, overview
 from virtuoso.scoring.definition import Definition
 
 __all__ = [
@@ -141,6 +140,8 @@ class Pipeline:
         self._lanes = {each: make_lane(each, by_instrument.get(each)) for each in instruments}
         self._by_symbol = {str(each.symbol): each for each in instruments}
         self._parked: OrderedDict[Instrument, Lane] = OrderedDict()
+        self.across = Across()
+        """What is computed across the markets."""
         self._second: Millis | None = None
         self._cycle: CycleView | None = None
         self._due: list[Request] = []
@@ -402,6 +403,7 @@ class Pipeline:
             self._parked.popitem(last=False)
         self._by_symbol = {str(each.symbol): each for each in self._lanes}
         self._door.watch([*self._lanes, *self._parked])
+        self.across.keep(self._lanes)
         if before and self._cycle is not None:
             kept = tuple(each for each in self._cycle.markets if each.instrument in self._lanes)
             self.seq += 1
@@ -455,7 +457,9 @@ class Pipeline:
                 lane.market.book.forget(Reason.GAP)
                 self._due += [PollBook(instrument, wanted=False), Renew(instrument, Topic.BOOK)]
             views.append(lane.view(at, venue_now))
+            self.across.take(instrument, lane.market.candles)
             yield
+        yield from self.across.refresh(at)
         self._second = at
         self.seq += 1
         self.amended.clear()
@@ -482,23 +486,17 @@ class Pipeline:
         summaries, tickers = [], []
         markets = () if self._cycle is None else self._cycle.markets
         for view in markets:
-            lane = self._lanes.get(view.instrument)
-            if lane is None:
+            if view.instrument not in self._lanes:
                 continue
             fresh = view.turnover_24h.state in {State.LIVE, State.DELAYED}
             if fresh:
                 tickers.append(view.turnover_24h)
-            series = lane.market.candles[Timeframe.M30]
-            newest = [] if series.gap else series.closed[-BARS - 1 :]
-            closes = [each.close for each in newest]
             summaries.append(
                 MarketSummary(
                     symbol=str(view.instrument.symbol),
                     is_bitcoin=str(view.instrument.symbol).startswith("BTCUSD"),
                     change_24h=view.change_24h.value if fresh else None,
                     turnover_24h=view.turnover_24h.value if fresh else None,
-                    closes_30m=np.log(np.array(closes, dtype=np.float64)),
-                    last_close_30m=series.last_close,
                 )
             )
         oldest = min((each.as_of for each in tickers if each.as_of is not None), default=None)

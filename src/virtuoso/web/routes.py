@@ -132,6 +132,11 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
     async def answer(request: Request, key: str) -> Response:
         return respond(request, await snapshot.document(key))
 
+    async def betas(request: Request) -> Response:
+        return await answer(request, keys.BITCOIN_BETA)
+
+    app.add_api_route("/api/bitcoin-beta", betas, methods=READ, response_model=None)
+
     async def detail(request: Request, symbol: str) -> Response:
         return await answer(request, keys.symbol_detail(known(symbol)))
 

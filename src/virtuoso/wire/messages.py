@@ -231,11 +231,14 @@ class Movers(msgspec.Struct, frozen=True):
 
 
 class MarketOverview(msgspec.Struct, frozen=True):
-    """The market in five numbers. What is not computed is null with its reason in `quality`."""
+    """The market as a whole. What is not known is null with its reason in `quality`."""
 
     market_regime: str | None
+    """volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row."""
     trend_strength: float | None
+    """0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours."""
     volatility: float | None
+    """Percent a year: 100 x sqrt(365 x sum r^2) of the same."""
     btc_dominance: float | None
     """Percent: BTC's share of the monitored 24 h turnover."""
     total_volume_24h: float | None
@@ -243,6 +246,14 @@ class MarketOverview(msgspec.Struct, frozen=True):
     breadth: float | None
     """Share of monitored symbols with a 24 h change above zero among those that moved."""
     quality: dict[str, Quality]
+    avg_volatility: float | None = None
+    """Percent a year: mean of its last 1,000 half-hourly values."""
+    volatility_percentile: float | None = None
+    """0..100: where volatility stands among its values before."""
+    market_dispersion: float | None = None
+    """Percent: standard deviation across symbols of the 24 h log return."""
+    avg_market_dispersion: float | None = None
+    """Percent: mean of its last 1,000 half-hourly values."""
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -268,6 +279,7 @@ class DashboardDocument(msgspec.Struct, frozen=True):
     top_signals: tuple[Signal, ...]
     alerts: tuple[Any, ...]
     bitcoin_beta: dict[str, Any] | None
+    """Median beta and correlation, and the symbols at both ends; all in `/api/bitcoin-beta`."""
     quality: dict[str, Quality]
     reasons: tuple[str, ...] = ()
     epoch: str = ""
@@ -502,6 +514,56 @@ class RefusalsDocument(msgspec.Struct, frozen=True):
     epoch: str = ""
     seq: int = 0
     reasons: tuple[str, ...] = ()
+
+
+class LeadLagRecord(msgspec.Struct, frozen=True):
+    """The strongest correlation with Bitcoin's returns of other instants, as description."""
+
+    bars: int
+    """Above 0: Bitcoin moved first."""
+    correlation: float
+
+
+class BetaRecord(msgspec.Struct, frozen=True):
+    """One symbol against Bitcoin; without a beta, the reason."""
+
+    symbol: str
+    reason: Reason | None
+    beta: float | None = None
+    """Shrunk towards the other symbols."""
+    raw_beta: float | None = None
+    standard_error: float | None = None
+    shrinkage: float | None = None
+    """Share of its own estimate in `beta`, 0..1."""
+    correlation: float | None = None
+    r_squared: float | None = None
+    residual_z: float | None = None
+    """The last hour's own movement in standard deviations."""
+    lead_lag: LeadLagRecord | None = None
+    lagged: bool = False
+    """Hardly traded: Bitcoin's return one bar before counts too."""
+    samples: int = 0
+    effective_samples: float | None = None
+
+
+class BitcoinBetaDocument(msgspec.Struct, frozen=True):
+    """`/api/bitcoin-beta`: regression of 5m log returns on Bitcoin's, half-life 288 bars."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    """Close time of the newest candle used."""
+    source: Source
+    data_source: DataSource
+    bitcoin: str | None
+    """The symbol that stands for Bitcoin."""
+    timeframe: str
+    window: int
+    """Candles looked back on."""
+    symbols: tuple[BetaRecord, ...]
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
 
 
 class PartHealth(msgspec.Struct, frozen=True):

@@ -187,6 +187,19 @@ def test_a_lost_connection_takes_the_ticker_along() -> None:
     assert view.price.state is State.STALE
 
 
+def test_a_trade_over_two_seconds_late_changes_history_and_not_the_flow() -> None:
+    """The live order flow holds what is at most two seconds behind the newest trade."""
+    pipeline = pipeline_of(BTC)
+    for number, behind in enumerate((0, 1_900, 2_100)):
+        at = NOW + 10_000 + number
+        trade = Trade(str(number), 100.0 + number, 1.0, Side.BUY)
+        pipeline.handle(MarketEvent(BTC, trade, Millis(at - behind), Millis(at)))
+    flow = pipeline.market("BTCUSDT").trades
+    assert flow.trade_count == 2
+    assert flow.last_price == 100.0
+    assert flow.minute_volume(Millis(NOW)) == (3.0, 0.0)
+
+
 def test_an_unknown_symbol_is_refused_with_a_sentence() -> None:
     """The message says what was expected."""
     with pytest.raises(UnknownSymbolError, match="monitored symbols"):
@@ -206,8 +219,9 @@ def test_the_phone_document_is_a_view_of_the_dashboard_document() -> None:
     )
     records = records_of(edition, symbols)
     overview, tickers = pipeline.overview()
+    across = pipeline.across.view
     desktop = dashboard_document(
-        edition, records, overview_message(overview, tickers, Reason.UNPROVEN)
+        edition, records, overview_message(overview, tickers, across), across
     )
     phone = mobile_document(desktop)
     assert phone.regime == phone.market_regime == phone.market_overview.market_regime

@@ -99,6 +99,7 @@ export interface DashboardDocument {
   top_movers: Movers
   top_signals: readonly Signal[]
   alerts: readonly unknown[]
+  /** Median beta and correlation, and the symbols at both ends; all in `/api/bitcoin-beta`. */
   bitcoin_beta: Readonly<Record<string, unknown>> | null
   quality: Readonly<Record<string, Quality>>
   reasons: readonly string[]
@@ -205,10 +206,13 @@ export interface Limits {
   coverage_floor: number
 }
 
-/** The market in five numbers. What is not computed is null with its reason in `quality`. */
+/** The market as a whole. What is not known is null with its reason in `quality`. */
 export interface MarketOverview {
+  /** volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row. */
   market_regime: string | null
+  /** 0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours. */
   trend_strength: number | null
+  /** Percent a year: 100 x sqrt(365 x sum r^2) of the same. */
   volatility: number | null
   /** Percent: BTC's share of the monitored 24 h turnover. */
   btc_dominance: number | null
@@ -217,6 +221,14 @@ export interface MarketOverview {
   /** Share of monitored symbols with a 24 h change above zero among those that moved. */
   breadth: number | null
   quality: Readonly<Record<string, Quality>>
+  /** Percent a year: mean of its last 1,000 half-hourly values. */
+  avg_volatility: number | null
+  /** 0..100: where volatility stands among its values before. */
+  volatility_percentile: number | null
+  /** Percent: standard deviation across symbols of the 24 h log return. */
+  market_dispersion: number | null
+  /** Percent: mean of its last 1,000 half-hourly values. */
+  avg_market_dispersion: number | null
 }
 
 /** Server, form `records`: one symbol changed. */
