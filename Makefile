@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test bench soak lock schema shape clean
+.PHONY: help run setup web dev check format test bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -69,6 +69,9 @@ bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one 
 
 soak: $(VENV)/.dev-stamp ## days of a looped recording in minutes (ARGS="FOLDER --hours 48"): memory, tasks, descriptors
 	cd tests && $(abspath $(BIN))/python -m benchmarks.soak $(ARGS)
+
+fuzz: $(VENV)/.dev-stamp ## spoiled frames from decoder to score (ARGS="--seconds 600 --seed 7"): crashes, non-finite
+	cd tests && $(abspath $(BIN))/python -m fuzz $(ARGS)
 
 lock: $(VENV)/.dev-stamp ## compile the lock files (hashes, no index lines)
 	@for set in run dev web; do \

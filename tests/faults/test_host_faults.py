@@ -239,6 +239,7 @@ async def test_f24_a_wrong_clock_from_the_start_makes_no_wrong_age(
         set_clock(monkeypatch, step)
         clock = SystemClock()
         async with listening(venue, clock) as listener:
+            listener.recycles = True
             healed = await listener.until(listener.are_synced)
             await asyncio.sleep(0.5)
             age = age_of_book(listener, clock)

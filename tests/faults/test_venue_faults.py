@@ -1,13 +1,15 @@
 """F20: the primary venue is gone, the secondary speaks, and the primary comes back."""
 
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from faults.conftest import FaultTable, Outage
-from faults.rig import BUSY, Record
+from faults.rig import BUSY, Record, Rig
 from faults.watch import price_state
+from support.processes import wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(240)]
 
@@ -37,8 +39,14 @@ def test_f20_the_second_venue_stands_in_and_steps_back(outage: Outage, table: Fa
     table.add("F20", "back: the primary was good for 60 s and speaks again", None, healed)
     assert SILENT_AGAIN_SECONDS - 2 <= healed <= SILENT_AGAIN_SECONDS + 15
     assert any("because bybit is late" in each for each in watch.notices)
-    found: Record = outage.rig.virtuoso.get(f"/api/symbols/{BUSY}/candles?timeframe=1m")
+    found = wait_for("the candles", partial(_candles, outage.rig), 15)
     assert all(two[0] - one[0] == 60_000 for one, two in pairwise(found["candles"]))
     away = [each for each in found["backfilled"] if each >= 1_000 * (time.time() - 300)]
     assert away, "the minute that closed meanwhile is marked as fetched"
     assert watch.untruths == []
+
+
+def _candles(rig: Rig) -> Record | None:
+    """The minutes of the busiest symbol, as soon as they are published."""
+    found: Record = rig.virtuoso.get(f"/api/symbols/{BUSY}/candles?timeframe=1m")
+    return found if "candles" in found else None

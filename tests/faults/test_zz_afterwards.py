@@ -29,10 +29,11 @@ def test_no_minute_is_missing_after_all_cuts(healthy: Rig, table: FaultTable) ->
 
 
 def _reach(rig: Rig, symbol: str, closed: int) -> bool:
-    return _minutes(rig, symbol)[-1] >= closed
+    minutes = _minutes(rig, symbol)
+    return bool(minutes) and minutes[-1] >= closed
 
 
 def _minutes(rig: Rig, symbol: str) -> list[int]:
     """The opening times of the minutes that are shown."""
     found: Record = rig.virtuoso.get(f"/api/symbols/{symbol}/candles?timeframe=1m")
-    return [each[0] for each in found["candles"]]
+    return [each[0] for each in found.get("candles", [])]

@@ -39,6 +39,8 @@ class FeedListener:
         self.heard: Counter[tuple[Instrument, str]] = Counter()
         self.connected: set[Instrument] = set()
         self.mends = True
+        self.recycles = False
+        """Whether a connection is opened anew where the door wants it."""
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
@@ -68,7 +70,7 @@ class FeedListener:
                     self.resyncs.append((instrument, verdict.reason))
                     if self.mends:
                         self.feed.renew(instrument, Topic.BOOK)
-                elif verdict.action is Action.RECYCLE and self.mends:
+                elif verdict.action is Action.RECYCLE and self.recycles:
                     self.feed.recycle(instrument, verdict.reason)
                 return
             case Connected(instruments=instruments):

@@ -128,6 +128,16 @@ def test_only_market_trades_enter_price_and_flow() -> None:
     assert (flow.trade_count, flow.set_aside_count) == (1, 2)
 
 
+def test_a_trade_that_comes_late_does_not_replace_a_newer_price() -> None:
+    """It counts in the flow; the last price stays that of the newest trade."""
+    flow = TradeFlow()
+    flow.trade(trade(START + 10, BUY, 1.0, 101.0, event_time=START))
+    flow.trade(trade(START + 11, SELL, 2.0, 99.0, event_time=START - 50))
+    close(flow, 1)
+    assert (flow.last_price, flow.last_price_at) == (101.0, START)
+    assert flow.windows[1].volume == 3.0
+
+
 def orders(flow: TradeFlow, count: int, quantity: float, second: int) -> None:
     """So many orders of equal size within one second, sides in turn."""
     for i in range(count):
