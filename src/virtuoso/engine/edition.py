@@ -89,6 +89,8 @@ class Editor:
         self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
         self._symbols: tuple[RowSymbol, ...] = ()
+        self._edited = 0
+        """Editions with details so far; sequence numbers may leave some out, this does not."""
         self._betas: object = None
         """Those that were published last."""
 
@@ -148,6 +150,7 @@ class Editor:
         yield printed
         if not content.details:
             return
+        self._edited += 1
         content = replace(content, shown=shown)
         records: list[SymbolRecord] = []
         for row, symbol in zip(rows, symbols, strict=True):
@@ -205,14 +208,14 @@ class Editor:
         yield
         found[keys.MOBILE] = pack(make.publish_form(edition, mobile, mobile.as_of))
         yield
-        if self._betas is not content.across.betas or edition.cycle.seq % REPEAT_CYCLES == 0:
+        if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
             betas = make.bitcoin_beta_document(edition, content.across)
             found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
             yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
-        again = edition.cycle.seq % REPEAT_CYCLES == 0
+        again = self._edited % REPEAT_CYCLES == 0
         if again or self._marks.get(keys.REFUSALS) != mark:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
@@ -225,19 +228,19 @@ class Editor:
         content: Content,
         records: Sequence[SymbolRecord],
     ) -> Iterator[None]:
-        seq = edition.cycle.seq
+        turn = self._edited
         turns = max(1, ceil(len(records) / DETAILS_A_CYCLE))
         for number, (shown, record, symbol) in enumerate(
             zip(content.shown, records, self._symbols, strict=True)
         ):
-            if (number + seq) % turns == 0 or shown.symbol in content.amended:
+            if (number + turn) % turns == 0 or shown.symbol in content.amended:
                 detail = make.detail_document(edition, shown, record)
                 form = make.publish_form(edition, detail, detail.as_of)
                 found[keys.symbol_detail(make.name_of(symbol))] = pack(form)
                 yield
             lane = content.lanes.get(shown.symbol)
             if lane is not None:
-                again = (number + seq) % REPEAT_CYCLES == 0
+                again = (number + turn) % REPEAT_CYCLES == 0
                 yield from self._slow_documents(found, edition, symbol, lane, again=again)
 
     def _slow_documents(
