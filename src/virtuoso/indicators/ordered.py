@@ -58,19 +58,6 @@ def remove(ordered: Floats, count: int, value: float) -> None:
 
 
 @njit(cache=True)
-def exchange(ordered: Floats, gone: int, below: int, value: float) -> None:
-    """Put `value` where it belongs and drop the element at `gone`, in one move.
-
-    below: how many of the values in use are below `value`. `gone` may be the first place that is
-    not in use: then nothing is dropped, and one more is in use.
-    """
-    if gone < below:
-        turn_left(ordered[gone:below], value)
-    else:
-        turn_right(ordered[below : gone + 1], value)
-
-
-@njit(cache=True)
 def share_below(ordered: Floats, count: int, value: float) -> float:
     """Mid-rank F = (L + E/2)/n of `value` among the first `count` values, 0..1."""
     below = first_at_least(ordered, count, value)

@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from virtuoso.domain.scores import Reason
-from virtuoso.indicators.ordered import exchange, first_above, first_at_least
 from virtuoso.indicators.state import Floats
 
 # where a carried state holds the values seen, absent ones included; the values kept; the size of
-# the distribution; the size that the last value was compared with. The ring follows, then its
-# values in ascending order: what a close reads of a sorted window is a fraction of what counting
-# through the ring would read, and the windows of one market are too many to stay in a fast cache
+# the distribution; the size that the last value was compared with; two rings follow
 SEEN, KEPT, SIZE, COMPARED, COUNTS = range(5)
+
+Singles: TypeAlias = NDArray[np.float32]
 
 
 class RankKind(IntEnum):
@@ -45,9 +46,34 @@ def round_x(x: float) -> float:
     return rounded + 0.0
 
 
+@njit(cache=True)
+def count_twice(values: Floats, coarse: Singles, key: float) -> int:
+    """How many values are below `key`, and again how many are not above it.
+
+    coarse: the values in single precision, which keeps their order but for making some equal.
+    """
+    near = np.float32(key)
+    below = through = np.int32(0)
+    # every value, with two counters as wide as it: this way the loop runs in vector registers,
+    # which for a thousand values is quicker than to keep them sorted and to search
+    for i in range(coarse.size):
+        below = np.int32(below + (coarse[i] < near))
+        through = np.int32(through + (coarse[i] <= near))
+    if below == through:
+        return 2 * int(below)
+    exactly_below = exactly_through = 0
+    for i in range(values.size):
+        exactly_below += values[i] < key
+        exactly_through += values[i] <= key
+    return exactly_below + exactly_through
+
+
 def rank_state(window: int) -> Floats:
-    """Carried state of `rank`: SEEN, KEPT, SIZE, COMPARED; a ring of `window`; the same sorted."""
-    return np.zeros(COUNTS + 2 * window)
+    """Carried state of `rank`: the counts SEEN, KEPT, SIZE and COMPARED; two rings of `window`.
+
+    The second ring holds the values of the first in single precision, two in the place of one.
+    """
+    return np.zeros(COUNTS + window + (window + 1) // 2)
 
 
 @njit(cache=True)
@@ -68,8 +94,9 @@ def rank(
     Source: docs/scoring.md section 2.
     """
     by_size = kind == 1
-    window = (state.size - COUNTS) // 2
-    ring, ordered = state[COUNTS : COUNTS + window], state[COUNTS + window :]
+    window = 2 * (state.size - COUNTS) // 3
+    ring = state[COUNTS : COUNTS + window]
+    coarse = state[COUNTS + window :].view(np.float32)
     seen, kept, size = int(state[SEEN]), int(state[KEPT]), int(state[SIZE])
     compared = size
     for t in range(values.size):
@@ -82,30 +109,23 @@ def rank(
             continue
         key = abs(x) if by_size else x
         held = min(kept, window)
-        below = first_at_least(ordered, held, key)
         if seen >= minimum:
             if by_size and x == 0.0:
                 scores[t] = 50.0
             elif size >= max(minimum_sizes, 1):
-                through = below
-                if below < held and ordered[below] == key:
-                    through = first_above(ordered, held, key)
-                # zeros lie among the sizes, below every key, and are not part of them
-                share = 0.5 * (below + through - 2 * (held - size)) / size
+                # zeros lie in the ring of sizes, below every key, and are not part of them
+                share = (
+                    0.5 * (count_twice(ring[:held], coarse[:held], key) - 2 * (held - size)) / size
+                )
                 scores[t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
         if not keep:
             continue
         slot = kept % window
-        gone = held
-        if kept >= window:
-            old = ring[slot]
-            gone = first_at_least(ordered, held, old)
-            if not (by_size and old == 0.0):
-                size -= 1
-        exchange(ordered, gone, below, key)
+        if kept >= window and not (by_size and ring[slot] == 0.0):
+            size -= 1
         if not (by_size and key == 0.0):
             size += 1
-        ring[slot] = key
+        ring[slot] = coarse[slot] = key
         kept += 1
     if keep:
         state[SEEN], state[KEPT], state[SIZE], state[COMPARED] = seen, kept, size, compared

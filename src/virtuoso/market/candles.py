@@ -84,12 +84,11 @@ def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
 
 def closing_of(candles: Sequence[Candle | FormingCandle]) -> Closing:
     """Turn candles of different timeframes into arrays of log prices, one candle each."""
-    timeframes, close_times = [], []
-    for each in candles:
-        timeframe = each.timeframe
-        timeframes.append(timeframe)
-        close_times.append(Millis(each.open_time + timeframe.ms))
-    return Closing(tuple(timeframes), close_times, _rows(candles).reshape(-1, 5, 1))
+    return Closing(
+        tuple([each.timeframe for each in candles]),
+        [Millis(each.open_time + each.timeframe.ms) for each in candles],
+        _rows(candles).reshape(-1, 5, 1),
+    )
 
 
 def _rows(candles: Sequence[Candle | FormingCandle]) -> Floats:

@@ -43,7 +43,7 @@ def reference(history: list[float | None], x: float, window: int, kind: RankKind
 def test_every_score_equals_a_count_over_lists(
     values: list[float | None], window: int, kind: RankKind
 ) -> None:
-    """Ring and sorted array are a faster way to the same number."""
+    """The two rings are a faster way to the same number."""
     rank = TrailingRank(window, kind, minimum=1)
     history: list[float | None] = []
     for x in values:
@@ -152,6 +152,17 @@ def test_t2_ranks_levels_with_their_sign_and_zeros() -> None:
     assert rank.push(0.0).score == 50.0
     assert rank.push(-3.0).score == 0.0
     assert rank.push(9.0).score == 100.0
+
+
+def test_values_equal_only_in_single_precision_are_still_told_apart() -> None:
+    """The coarse ring is a quick look; near a value the exact one decides."""
+    step = 1e-9  # the last decimal of x; single precision has seven digits
+    rank = TrailingRank(10, RankKind.VALUES, minimum=1)
+    for x in (1.0 - step, 1.0, 1.0, 1.0 + step):
+        rank.push(x)
+    assert rank.peek(1.0).score == 50.0
+    assert rank.peek(1.0 + step).score == 100.0 * 3.5 / 4
+    assert rank.peek(1.0 + 2 * step).score == 100.0
 
 
 def test_the_window_forgets_its_oldest_value() -> None:

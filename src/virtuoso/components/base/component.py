@@ -185,17 +185,8 @@ def pool_summed(
     squares /= present * present
     z = pooled / sqrt(squares + rho * (1.0 - squares))
     z = min(max(z, -Z_LIMIT), Z_LIMIT)
-    return ComponentScore(
-        name=name,
-        score=100.0 * phi(z),
-        z=z,
-        pooled=pooled,
-        completeness=completeness,
-        as_of=as_of,
-        late_ms=late_ms,
-        freshness=freshness,
-        members=members,
-    )
+    score = 100.0 * phi(z)
+    return ComponentScore(name, score, z, pooled, completeness, as_of, late_ms, freshness, members)
 
 
 def _absent(name: ComponentName, scored: Collection[MemberScore], completeness: float) -> Absent:
