@@ -53,7 +53,7 @@ check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, fast 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/virtuoso schema --check
-	$(BIN)/python -m pytest -q tests/unit tests/property
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/property
 
 format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
@@ -62,7 +62,8 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 test: $(VENV)/.dev-stamp web ## install what the tests need and run all of them
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
-	$(BIN)/python -m pytest -q -rs tests
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests --ignore tests/faults
+	$(BIN)/python -m pytest -q -rs tests/faults
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
 	cd tests && $(abspath $(BIN))/python -m benchmarks
