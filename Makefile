@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test bench soak fuzz lock schema shape clean
+.PHONY: help run setup web dev check format test faults bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -59,10 +59,12 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(VENV)/.dev-stamp web ## install what the tests need and run all of them
+test: $(VENV)/.dev-stamp web ## install what the tests need and run all but the faults
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests --ignore tests/faults
+
+faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
 	$(BIN)/python -m pytest -q -rs tests/faults
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
