@@ -184,7 +184,9 @@ def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) ->
     )
     port = next(each.laddr.port for each in child.net_connections("tcp") if each.status == "LISTEN")
     faults = f"http://127.0.0.1:{port}/simulator/faults"
-    live.client.post(faults, json={"fault": "freeze"}).raise_for_status()
+    # while REST answers, polled prices stand in and are only delayed
+    for fault in ("rest_down", "freeze"):
+        live.client.post(faults, json={"fault": fault}).raise_for_status()
     stale = (
         "[data-symbol=BTCUSDT] [data-cell=price]:not([data-state=live]):not([data-state=delayed])"
     )
