@@ -83,7 +83,7 @@ class Across:
             closes = self._closes[Timeframe.M5]
             returns = np.diff(closes.logs(), axis=1)
             yield
-            bitcoin = next((each for each in closes.instruments if _is_bitcoin(each)), None)
+            bitcoin = next((each for each in closes.instruments if is_bitcoin(each)), None)
             rows = zip(closes.instruments, returns, strict=True)
             found = bitcoin_betas(
                 {str(each.symbol): row for each, row in rows},
@@ -94,5 +94,6 @@ class Across:
             yield
 
 
-def _is_bitcoin(instrument: Instrument) -> bool:
+def is_bitcoin(instrument: Instrument) -> bool:
+    """Whether this is a venue's Bitcoin perpetual."""
     return str(instrument.symbol).startswith("BTCUSD")

@@ -33,7 +33,7 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis
-from virtuoso.engine.across import Across
+from virtuoso.engine.across import Across, is_bitcoin
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.view import CycleView, Value
 from virtuoso.market.door import LATE, Action, Door, Sample, Verdict
@@ -494,7 +494,7 @@ class Pipeline:
             summaries.append(
                 MarketSummary(
                     symbol=str(view.instrument.symbol),
-                    is_bitcoin=str(view.instrument.symbol).startswith("BTCUSD"),
+                    is_bitcoin=is_bitcoin(view.instrument),
                     change_24h=view.change_24h.value if fresh else None,
                     turnover_24h=view.turnover_24h.value if fresh else None,
                 )

@@ -1,7 +1,8 @@
 """How much of a market's movement is Bitcoin's. Formulas: section 8 of docs/scoring.md.
 
-Returns are log returns of closed candles with equal close times, on one grid: a missing candle is
-NaN in the two places it would have touched. Moments are about zero and weighted by age.
+Returns are log returns of closed candles with equal close times, on one grid (`market.closes`): a
+missing candle is NaN in the two places it would have touched. Moments are about zero and weighted
+by age.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,21 +73,6 @@ class _Raw:
     beta: float
     standard_error: float
     lagged: bool
-
-
-def returns_on_grid(
-    closes: Sequence[tuple[int, float]], newest: int, bar_ms: int, window: int = WINDOW
-) -> Floats:
-    """Log returns of the `window` bars up to `newest`, oldest first; shape (window - 1,).
-
-    `closes` are (close time ms, price), in order. A return needs both of its closes.
-    """
-    prices = np.full(window, np.nan)
-    for at, price in closes[-window:]:
-        place, off_grid = divmod(newest - at, bar_ms)
-        if 0 <= place < window and not off_grid:
-            prices[window - 1 - place] = price
-    return np.diff(np.log(prices))
 
 
 def bitcoin_betas(

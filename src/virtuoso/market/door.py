@@ -443,12 +443,7 @@ class Door:
             return self._answer(Action.DROP, "bounds", event)
         if identity in state.trade_ids:
             return self._answer(Action.DROP, "repeated", event)
-        # what DoorState.remember_trade does, without the call: this is the way of every trade
-        known, order = state.trade_ids, state.trade_order
-        known.add(identity)
-        order.append(identity)
-        if len(order) > TRADE_IDS:
-            known.discard(order.popleft())
+        state.remember_trade(identity)
         prices = state.prices
         if not prices.floor <= price <= prices.ceiling:
             return self._quarantine(event, (price,), state)

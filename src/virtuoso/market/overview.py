@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from virtuoso.domain.scores import Reason
-from virtuoso.market.regime import dispersion_of
-
-MINIMUM_MARKETS = 5
+from virtuoso.market.regime import LEAST_MARKETS, dispersion_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +59,4 @@ def overview(markets: Sequence[MarketSummary]) -> Overview:
 def _too_few(have: int, monitored: int) -> Reason | None:
     if have == 0:
         return Reason.NO_FEED
-    return Reason.TOO_FEW if have < MINIMUM_MARKETS or 2 * have < monitored else None
+    return Reason.TOO_FEW if have < LEAST_MARKETS or 2 * have < monitored else None

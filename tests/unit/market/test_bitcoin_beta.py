@@ -1,7 +1,6 @@
 """Bitcoin beta against NumPy, golden values and planted truths."""
 
-import csv
-import gzip
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,26 +9,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from support.candles import random_candles, read_candles
+from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
+from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Reason
+from virtuoso.domain.time import Timeframe
 from virtuoso.market.bitcoin_beta import (
     Beta,
     bitcoin_betas,
     correlation_matrix,
-    returns_on_grid,
 )
+from virtuoso.market.closes import Closes
 
-BAR = 300_000
 BTC = "BTCUSDT"
 
 
-def closes(path: Path, count: int) -> list[tuple[int, float]]:
-    """Close times and closes of the first rows of a candle file."""
-    with gzip.open(path, "rt") as file:
-        rows = csv.DictReader(file)
-        return [
-            (int(row["ts"]) + BAR, float(row["close"]))
-            for row, _ in zip(rows, range(count), strict=False)
-        ]
+def returns_of(histories: Mapping[str, Sequence[Candle]]) -> dict[str, NDArray[np.float64]]:
+    """Log returns on the grid that all of them share."""
+    closes = Closes(Timeframe.M5)
+    for name, candles in histories.items():
+        closes.replace(Instrument(BYBIT, Symbol(name)), candles)
+    return dict(zip(histories, np.diff(closes.logs(), axis=1), strict=True))
+
+
+def recorded(folder: Path, *names: str) -> dict[str, NDArray[np.float64]]:
+    """Returns of the first 1,000 candles of these markets."""
+    return returns_of(
+        {name: read_candles(folder / f"{name}-5m.csv.gz", Timeframe.M5, 1_000) for name in names}
+    )
 
 
 def market(
@@ -51,10 +58,7 @@ def only(found: object) -> Beta:
 def test_golden_values_of_a_recorded_pair(recordings: Path) -> None:
     """ETH on BTC, the first 1,000 five-minute candles: the figures of section 8."""
     folder = recordings / "candles" / "bybit_linear_5m"
-    pairs = {name: closes(folder / f"{name}-5m.csv.gz", 1_000) for name in (BTC, "ETHUSDT")}
-    newest = pairs[BTC][-1][0]
-    returns = {name: returns_on_grid(rows, newest, BAR) for name, rows in pairs.items()}
-    found = bitcoin_betas(returns, BTC)
+    found = bitcoin_betas(recorded(folder, BTC, "ETHUSDT"), BTC)
     eth = only(found["ETHUSDT"])
     assert eth.raw_beta == pytest.approx(1.653090, abs=1e-6)
     assert eth.r_squared == pytest.approx(0.645728, abs=1e-6)
@@ -70,9 +74,7 @@ def test_equal_to_weighted_least_squares_on_recorded_candles(recordings: Path) -
     """Slope and standard error are those of a regression through zero, within 1e-9."""
     folder = recordings / "candles" / "bybit_linear_5m"
     names = ["ADAUSDT", "AVAXUSDT", "BNBUSDT", BTC, "ETHUSDT", "SOLUSDT"]
-    rows = {name: closes(folder / f"{name}-5m.csv.gz", 1_000) for name in names}
-    newest = rows[BTC][-1][0]
-    returns = {name: returns_on_grid(each, newest, BAR) for name, each in rows.items()}
+    returns = recorded(folder, *names)
     found = bitcoin_betas(returns, BTC)
     weights = 0.5 ** (np.arange(998, -1, -1) / 288.0)
     weights /= weights.sum()
@@ -95,9 +97,9 @@ def test_equal_to_weighted_least_squares_on_recorded_candles(recordings: Path) -
 
 def test_a_missing_candle_costs_two_returns_and_nothing_else() -> None:
     """The pairs around a hole are left out; the others weigh what they weighed."""
-    rows = [(BAR * n, 100.0 + n % 7) for n in range(1, 1_001)]
-    whole = returns_on_grid(rows, rows[-1][0], BAR)
-    holed = returns_on_grid(rows[:500] + rows[501:], rows[-1][0], BAR)
+    rows = random_candles(1, 1_000)
+    whole = returns_of({"A": rows})["A"]
+    holed = returns_of({"A": rows[:500] + rows[501:]})["A"]
     assert np.isnan(holed).sum() == 2
     kept = np.isfinite(holed)
     assert (holed[kept] == whole[kept]).all()
