@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from virtuoso.domain.instruments import Instrument
-from virtuoso.domain.scores import Reason
+from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.market.bitcoin_beta import Beta, bitcoin_betas
 from virtuoso.market.candles import Candles
@@ -15,6 +15,9 @@ from virtuoso.market.regime import MarketState, market_state
 
 REFRESH_MS = 10 * SECOND
 """At most so often; new closes come every five minutes, but for the time of warming up."""
+DELAYED_MS = 5 * SECOND
+STALE_MS = 60 * SECOND
+"""How late a candle may be, as for the candles of one market."""
 MOST_APPENDED = 12
 """More new candles than this at once are a new history."""
 
@@ -30,6 +33,24 @@ class AcrossView(NamedTuple):
     bitcoin: Instrument | None
     betas_as_of: Millis | None
     """Close time of the newest five minutes."""
+
+    def state_at(self, now: Millis) -> State:
+        """How fresh the market's state is, by the venue's clock."""
+        return _state(self.state_as_of, Timeframe.M30, now)
+
+    def betas_state_at(self, now: Millis) -> State:
+        """How fresh the betas are, by the venue's clock."""
+        return _state(self.betas_as_of, Timeframe.M5, now)
+
+
+def _state(as_of: Millis | None, timeframe: Timeframe, now: Millis) -> State:
+    """Judge closes by when the next one was due, and computed."""
+    if as_of is None:
+        return State.ABSENT
+    late = now - as_of - timeframe.ms - REFRESH_MS
+    if late > STALE_MS:
+        return State.STALE
+    return State.DELAYED if late > DELAYED_MS else State.LIVE
 
 
 class Across:

@@ -188,14 +188,16 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
     return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
 
 
-def overview_message(overview: Overview, tickers: Value, across: AcrossView) -> MarketOverview:
-    """Build the overview with the quality of each field."""
-    state = across.state
+def overview_message(
+    overview: Overview, tickers: Value, across: AcrossView, now: Millis
+) -> MarketOverview:
+    """Build the overview with the quality of each field, `now` on the venue's clock."""
+    state, freshness = across.state, across.state_at(now)
 
     def closes(value: float | str | None) -> Quality:
         if value is None:
             return Quality(State.ABSENT, None, state.reason or Reason.TOO_FEW)
-        return Quality(State.LIVE, across.state_as_of, None, "half-hour closes")
+        return Quality(freshness, across.state_as_of, None, "half-hour closes")
 
     def ticker(value: float | None, basis: str | None = None) -> Quality:
         if value is None:
@@ -259,10 +261,14 @@ def bitcoin_beta_document(edition: Edition, across: AcrossView) -> BitcoinBetaDo
         reasons.append("no Bitcoin perpetual is among the symbols watched")
     elif with_beta == 0:
         reasons.append("too few 5m candles are here for any symbol")
+    state = across.betas_state_at(edition.cycle.now)
+    if state is State.STALE:
+        reasons.append("no 5m candle has closed for too long")
     return BitcoinBetaDocument(
         status="degraded" if reasons else "success",
         timestamp=edition.timestamp,
         as_of=across.betas_as_of,
+        state=state,
         source=edition.source,
         data_source="cache",
         bitcoin=None if across.bitcoin is None else str(across.bitcoin.symbol),
@@ -325,7 +331,7 @@ def dashboard_document(
             "alerts": Quality(State.ABSENT, None, Reason.NOT_APPLICABLE),
             "bitcoin_beta": Quality(State.ABSENT, None, no_beta)
             if beta is None
-            else Quality(State.LIVE, across.betas_as_of),
+            else Quality(across.betas_state_at(edition.cycle.now), across.betas_as_of),
         },
         reasons=reasons,
         epoch=edition.epoch,

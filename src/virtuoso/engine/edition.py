@@ -199,7 +199,7 @@ class Editor:
         found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        market = make.overview_message(overview, tickers, content.across)
+        market = make.overview_message(overview, tickers, content.across, edition.cycle.now)
         dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
         found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))

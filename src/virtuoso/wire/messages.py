@@ -553,6 +553,7 @@ class BitcoinBetaDocument(msgspec.Struct, frozen=True):
     timestamp: str
     as_of: int | None
     """Close time of the newest candle used."""
+    state: State
     source: Source
     data_source: DataSource
     bitcoin: str | None

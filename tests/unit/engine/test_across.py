@@ -4,7 +4,7 @@ import numpy as np
 
 from support.candles import random_candles
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
-from virtuoso.domain.scores import Reason
+from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.across import REFRESH_MS, Across
 from virtuoso.market.bitcoin_beta import Beta
@@ -91,3 +91,18 @@ def test_without_bitcoin_there_is_no_beta() -> None:
     view = refreshed(Across(), candles).view
     assert set(view.betas.values()) == {Reason.NO_FEED}
     assert view.bitcoin is None
+
+
+def test_what_no_candle_confirms_any_more_is_not_live() -> None:
+    """Live until the next close is due and computed, then delayed, then stale."""
+    assert Across().view.betas_state_at(Millis(0)) is State.ABSENT
+    view = refreshed(Across(), histories(400)).view
+    assert view.betas_as_of is not None
+    assert view.state_as_of is not None
+    due = view.betas_as_of + Timeframe.M5.ms + REFRESH_MS
+    assert view.betas_state_at(Millis(due)) is State.LIVE
+    assert view.betas_state_at(Millis(due + 6_000)) is State.DELAYED
+    assert view.betas_state_at(Millis(due + 61_000)) is State.STALE
+    later = view.state_as_of + Timeframe.M30.ms + REFRESH_MS
+    assert view.state_at(Millis(later)) is State.LIVE
+    assert view.state_at(Millis(later + 61_000)) is State.STALE

@@ -221,7 +221,7 @@ def test_the_phone_document_is_a_view_of_the_dashboard_document() -> None:
     overview, tickers = pipeline.overview()
     across = pipeline.across.view
     desktop = dashboard_document(
-        edition, records, overview_message(overview, tickers, across), across
+        edition, records, overview_message(overview, tickers, across, Millis(NOW)), across
     )
     phone = mobile_document(desktop)
     assert phone.regime == phone.market_regime == phone.market_overview.market_regime
