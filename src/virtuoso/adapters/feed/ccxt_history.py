@@ -26,7 +26,7 @@ from virtuoso.adapters.feed.governed import (
     open_rest_session,
 )
 from virtuoso.adapters.feed.limits import Pool, Priority, RequestBudget
-from virtuoso.adapters.feed.listings import Excluded
+from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain import errors as ours
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Venue
@@ -151,7 +151,9 @@ class CcxtHistory:
             found = await (
                 self._bybit_listings() if self._venue == BYBIT else self._binance_listings()
             )
-        self.excluded = tuple(each for each in found if isinstance(each, Excluded))
+        excluded = tuple(each for each in found if isinstance(each, Excluded))
+        log_excluded(self._venue, self.excluded, excluded)
+        self.excluded = excluded
         return [each for each in found if isinstance(each, Listing)]
 
     async def candles(

@@ -22,7 +22,7 @@ from virtuoso.adapters.feed.ccxt.venues import dialect_of, find_library, weight_
 from virtuoso.adapters.feed.ccxt_history import translate_errors
 from virtuoso.adapters.feed.governed import URGENCY, Urgency, open_rest_session
 from virtuoso.adapters.feed.limits import Priority, RequestBudget
-from virtuoso.adapters.feed.listings import Excluded
+from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.series import to_funding, to_open_interest, to_ratios
 from virtuoso.domain.errors import NotOfferedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing, Venue
@@ -96,6 +96,7 @@ class CcxtGenericHistory:
         """Every tradable USDT perpetual; those left out are in `excluded`."""
         with translate_errors(self._venue):
             found = await load_catalogue(self._open(), self._venue, ranked=True)
+        log_excluded(self._venue, self.excluded, found.excluded)
         self._contracts, self.excluded = found.contracts, found.excluded
         return found.listings
 
