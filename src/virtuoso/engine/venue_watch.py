@@ -17,6 +17,7 @@ from virtuoso.domain.errors import FeedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     Connected,
+    DefinitionChosen,
     Disconnected,
     FeedEnded,
     FeedEvent,
@@ -46,6 +47,7 @@ from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
 from virtuoso.engine.warmup import CANDLES, Warmup
 from virtuoso.ports import Clock, Feed, History
+from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import Notice, PartHealth
 from virtuoso.wire.records import iso
 
@@ -146,6 +148,8 @@ class VenueWatch:
         self._inserting: set[asyncio.Future[None]] = set()
         self._work_ms = 0.0
         self._told_seq = 0
+        self._definition = pipeline.next_definition
+        self._begun = False
         self.cycle_ms: float | None = None
         """How long the last second took to compute, pauses left out."""
 
@@ -193,6 +197,8 @@ class VenueWatch:
         async with asyncio.TaskGroup() as tasks:
             choice = await self._choose_patiently()
             await self._put_in_line(choice)
+            self._begun = True
+            await self._define()
             instruments = [each.instrument for each in choice.listings]
             tasks.create_task(self._consume(self.feed.events(instruments)))
             tasks.create_task(self._tick())
@@ -507,6 +513,19 @@ class VenueWatch:
             log.warning("pinned_symbols_unknown", venue=self.feed.venue, symbols=choice.unknown)
         self._unknown = choice.unknown
         return choice
+
+    async def redefine(self, definition: Definition) -> None:
+        """Have scores computed by another definition: it stands in the line, as all that counts.
+
+        A recording has its own, and nothing can be put into its line.
+        """
+        self._definition = definition
+        if self._begun:
+            await self._define()
+
+    async def _define(self) -> None:
+        """Say in the line how scores are computed from here on."""
+        await self.feed.insert(DefinitionChosen(self._definition.text, self._clock.now()))
 
     async def _put_in_line(self, choice: Choice) -> None:
         """Let the line know first, so that no event of a newcomer stands before it."""
