@@ -31,6 +31,9 @@ EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
 
 
+RESCORE = "of a replay: score by your settings, not by those of the recorded run"
+
+
 def _speed(text: str) -> float | None:
     """Read `max`, or a factor above zero."""
     if text == "max":
@@ -94,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--candles", type=Path, metavar="PATH", help="candle history for a replay (CSV files)"
     )
+    start.add_argument("--rescore", action="store_true", help=RESCORE)
     start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
     start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
     start.add_argument(
@@ -127,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
     )
     again.add_argument("path", help="a recording, several joined by commas, or a folder")
     again.add_argument("--candles", type=Path, metavar="PATH", help="candle history (CSV files)")
+    again.add_argument("--rescore", action="store_true", help=RESCORE)
     again.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     again.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
@@ -247,7 +252,13 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     elif command == "record":
         return _record(arguments, settings)
     elif command == "replay":
-        return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
+        return replay_headless(
+            settings,
+            arguments.path,
+            arguments.candles,
+            arguments.out,
+            rescore=arguments.rescore,
+        )
     else:
         options = RunOptions(
             source=arguments.source,
@@ -257,6 +268,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             symbols=arguments.symbols,
             secondary=arguments.secondary,
             record=recorder_settings(arguments.record, None) if arguments.record else None,
+            rescore=arguments.rescore,
+            config=arguments.config,
         )
         work = run(settings, options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

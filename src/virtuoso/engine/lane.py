@@ -510,6 +510,7 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
+            coverage_floor=self._definition.coverage_floor,
             forming={
                 timeframe: each
                 for timeframe in Timeframe
