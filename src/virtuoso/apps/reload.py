@@ -1,7 +1,7 @@
 """Takes up a changed scoring section while the engine runs; all else waits for the next start.
 
 A file that is wrong is refused as a whole, and what runs goes on. Which changes cost nothing and
-which cannot be made while running is decided here, see docs/adr/0029.
+which cannot be made while running is decided here, see docs/adr/0032.
 """
 
 import asyncio

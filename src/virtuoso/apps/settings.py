@@ -109,7 +109,7 @@ class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeframes: dict[Timeframe, Weight]
     direction: DirectionSettings
     windows: WindowSettings
-    symbols: dict[str, SymbolScoringSettings] = {}
+    symbols: Annotated[dict[str, SymbolScoringSettings], msgspec.Meta(max_length=500)] = {}
 
 
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -245,8 +245,11 @@ def read_definition(text: str) -> Definition:
     The version in it is not compared: formulas are those of this program, whose hash says so.
     """
     try:
-        symbols = json.loads(text).get("symbols", {})
-        return _read(text, {each: _read(json.dumps(own), {}) for each, own in symbols.items()})
+        exceptions = json.loads(text).get("symbols", {})
+        texts = {symbol: json.dumps(own) for symbol, own in exceptions.items()}
+        # symbols with the same exception share it, and there may be hundreds of them
+        known = {own: _read(own, {}) for own in set(texts.values())}
+        return _read(text, {symbol: known[own] for symbol, own in texts.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"expected a definition as canonical JSON, found {text[:80]!r}: {error!r}"
         raise SettingsError(msg) from error
