@@ -142,6 +142,16 @@ async def test_a_wrong_file_is_refused_as_a_whole(bench: Bench, text: str, reaso
     assert bench.said[0] == "pass"
 
 
+async def test_a_file_is_read_once_for_each_change(bench: Bench) -> None:
+    """A mistake is not told again each second."""
+    with capture_logs() as logs:
+        async with bench.running():
+            bench.write("[scoring\n")
+            await until(lambda: bench.said[0] == "warn")
+            await asyncio.sleep(0.2)
+    assert [each["event"] for each in logs] == ["settings_refused"]
+
+
 async def test_other_sections_wait_for_the_next_start_and_that_is_said_once(bench: Bench) -> None:
     """What can be taken up is, in the same file."""
     bench.write(OWNER + "[universe]\nsize = 7\n[scoring.windows]\nstream_minimum = 301\n")

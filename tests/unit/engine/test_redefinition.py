@@ -34,6 +34,7 @@ def warm(*before: FeedEvent) -> Pipeline:
     pipeline = pipeline_of(BTC, ETH)
     for each in before:
         pipeline.handle(each)
+    pipeline.second(Millis(NOW))
     for instrument in (BTC, ETH):
         pipeline.handle(history_of(NOW, instrument=instrument))
     play(pipeline, 0, 10)
