@@ -25,6 +25,9 @@ EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
 
 
+RESCORE = "of a replay: score by your settings, not by those of the recorded run"
+
+
 def _speed(text: str) -> float | None:
     """Read `max`, or a factor above zero."""
     if text == "max":
@@ -88,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--candles", type=Path, metavar="PATH", help="candle history for a replay (CSV files)"
     )
+    start.add_argument("--rescore", action="store_true", help=RESCORE)
     start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
     start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
     start.add_argument(
@@ -121,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     )
     again.add_argument("path", help="a recording, several joined by commas, or a folder")
     again.add_argument("--candles", type=Path, metavar="PATH", help="candle history (CSV files)")
+    again.add_argument("--rescore", action="store_true", help=RESCORE)
     again.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     again.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
@@ -260,6 +265,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
         symbols=arguments.symbols,
         secondary=arguments.secondary,
         record=recorder_settings(arguments.record, None) if arguments.record else None,
+        rescore=arguments.rescore,
+        config=arguments.config,
     )
     return run(settings, options)
 
@@ -267,7 +274,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
 def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.apps.replay import replay_headless
 
-    return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
+    return replay_headless(
+        settings, arguments.path, arguments.candles, arguments.out, rescore=arguments.rescore
+    )
 
 
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -20,8 +20,18 @@ from virtuoso.engine.warmup import Warmup
 from virtuoso.wire.messages import RowSymbol, to_json
 
 
-def replay_headless(settings: Settings, path: str, candles: Path | None, out: Path | None) -> int:
-    """Play a recording and write one symbols document per grid second; 0 when done."""
+def replay_headless(
+    settings: Settings,
+    path: str,
+    candles: Path | None,
+    out: Path | None,
+    *,
+    rescore: bool = False,
+) -> int:
+    """Play a recording and write one symbols document per grid second; 0 when done.
+
+    `rescore`: by the settings of now, where the recording says what it was scored by.
+    """
     with ExitStack() as stack:
         lines: IO[bytes] = sys.stdout.buffer
         if out is not None:
@@ -30,12 +40,11 @@ def replay_headless(settings: Settings, path: str, candles: Path | None, out: Pa
             except OSError as error:
                 msg = f"expected --out to name a file that can be written: {error.strerror}: {out}"
                 raise SettingsError(msg) from error
-        asyncio.run(_play(settings, path, candles, lines))
+        asyncio.run(_play(settings, open_replay(path, None, candles, rescore=rescore), lines))
     return 0
 
 
-async def _play(settings: Settings, path: str, candles: Path | None, out: IO[bytes]) -> None:
-    source = open_replay(path, None, candles)
+async def _play(settings: Settings, source: OpenSource, out: IO[bytes]) -> None:
     definition = definition_of(settings.scoring)
     make_lane = lane_maker(definition, source.feed.venue)
     pipeline = Pipeline(sorted(source.instruments or ()), (), definition, make_lane)
@@ -70,7 +79,13 @@ def second_document(pipeline: Pipeline, source: Source, epoch: str) -> bytes:
         msg = "expected a second that was closed, found none"
         raise ValueError(msg)
     symbols = [
-        RowSymbol(number, view.instrument.symbol, view.instrument.venue, source)
+        RowSymbol(
+            number,
+            view.instrument.symbol,
+            view.instrument.venue,
+            source,
+            view.score.definition,
+        )
         for number, view in enumerate(cycle.markets)
     ]
     edition = Edition(

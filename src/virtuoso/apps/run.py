@@ -22,6 +22,7 @@ from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.exchange import exchange_beside
 from virtuoso.apps.recorders import Recorders
+from virtuoso.apps.reload import Reload
 from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
@@ -67,6 +68,10 @@ class RunOptions:
     """Where to keep everything that is received; None: nowhere."""
     only: tuple[str, ...] = ()
     """Exactly these symbols; empty: the most traded and the pinned."""
+    rescore: bool = False
+    """A replay is scored by the settings of now."""
+    config: Path | None = None
+    """The file of the user's settings; None: config/local.toml, if it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,11 @@ async def open_sources(
         if options.record is not None:
             msg = "expected to record a live source or the simulator, found a recording"
             raise SettingsError(msg)
-        yield _Sources(open_replay(path, options.speed, options.candles))
+        yield _Sources(open_replay(path, options.speed, options.candles, rescore=options.rescore))
         return
+    if options.rescore:
+        msg = "expected --rescore together with --source replay:PATH, found it without"
+        raise SettingsError(msg)
     if options.candles is not None:
         msg = "expected --candles together with --source replay:PATH, found it without"
         raise SettingsError(msg)
@@ -225,9 +233,11 @@ async def run(settings: Settings, options: RunOptions) -> None:
         closing(bind(host, settings.app.port)) as pages,
         closing(bind(host, settings.app.monitoring_port)) as watch,
     ):
+        reload = Reload(options.config, os.environ, settings, clock)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.wake)
         # loading a kernel holds the loop, and nobody is served yet
         load_all()
-        await _serve(settings, options, clock, rng, pages, watch)
+        await _serve(settings, options, clock, rng, pages, watch, reload)
 
 
 async def _serve(
@@ -237,6 +247,7 @@ async def _serve(
     rng: random.Random,
     pages: socket.socket,
     watch: socket.socket,
+    reload: Reload,
 ) -> None:
     """Run everything on two bound sockets until a signal comes."""
     stop = asyncio.Event()
@@ -270,8 +281,9 @@ async def _serve(
             publisher,
             rng,
             sources.second,
-            sources.parts,
+            lambda: (*sources.parts(), *reload.parts()),
         )
+        is_replay = sources.first.replay is not None
         log.info("started", source=options.source, version=version("virtuoso"))
         name, port = pages.getsockname()[:2]
         log.info("open_in_a_browser", address=f"http://{name}:{port}/")
@@ -281,6 +293,7 @@ async def _serve(
                 tasks.create_task(follower.run()),
                 tasks.create_task(serve_on(web, pages, closing=web.close)),
                 tasks.create_task(serve_on(monitor, watch)),
+                tasks.create_task(reload.run(None if is_replay else engine.redefine)),
             ]
             await stop.wait()
             log.info("stopping")

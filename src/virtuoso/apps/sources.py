@@ -63,12 +63,15 @@ def parse_source(text: str) -> tuple[str, str | None]:
     raise SettingsError(msg)
 
 
-def open_replay(path: str, speed: float | None, candles: Path | None) -> OpenSource:
+def open_replay(
+    path: str, speed: float | None, candles: Path | None, *, rescore: bool = False
+) -> OpenSource:
     """Open a recording, with candles from files when there are some.
 
+    `rescore`: score by the settings of now, not by what the recorded run was scored by.
     Raises RecordingError before anything is played.
     """
-    feed = ReplayFeed.open(path, speed)
+    feed = ReplayFeed.open(path, speed, keeps_definition=not rescore)
     started = feed.recorded_from
     return OpenSource(
         feed=feed,

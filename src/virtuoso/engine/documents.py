@@ -38,7 +38,10 @@ from virtuoso.wire.messages import (
     CandlesDocument,
     ComponentDetail,
     ConfidenceDetail,
+    CyclesDocument,
+    CycleTrace,
     DashboardDocument,
+    DefinitionSince,
     Document,
     FeedAge,
     FormingBar,
@@ -533,6 +536,7 @@ def history_document(
     symbol: RowSymbol,
     step_ms: int,
     points: Iterable[tuple[Millis, float | None]],
+    definitions: Iterable[tuple[Millis, str]] = (),
 ) -> ScoreHistoryDocument:
     """Build `/api/symbols/{symbol}/scores`."""
     return ScoreHistoryDocument(
@@ -542,6 +546,20 @@ def history_document(
         symbol=symbol.symbol,
         step_ms=step_ms,
         points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        definitions=tuple(DefinitionSince(at, hash_) for at, hash_ in definitions),
+    )
+
+
+def cycles_document(edition: Edition, kept: int, traces: Sequence[CycleTrace]) -> CyclesDocument:
+    """Build `/api/monitoring/cycles`."""
+    return CyclesDocument(
+        status="success",
+        timestamp=edition.timestamp,
+        source=edition.source,
+        kept=kept,
+        cycles=tuple(traces),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
     )

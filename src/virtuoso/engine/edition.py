@@ -9,6 +9,7 @@ from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.pairing import Shown
@@ -18,6 +19,8 @@ from virtuoso.market.overview import Overview
 from virtuoso.wire import keys
 from virtuoso.wire.messages import (
     BoardState,
+    CycleTotals,
+    CycleTrace,
     EngineStatus,
     Limits,
     Notice,
@@ -66,6 +69,9 @@ class Content:
     """Symbols whose details must be made, whoever's turn it is."""
     details: bool = True
     """False: only the board, because it must not wait."""
+    cycles: Sequence[CycleTrace] = ()
+    """The last ones of each venue."""
+    cycle_totals: tuple[CycleTotals, ...] = ()
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
 
@@ -145,6 +151,8 @@ class Editor:
             parts=content.parts,
             counters=dict(content.counters),
             cycle_ms=content.cycle_ms,
+            definition=content.definition,
+            cycles=content.cycle_totals,
         )
         printed = Printed(board, status)
         yield printed
@@ -170,6 +178,10 @@ class Editor:
                 each.symbol,
                 each.instrument.venue,
                 content.sources.get(each.instrument.venue, self._source),
+                each.view.score.definition,
+                None
+                if each.view.coverage_floor == content.coverage_floor
+                else each.view.coverage_floor,
             )
             for number, each in enumerate(content.shown)
         )
@@ -213,6 +225,9 @@ class Editor:
             betas = make.bitcoin_beta_document(edition, content.across)
             found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
             yield
+        cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
+        found[keys.CYCLES] = pack(make.publish_form(edition, cycles, None))
+        yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0
@@ -270,10 +285,17 @@ class Editor:
                 found[key] = self._kept[key]
         key = keys.score_history(name)
         points = lane.samples
-        newest = (symbol.venue, len(points), points[-1][0] if points else 0)
+        newest = (
+            symbol.venue,
+            len(points),
+            points[-1][0] if points else 0,
+            lane.definitions[-1],
+        )
         if self._marks.get(key) != newest:
             self._marks[key] = newest
-            history = make.history_document(edition, symbol, SCORE_STEP_MS, points)
+            history = make.history_document(
+                edition, symbol, SCORE_STEP_MS, points, lane.definitions
+            )
             found[key] = self._kept[key] = pack(make.publish_form(edition, history, None))
             yield
         elif again:

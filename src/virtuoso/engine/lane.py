@@ -1,10 +1,11 @@
 """One market's whole way: its state, its six components, its score, its recent past."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from virtuoso.components.base import Component
+from virtuoso.components.base.candle_component import CandleComponent
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     BookDelta,
@@ -72,6 +73,8 @@ GAPS_TO_DISTRUST = 3
 """More holes than this within a minute, and the streamed book is not believed alone."""
 TRUST_AGAIN_MS = 60 * SECOND
 
+DEFINITIONS_KEPT = 50
+
 _ORDER = (State.LIVE, State.DELAYED, State.STALE)
 
 
@@ -88,17 +91,19 @@ class Lane:
         stream_stale_ms: int = STREAM_STALE_MS,
         *,
         book_sequenced: bool = True,
+        make_components: Callable[[Definition], Mapping[ComponentName, Component]] | None = None,
     ) -> None:
         """`stream_*_ms`: the ages from which this venue's ticker and book count as late.
 
         A book that is not `book_sequenced` may lack updates unseen: never better than delayed.
+        `make_components` builds components anew where a definition has other windows.
         """
         self.market = Market(instrument)
         self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
         """(venue time, score) every SCORE_STEP_MS."""
         self._instrument = instrument
         self._listing = listing
-        self._components = components
+        self._components = dict(components)
         self._definition = definition
         self._correlation = CorrelationTracker(definition)
         self._direction = DirectionTracker(definition.direction)
@@ -121,6 +126,10 @@ class Lane:
         self.distrusted_since: Millis | None = None
         """Since when the book is checked against polled ones, because it had too many holes."""
         self._view: tuple[Millis, MarketView] | None = None
+        self._make_components = make_components
+        self.definitions: deque[tuple[Millis, str]] = deque(maxlen=DEFINITIONS_KEPT)
+        """(venue time, hash): by what the scores since then were made, 0 for the first."""
+        self.definitions.append((Millis(0), definition.hash))
 
     @property
     def instrument(self) -> Instrument:
@@ -136,6 +145,52 @@ class Lane:
     def streaming(self) -> bool:
         """Whether a connection carries this market."""
         return self._connected
+
+    @property
+    def definition(self) -> Definition:
+        """What this market is scored by."""
+        return self._definition
+
+    def redefine(self, definition: Definition, now: Millis) -> Iterator[None]:
+        """Be scored by another definition from the next second on; yields between parts.
+
+        Everything carried from second to second stays. Where candles are ranked in other windows,
+        they are given to new components again, from the first that is kept: what a restart would
+        do. Streams begin anew where theirs differ: their seconds are kept nowhere else.
+        """
+        before = self._definition
+        if definition.hash == before.hash:
+            return
+        self._definition = definition
+        self._direction.rule = definition.direction
+        if self._score is None:
+            self.definitions.clear()
+            now = Millis(0)
+        self.definitions.append((now, definition.hash))
+        new: Mapping[ComponentName, Component] = {}
+        if self._make_components is not None and not definition.has_windows_of(before):
+            new = self._make_components(definition)
+        is_reweighed = definition.candles.timeframes != before.candles.timeframes
+        for name, component in self._components.items():
+            of_candles = name in CANDLE_VIEWS
+            if name in new and (
+                not definition.has_candles_of(before)
+                if of_candles
+                else definition.stream_limits != before.stream_limits
+            ):
+                self._components[name] = new[name]
+                if of_candles:
+                    yield from self._relive(new[name])
+            elif isinstance(component, CandleComponent) and is_reweighed:
+                component.reweigh(definition.candles.timeframes)
+
+    def _relive(self, component: Component) -> Iterator[None]:
+        """Give a new component the candles that are kept."""
+        for timeframe in Timeframe:
+            bars = bars_of(self.market.candles[timeframe].closed)
+            if self._loaded and len(bars):
+                component.close(timeframe, bars)
+                yield
 
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
@@ -467,6 +522,7 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
+            coverage_floor=self._definition.coverage_floor,
             forming={
                 timeframe: each
                 for timeframe in Timeframe
@@ -632,6 +688,8 @@ class Lane:
         if score is None:
             return None
         wanted = now - HOUR
+        if self.definitions[-1][0] > wanted:
+            return None  # measured with another rule, it is no change of the market
         for at, before in self.samples:
             if abs(at - wanted) <= SCORE_STEP_MS:
                 return None if before is None else score - before

@@ -74,6 +74,8 @@ class MarketView:
     heard: State
     """Of the market's stream as a whole."""
     listing: Listing | None = None
+    coverage_floor: float | None = None
+    """Under this coverage its score is null."""
 
 
 @dataclass(frozen=True, slots=True)

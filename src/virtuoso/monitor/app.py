@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
+from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
 from virtuoso.wire.checks import judge, parts_of
@@ -172,6 +173,14 @@ def create_app(
     async def refusals(_request: Request) -> Response:
         return _served(await follower.document(keys.REFUSALS))
 
+    async def cycles(_request: Request) -> Response:
+        return _served(await follower.document(keys.CYCLES))
+
+    async def prometheus(_request: Request) -> Response:
+        engine_ms = follower.engine_ms() if follower.reader.engine_now else None
+        text = exposition(follower.engine, engine_ms)
+        return Response(text, 200, {**HEADERS, "content-type": CONTENT_TYPE})
+
     async def live(_request: Request) -> Response:
         return Response(b'{"status":"success"}', 200, HEADERS, JSON)
 
@@ -180,6 +189,8 @@ def create_app(
         "/api/monitoring/metrics": metrics,
         "/api/monitoring/symbols": symbols,
         "/api/monitoring/refusals": refusals,
+        "/api/monitoring/cycles": cycles,
+        "/metrics": prometheus,
         "/api/symbols": document,
         "/health/live": live,
     }

@@ -68,6 +68,10 @@ class RowSymbol(msgspec.Struct, frozen=True):
     symbol: str
     venue: str
     source: Source
+    definition: str = ""
+    """Hash of what its score is computed by."""
+    coverage_floor: float | None = None
+    """Under this coverage its score is null; null where it is that of the limits."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -202,6 +206,8 @@ class SymbolRecord(msgspec.Struct, frozen=True):
     """Null with `quality.dimensions.reason`: the six lenses are not computed yet."""
     outlook: dict[str, Any] | None = None
     """Null with `quality.outlook.reason`: no evidence is collected yet."""
+    definition: str = ""
+    """Hash of what the score was computed by: weights, thresholds, windows and formulas."""
 
 
 Status: TypeAlias = Literal["success", "degraded", "error"]
@@ -478,6 +484,14 @@ class ScorePoint(msgspec.Struct, array_like=True, frozen=True):
     score: float | None
 
 
+class DefinitionSince(msgspec.Struct, array_like=True, frozen=True):
+    """`[time, hash]`: by what the scores from this time on were computed."""
+
+    at: int
+    """0 for the first since the start."""
+    definition: str
+
+
 class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}/scores`: sampled scores since this engine started, oldest first."""
 
@@ -490,6 +504,8 @@ class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     epoch: str = ""
     seq: int = 0
     reasons: tuple[str, ...] = ()
+    definitions: tuple[DefinitionSince, ...] = ()
+    """Scores on two sides of a change were measured with different rules."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -577,6 +593,63 @@ class PartHealth(msgspec.Struct, frozen=True):
     last_good: int | None = None
 
 
+class CycleTrace(msgspec.Struct, frozen=True):
+    """One score cycle: every market of a venue computed for one second."""
+
+    venue: str
+    at: int
+    """The second that was closed, our clock."""
+    seq: int
+    wall_ms: float
+    """From its first slice to its last, pauses included."""
+    cpu_ms: float
+    """Processor time of the slices."""
+    slices: int
+    """Pieces it was computed in; the others had their turn between them."""
+    symbols: int
+    scored: int
+    absent: dict[str, int]
+    """Symbols without a score, by reason."""
+    components_absent: dict[str, dict[str, int]]
+    """Symbols without a component's score, by component and reason."""
+    definition: str
+
+
+class CyclesDocument(msgspec.Struct, frozen=True):
+    """`/api/monitoring/cycles`: the last score cycles, oldest first."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    kept: int
+    """How many of a venue are kept at most."""
+    cycles: tuple[CycleTrace, ...]
+    epoch: str = ""
+    seq: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class CycleTotals(msgspec.Struct, frozen=True):
+    """Everything since the start of one venue's cycles, for counters and histograms."""
+
+    venue: str
+    count: int
+    wall_seconds: float
+    cpu_seconds: float
+    wall_buckets: tuple[int, ...]
+    """Cycles up to each bound of CYCLE_BOUNDS_MS, those under the bounds before included."""
+    cpu_buckets: tuple[int, ...]
+    slices: int
+    scored: int
+    absent: dict[str, int]
+    """Scores that were null, by reason."""
+    components_absent: dict[str, dict[str, int]]
+
+
+CYCLE_BOUNDS_MS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0)
+"""Upper bounds of the histograms of a cycle's duration."""
+
+
 class EngineStatus(msgspec.Struct, frozen=True):
     """The engine about itself, each second. Kept in the cache under keys.ENGINE (msgpack)."""
 
@@ -592,6 +665,10 @@ class EngineStatus(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     cycle_ms: float | None
     """Wall time the last cycle took."""
+    definition: str = ""
+    """Hash of what the newest cycle was computed by."""
+    cycles: tuple[CycleTotals, ...] = ()
+    """One for each venue."""
 
 
 M = TypeVar("M")

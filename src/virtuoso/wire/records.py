@@ -42,6 +42,7 @@ def record_of(row: ScoreRow, symbol: RowSymbol) -> SymbolRecord:
         quality=_quality(row),
         venue=symbol.venue,
         live_score=row.live_score,
+        definition=symbol.definition,
     )
 
 

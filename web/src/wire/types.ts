@@ -87,6 +87,22 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** Everything since the start of one venue's cycles, for counters and histograms. */
+export interface CycleTotals {
+  venue: string
+  count: number
+  wall_seconds: number
+  cpu_seconds: number
+  /** Cycles up to each bound of CYCLE_BOUNDS_MS, those under the bounds before included. */
+  wall_buckets: readonly number[]
+  cpu_buckets: readonly number[]
+  slices: number
+  scored: number
+  /** Scores that were null, by reason. */
+  absent: Readonly<Record<string, number>>
+  components_absent: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
 /** `/api/dashboard/data`. */
 export interface DashboardDocument {
   status: "degraded" | "error" | "success"
@@ -107,6 +123,19 @@ export interface DashboardDocument {
   seq: number
 }
 
+/** `[time, hash]`: by what the scores from this time on were computed. */
+export type DefinitionSince = readonly [
+  /** 0 for the first since the start. */
+  at: number,
+  definition: string,
+]
+
+/** The place of each value of a DefinitionSince. */
+export const DefinitionSinceColumn = {
+  at: 0,
+  definition: 1,
+} as const
+
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
 
@@ -124,6 +153,10 @@ export interface EngineStatus {
   counters: Readonly<Record<string, number>>
   /** Wall time the last cycle took. */
   cycle_ms: number | null
+  /** Hash of what the newest cycle was computed by. */
+  definition: string
+  /** One for each venue. */
+  cycles: readonly CycleTotals[]
 }
 
 /** How old one kind of input is. */
@@ -386,6 +419,10 @@ export interface RowSymbol {
   symbol: string
   venue: string
   source: Source
+  /** Hash of what its score is computed by. */
+  definition: string
+  /** Under this coverage its score is null; null where it is that of the limits. */
+  coverage_floor: number | null
 }
 
 /** `/api/symbols/{symbol}/scores`: sampled scores since this engine started, oldest first. */
@@ -399,6 +436,8 @@ export interface ScoreHistoryDocument {
   epoch: string
   seq: number
   reasons: readonly string[]
+  /** Scores on two sides of a change were measured with different rules. */
+  definitions: readonly DefinitionSince[]
 }
 
 /** `[time, score or null]`. */
@@ -569,6 +608,8 @@ export interface SymbolRecord {
   dimensions: Readonly<Record<string, unknown>> | null
   /** Null with `quality.outlook.reason`: no evidence is collected yet. */
   outlook: Readonly<Record<string, unknown>> | null
+  /** Hash of what the score was computed by: weights, thresholds, windows and formulas. */
+  definition: string
 }
 
 /** `/api/symbols`, and the plain key `virtuoso:symbols`. */
