@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from virtuoso.dimensions.base import LABELS, UNITS
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
@@ -14,12 +15,14 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     ConfluenceScore,
+    DimensionName,
     Reason,
     Source,
     State,
 )
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.lens_states import lens_state, worst
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
@@ -39,6 +42,9 @@ from virtuoso.wire.messages import (
     ComponentDetail,
     ConfidenceDetail,
     DashboardDocument,
+    DimensionDetail,
+    DimensionPart,
+    DimensionValues,
     Document,
     FeedAge,
     FormingBar,
@@ -127,8 +133,52 @@ def row_of(number: int, view: MarketView) -> ScoreRow:
 def records_of(edition: Edition, symbols: Sequence[RowSymbol]) -> tuple[SymbolRecord, ...]:
     """Build every symbol's record, in board order."""
     return tuple(
-        record_of(row_of(symbol.row, view), symbol)
+        full_record(row_of(symbol.row, view), symbol, view, edition.cycle.now)
         for symbol, view in zip(symbols, edition.cycle.markets, strict=True)
+    )
+
+
+def full_record(row: ScoreRow, symbol: RowSymbol, view: MarketView, now: Millis) -> SymbolRecord:
+    """Build one symbol's record with its lenses; `now` on the venue's clock."""
+    inputs = {each.kind: each for each in view.inputs}
+    quality: dict[str, Quality] = {}
+    states, times = [], []
+    for lens in view.dimensions:
+        if lens.value is None:
+            quality[f"dimensions.{lens.name}"] = Quality(State.ABSENT, None, lens.reason)
+            continue
+        state = lens_state(lens, inputs, now)
+        states.append(state)
+        if lens.as_of is not None:
+            times.append(lens.as_of)
+        if lens.name is DimensionName.SMART_MONEY:
+            basis = f"large-trade flow, {lens.record or 'proven'}"
+            quality[f"dimensions.{lens.name}"] = Quality(state, lens.as_of, None, basis)
+    none = None if states else view.dimensions[0].reason
+    quality["dimensions"] = Quality(worst(states), min(times, default=None), none)
+    values = (rounded(lens.value, 1) for lens in view.dimensions)
+    return record_of(row, symbol, DimensionValues(*values), quality)
+
+
+def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:
+    """Take the six lenses of one symbol apart; `now` on the venue's clock."""
+    inputs = {each.kind: each for each in view.inputs}
+    return tuple(
+        DimensionDetail(
+            name=lens.name,
+            label=LABELS[lens.name],
+            value=rounded(lens.value, 2),
+            state=lens_state(lens, inputs, now),
+            as_of=lens.as_of,
+            source=source,
+            reason=lens.reason,
+            record=lens.record,
+            parts=tuple(
+                DimensionPart(name, rounded(value, 6), UNITS.get(name, "z"))
+                for name, value in lens.parts
+            ),
+        )
+        for lens in view.dimensions
     )
 
 
@@ -489,6 +539,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
+        dimensions=dimension_details(view, record.source, edition.cycle.now),
     )
 
 
