@@ -46,11 +46,12 @@ class Liquidity:
     def look(self, at: Millis, market: Market, components: Components, tape: Tape) -> None:
         """Measure a grid second: everything received at or before `at` is in `market`.
 
-        A book that the component `orderbook` does not read, because it is stale, is none here.
+        A book that is too old for the component `orderbook` is none here either.
         """
         book = market.book
         queue = member_of(components, ComponentName.ORDERBOOK, QUEUE)
-        without = book.reason if queue is None else queue.reason
+        is_stale = queue is not None and queue.reason is Reason.STALE
+        without = Reason.STALE if is_stale else book.reason
         best = book.best() if book.synced and without is None else None
         if best is not None and best.bid >= best.ask:
             best, without = None, Reason.CROSSED_BOOK

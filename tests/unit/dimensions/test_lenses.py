@@ -339,3 +339,53 @@ def test_the_book_that_is_lost_between_two_looks_takes_its_lens_along() -> None:
     lenses.lose_book(Reason.GAP)
     assert lenses.values()[2].value is None
     assert lenses.values()[2].reason is Reason.GAP
+
+
+def large_trade_flow(moves: Sequence[float], scores: Sequence[float], sign: int) -> DimensionScore:
+    """The lens after these seconds, or after their mirror image with `sign` -1."""
+    lens, tape, market = SmartMoney(SMALL), Tape(), Market(BTC)
+    level = 0.0
+    for second, (move, score) in enumerate(zip(moves, scores, strict=True)):
+        at = Millis(START + second * 1_000)
+        level += sign * move
+        mid = 100.0 * float(np.exp(level))
+        book = BookSnapshot([(mid * 0.9999, 1.0)], [(mid * 1.0001, 1.0)], sequence=second + 1)
+        market.book.apply(book, at)
+        market.second(at)
+        tape.second(at, market)
+        lean = sign * (score - 50.0)
+        flow = component(
+            ComponentName.ORDERFLOW,
+            member("taker_flow@300s", 50.0 + lean, x=lean),
+            member("large_orders@300s", 50.0 - lean),
+        )
+        lens.look(at, {ComponentName.ORDERFLOW: flow}, tape)
+    return lens.value
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_large_trade_flow_is_symmetric(seed: int) -> None:
+    """Prices turned round and sides swapped give 100 less the value, absorption included."""
+    draw = np.random.default_rng(seed)
+    moves = draw.normal(0.0, 1e-4, SECONDS + 80).tolist()
+    scores = draw.uniform(1.0, 99.0, SECONDS + 80).tolist()
+    lens, mirrored = (large_trade_flow(moves, scores, sign) for sign in (1, -1))
+    assert dict(lens.parts)["absorption"] is not None
+    assert lens.value is not None
+    assert mirrored.value == pytest.approx(100.0 - lens.value, abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(scores=st.lists(st.floats(1.0, 99.0), min_size=3, max_size=3))
+def test_the_crowd_is_symmetric(scores: list[float]) -> None:
+    """A crowd that leans the other way by as much gives 100 less the value."""
+
+    def lens(own: Sequence[float]) -> DimensionScore:
+        names = ("funding", "basis", "long_short")
+        members = (member(name, score) for name, score in zip(names, own, strict=True))
+        return sentiment({ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, *members)})
+
+    value, mirrored = lens(scores).value, lens([100.0 - each for each in scores]).value
+    assert value is not None
+    assert mirrored == pytest.approx(100.0 - value, abs=1e-9)
