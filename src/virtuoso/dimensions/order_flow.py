@@ -15,7 +15,7 @@ from virtuoso.domain.time import Millis
 
 RHO: Final = 0.30
 NEEDED: Final = 2
-"""Of the four inputs."""
+"""Of the four inputs, one of them of the stream: candles alone do not say what presses now."""
 
 OFI, TAKER_FLOW = _FAMILIES = ("ofi", "taker_flow")
 SIGNED_VOLUME, MONEY_FLOW = _CANDLE_MEMBERS = ("signed_volume20@1m", "cmf20@1m")
@@ -51,7 +51,8 @@ def order_flow(
     parts += candle_parts(components) if of_candles is None else of_candles
     present = [each for each in parts if each.z is not None]
     shown = tuple((each.name, each.z) for each in parts)
-    if len(present) < NEEDED:
+    is_now = any(each.z is not None for each in parts[: len(_FAMILIES)])
+    if len(present) < NEEDED or not is_now:
         return absent(DimensionName.ORDER_FLOW, (each.reason for each in parts), shown)
     return DimensionScore(
         DimensionName.ORDER_FLOW,

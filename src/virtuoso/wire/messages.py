@@ -280,6 +280,20 @@ class MarketOverview(msgspec.Struct, frozen=True):
     """Percent: mean of its last 1,000 half-hourly values."""
 
 
+class OverviewDocument(msgspec.Struct, frozen=True):
+    """`/api/market/overview`."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    source: Source
+    data_source: DataSource
+    market_overview: MarketOverview
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
+
+
 class Signal(msgspec.Struct, frozen=True):
     """A strong pressure right now, strongest first; not yet a tracked signal."""
 

@@ -98,6 +98,14 @@ def test_order_flow_needs_two_of_four() -> None:
     assert order_flow({}).reason is Reason.NO_FEED
 
 
+def test_order_flow_is_not_made_of_candles_alone() -> None:
+    """Without quotes and trades nobody knows what presses now, whatever the minutes say."""
+    lens = order_flow(flow_components([None, None, 80.0, 40.0]))
+    assert lens.value is None
+    assert lens.reason is Reason.WARMING_UP
+    assert dict(lens.parts)["cmf20@1m"] is not None
+
+
 @settings(max_examples=50)
 @given(scores=st.lists(st.floats(1.0, 99.0), min_size=4, max_size=4))
 def test_order_flow_is_symmetric(scores: list[float]) -> None:

@@ -364,6 +364,19 @@ export interface OtherVenue {
   speaks: boolean
 }
 
+/** `/api/market/overview`. */
+export interface OverviewDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  market_overview: MarketOverview
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** One part of the engine: feed, warm-up, clock, publisher. */
 export interface PartHealth {
   name: string
