@@ -77,8 +77,18 @@ LENSES = ["order_flow", "sentiment", "liquidity", "bitcoin_beta", "smart_money",
 
 def test_a_symbol_has_six_lenses_beside_its_score(live: Running) -> None:
     """Each with state, age and source, or with its reason; the record says the same in short."""
-    betas: list[dict[str, Any]] = live.get("/api/bitcoin-beta")["symbols"]  # type: ignore[assignment]
-    known = {each["symbol"]: each for each in betas}
+
+    def betas() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = live.get("/api/bitcoin-beta")["symbols"]  # type: ignore[assignment]
+        return found
+
+    def lens_value() -> bool:
+        detail: dict[str, Any] = live.get("/api/symbols/ETHUSDT")
+        return detail["dimensions"][LENSES.index("bitcoin_beta")]["value"] is not None
+
+    wait_for("betas", lambda: len(betas()) >= 15, 30)
+    wait_for("a beta among the lenses", lens_value, 30)
+    known = {each["symbol"]: each for each in betas()}
     for record in scored(live)[:5]:
         detail: dict[str, Any] = live.get(f"/api/symbols/{record['symbol']}")
         lenses = {each["name"]: each for each in detail["dimensions"]}

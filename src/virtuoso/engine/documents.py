@@ -22,7 +22,7 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.across import AcrossView
-from virtuoso.engine.lens_states import lens_state, worst
+from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
@@ -73,6 +73,8 @@ from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
 TOP_SIGNALS = 5
+LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
+"""What the quality of each lens is called in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,35 +142,35 @@ def records_of(edition: Edition, symbols: Sequence[RowSymbol]) -> tuple[SymbolRe
 
 def full_record(row: ScoreRow, symbol: RowSymbol, view: MarketView, now: Millis) -> SymbolRecord:
     """Build one symbol's record with its lenses; `now` on the venue's clock."""
-    inputs = {each.kind: each for each in view.inputs}
+    lenses = view.dimensions
+    states = lens_states(lenses, view.inputs, now)
     quality: dict[str, Quality] = {}
-    states, times = [], []
-    for lens in view.dimensions:
+    oldest: Millis | None = None
+    for key, lens, state in zip(LENS_KEYS, lenses, states, strict=True):
         if lens.value is None:
-            quality[f"dimensions.{lens.name}"] = Quality(State.ABSENT, None, lens.reason)
-            continue
-        state = lens_state(lens, inputs, now)
-        states.append(state)
-        if lens.as_of is not None:
-            times.append(lens.as_of)
-        if lens.name is DimensionName.SMART_MONEY:
-            basis = f"large-trade flow, {lens.record or 'proven'}"
-            quality[f"dimensions.{lens.name}"] = Quality(state, lens.as_of, None, basis)
-    none = None if states else view.dimensions[0].reason
-    quality["dimensions"] = Quality(worst(states), min(times, default=None), none)
-    values = (rounded(lens.value, 1) for lens in view.dimensions)
+            quality[key] = Quality(State.ABSENT, None, lens.reason)
+        elif lens.record is not None:
+            quality[key] = Quality(state, lens.as_of, None, "unproven")
+        if lens.as_of is not None and (oldest is None or lens.as_of < oldest):
+            oldest = lens.as_of
+    present = [state for state in states if state is not State.ABSENT]
+    if present:
+        quality["dimensions"] = Quality(worst(present), oldest)
+    else:
+        quality["dimensions"] = Quality(State.ABSENT, None, lenses[0].reason)
+    values = [None if lens.value is None else round(lens.value, 1) for lens in lenses]
     return record_of(row, symbol, DimensionValues(*values), quality)
 
 
 def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:
     """Take the six lenses of one symbol apart; `now` on the venue's clock."""
-    inputs = {each.kind: each for each in view.inputs}
+    states = lens_states(view.dimensions, view.inputs, now)
     return tuple(
         DimensionDetail(
             name=lens.name,
             label=LABELS[lens.name],
             value=rounded(lens.value, 2),
-            state=lens_state(lens, inputs, now),
+            state=state,
             as_of=lens.as_of,
             source=source,
             reason=lens.reason,
@@ -178,7 +180,7 @@ def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[Di
                 for name, value in lens.parts
             ),
         )
-        for lens in view.dimensions
+        for lens, state in zip(view.dimensions, states, strict=True)
     )
 
 

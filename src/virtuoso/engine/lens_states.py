@@ -1,6 +1,6 @@
 """How fresh a lens is: the worst of the inputs that its parts were made from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from virtuoso.dimensions.order_flow import MONEY_FLOW, OFI, SIGNED_VOLUME, TAKER_FLOW
@@ -32,24 +32,36 @@ USED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kinds of input by part; the parts of the beta are as old as its closes."""
 
-_ORDER: Final = (State.LIVE, State.DELAYED, State.STALE)
+
+def worst(states: Iterable[State]) -> State:
+    """The worst of the states of what something was made from; what is gone by now is stale."""
+    found = State.LIVE
+    for state in states:
+        if state is State.DELAYED:
+            found = state
+        elif state is not State.LIVE:
+            return State.STALE
+    return found
 
 
-def worst(states: list[State]) -> State:
-    """The worst of these states; absent where there is none."""
-    return max(states, key=_ORDER.index, default=State.ABSENT)
+def lens_states(
+    lenses: Iterable[DimensionScore], inputs: Iterable[Input], now: Millis
+) -> tuple[State, ...]:
+    """How fresh each lens is at `now` of the venue; absent when it has no value."""
+    # most inputs are live most of the time, and this is asked of every market each second
+    late = {each.kind: each.state for each in inputs if each.state is not State.LIVE}
+    return tuple(State.ABSENT if lens.value is None else _state(lens, late, now) for lens in lenses)
 
 
-def lens_state(lens: DimensionScore, inputs: Mapping[str, Input], now: Millis) -> State:
-    """How fresh the lens is at `now` of the venue; absent when it has no value.
-
-    An input that is gone while the lens was last made with it is stale.
-    """
-    if lens.value is None:
-        return State.ABSENT
+def _state(lens: DimensionScore, late: Mapping[str, State], now: Millis) -> State:
     if lens.name is DimensionName.BITCOIN_BETA:
-        found = [closes_state(lens.as_of, Timeframe.M5, now), inputs["candles 5m"].state]
-    else:
-        kinds = {kind for name, value in lens.parts if value is not None for kind in USED[name]}
-        found = [inputs[kind].state for kind in kinds]
-    return worst([State.STALE if each is State.ABSENT else each for each in found])
+        closes = closes_state(lens.as_of, Timeframe.M5, now)
+        return worst((closes, late.get("candles 5m", State.LIVE)))
+    if not late:
+        return State.LIVE
+    return worst(
+        late.get(kind, State.LIVE)
+        for name, value in lens.parts
+        if value is not None
+        for kind in USED[name]
+    )
