@@ -1,12 +1,11 @@
 """The lenses that a lane publishes are those that follow by hand from what it was given."""
 
 import msgspec
-import numpy as np
 import pytest
 
-from support.markets import BTC, ETH, NOW, event, heard_of, history_of, pipeline_of
-from virtuoso.domain.instruments import BYBIT, Instrument
-from virtuoso.domain.market_data import BookSnapshot, Disconnected, Side, Trade
+from support.markets import BTC, ETH, NOW, Seconds, drawn_seconds, history_of, pipeline_of, played
+from virtuoso.domain.instruments import BYBIT
+from virtuoso.domain.market_data import BookSnapshot, Disconnected
 from virtuoso.domain.scores import (
     ComponentName,
     DimensionName,
@@ -24,7 +23,6 @@ from virtuoso.engine.documents import (
     row_of,
 )
 from virtuoso.engine.pairing import Shown
-from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.view import CycleView, late
 from virtuoso.indicators.normal import phi
 from virtuoso.market.bitcoin_beta import Beta
@@ -33,42 +31,8 @@ from virtuoso.wire.messages import RowSymbol, SymbolDetail, to_json
 SECONDS = 340
 
 
-def drawn_seconds(count: int, instrument: Instrument = BTC, seed: int = 5) -> list[list[object]]:
-    """What a stream brings in each second: book, best quote, trade and ticker, at random."""
-    draw = np.random.default_rng(seed)
-    price = 100.0
-    found: list[list[object]] = []
-    for second in range(count):
-        at = NOW + second * SECOND
-        price *= float(np.exp(draw.normal(0.0, 1e-4)))
-        half = float(draw.uniform(0.005, 0.02))
-        events: list[object] = list(heard_of(instrument, at, price))
-        quantities = draw.uniform(0.5, 2.0, 120).tolist()
-        bids = [(price - half - 0.001 * i, quantities[i]) for i in range(60)]
-        asks = [(price + half + 0.001 * i, quantities[60 + i]) for i in range(60)]
-        events[0] = event(BookSnapshot(bids, asks, sequence=at, depth=60), at, instrument)
-        side = Side.BUY if draw.random() < 0.5 else Side.SELL
-        events[2] = event(Trade(str(at), price, float(draw.uniform(0, 9)), side), at, instrument)
-        found.append(events)
-    return found
-
-
-def played(seconds: list[list[object]], *instruments: Instrument) -> tuple[Pipeline, CycleView]:
-    """A pipeline that was given these seconds after a thousand candles."""
-    pipeline = pipeline_of(*instruments)
-    for instrument in instruments:
-        pipeline.handle(history_of(NOW, instrument=instrument))
-    for number, events in enumerate(seconds):
-        for each in events:
-            pipeline.handle(each)  # type: ignore[arg-type]
-        pipeline.second(Millis(NOW + number * SECOND))
-    cycle = pipeline.view()
-    assert cycle is not None
-    return pipeline, cycle
-
-
 @pytest.fixture(scope="module")
-def market() -> tuple[list[list[object]], CycleView]:
+def market() -> tuple[Seconds, CycleView]:
     """Bitcoin's market after more seconds than a lens needs."""
     seconds = drawn_seconds(SECONDS)
     return seconds, played(seconds, BTC)[1]
@@ -80,7 +44,7 @@ def lens_of(cycle: CycleView, name: DimensionName, place: int = 0) -> DimensionS
 
 
 def test_order_flow_is_what_the_published_members_say(
-    market: tuple[list[list[object]], CycleView],
+    market: tuple[Seconds, CycleView],
 ) -> None:
     """The lens of the last look, from the members of the component as they were then."""
     seconds, _ = market
@@ -89,7 +53,7 @@ def test_order_flow_is_what_the_published_members_say(
     seen: list[tuple[float, float | None]] = []
     for number, events in enumerate(seconds):
         for each in events:
-            pipeline.handle(each)  # type: ignore[arg-type]
+            pipeline.handle(each)
         pipeline.second(Millis(NOW + number * SECOND))
         cycle = pipeline.view()
         assert cycle is not None
@@ -112,7 +76,7 @@ def test_order_flow_is_what_the_published_members_say(
 
 
 def test_liquidity_is_the_mean_rank_of_spread_and_depth(
-    market: tuple[list[list[object]], CycleView],
+    market: tuple[Seconds, CycleView],
 ) -> None:
     """Each look's spread and depth against the looks before it, as a reader counts them."""
     seconds, cycle = market
@@ -120,7 +84,8 @@ def test_liquidity_is_the_mean_rank_of_spread_and_depth(
     assert lens.value is not None
     spreads, depths = [], []
     for events in seconds:
-        book = events[0].data  # type: ignore[attr-defined]
+        book = events[0].data
+        assert isinstance(book, BookSnapshot)
         bid, ask = book.bids[0][0], book.asks[0][0]
         mid = (bid + ask) / 2
         spreads.append((ask - bid) / mid * 1e4)
@@ -195,7 +160,7 @@ def detail_of(cycle: CycleView) -> bytes:
 
 
 def test_the_detail_document_says_all_of_every_lens(
-    market: tuple[list[list[object]], CycleView],
+    market: tuple[Seconds, CycleView],
 ) -> None:
     """Value or reason, state, age, source, label and parts with their units; record beside it."""
     _, cycle = market
@@ -224,7 +189,7 @@ def test_the_detail_document_says_all_of_every_lens(
 
 
 def test_the_same_events_give_the_same_bytes(
-    market: tuple[list[list[object]], CycleView],
+    market: tuple[Seconds, CycleView],
 ) -> None:
     """Nothing in a lens depends on when or where it is computed."""
     seconds, cycle = market
@@ -232,7 +197,7 @@ def test_the_same_events_give_the_same_bytes(
 
 
 def test_a_lens_is_never_fresher_than_what_it_is_made_of(
-    market: tuple[list[list[object]], CycleView],
+    market: tuple[Seconds, CycleView],
 ) -> None:
     """A connection that broke, and an engine that fell behind, take the lenses along."""
     seconds, cycle = market
