@@ -59,9 +59,11 @@ def _state(lens: DimensionScore, late: Mapping[str, State], now: Millis) -> Stat
         return worst((closes, late.get("candles 5m", State.LIVE)))
     if not late:
         return State.LIVE
-    return worst(
-        late.get(kind, State.LIVE)
+    used = [
+        late[kind]
         for name, value in lens.parts
         if value is not None
         for kind in USED[name]
-    )
+        if kind in late
+    ]
+    return worst(used) if used else State.LIVE
