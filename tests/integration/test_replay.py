@@ -75,6 +75,16 @@ def test_a_recording_gives_what_it_can_and_says_what_it_cannot(
     prices = {second["symbols"][0]["price"] for second in seconds if second["symbols"][0]["price"]}
     assert len(prices) > 100
     assert all(27_000 < price < 29_500 for price in prices)
+    lenses, quality = last["dimensions"], last["quality"]
+    assert 0 <= lenses["order_flow"] <= 100
+    assert 0 <= lenses["liquidity"] <= 100
+    assert quality["dimensions"]["as_of"] is not None
+    for name, value in lenses.items():
+        assert value is not None or quality[f"dimensions.{name}"]["reason"]
+    assert lenses["machine_learning"] is None
+    assert quality["dimensions.machine_learning"]["reason"] == "unproven"
+    assert lenses["bitcoin_beta"] is None
+    assert len({s["symbols"][0]["dimensions"]["liquidity"] for s in seconds}) > 10
     values = [s["symbols"][0]["components"]["orderbook"] for s in seconds]
     assert len({value for value in values if value is not None}) > 50
 

@@ -14,6 +14,7 @@ from virtuoso.domain.instruments import parse_symbol
 from virtuoso.wire.messages import (
     ComponentDetail,
     ConfidenceDetail,
+    DimensionDetail,
     MemberDetail,
     SymbolDetail,
     to_json,
@@ -49,7 +50,7 @@ def page(detail: SymbolDetail) -> Group:
         parts.append(_confidence(detail.confidence))
     parts += [Text(sentence) for sentence in detail.explanation]
     parts += [Text(reason, style="yellow") for reason in detail.reasons]
-    parts += ["", _components(detail), "", _inputs(detail)]
+    parts += ["", _components(detail), "", _dimensions(detail), "", _inputs(detail)]
     return Group(*parts)
 
 
@@ -105,6 +106,35 @@ def _components(detail: SymbolDetail) -> Table:
             terminal.signed(added),
         )
     return rows
+
+
+def _dimensions(detail: SymbolDetail) -> Table:
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    rows.add_column("lens, beside the score", no_wrap=True)
+    rows.add_column("value", justify="right", no_wrap=True)
+    rows.add_column("age", justify="right", no_wrap=True)
+    rows.add_column("state", no_wrap=True)
+    rows.add_column("")
+    for lens in detail.dimensions:
+        rows.add_row(
+            lens.name.replace("_", " "),
+            terminal.number(lens.value, 1),
+            terminal.age(lens.as_of, detail.now),
+            terminal.state(lens.state, lens.reason),
+            Text(_of_lens(lens), style="dim"),
+        )
+    return rows
+
+
+def _of_lens(lens: DimensionDetail) -> str:
+    """What a lens means and what it was made of, in one line."""
+    parts = [
+        f"{part.name} {part.value:.4g}" + ("" if part.unit in {"z", "ratio"} else f" {part.unit}")
+        for part in lens.parts
+        if part.value is not None
+    ]
+    record = "" if lens.record is None else f" ({terminal.reason_text(lens.record)})"
+    return f"{lens.label}{record}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _note(part: ComponentDetail | MemberDetail) -> Text:

@@ -36,14 +36,14 @@ class AcrossView(NamedTuple):
 
     def state_at(self, now: Millis) -> State:
         """How fresh the market's state is, by the venue's clock."""
-        return _state(self.state_as_of, Timeframe.M30, now)
+        return closes_state(self.state_as_of, Timeframe.M30, now)
 
     def betas_state_at(self, now: Millis) -> State:
         """How fresh the betas are, by the venue's clock."""
-        return _state(self.betas_as_of, Timeframe.M5, now)
+        return closes_state(self.betas_as_of, Timeframe.M5, now)
 
 
-def _state(as_of: Millis | None, timeframe: Timeframe, now: Millis) -> State:
+def closes_state(as_of: Millis | None, timeframe: Timeframe, now: Millis) -> State:
     """Judge closes by when the next one was due, and computed."""
     if as_of is None:
         return State.ABSENT

@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from virtuoso.dimensions.base import LABELS, UNITS
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
@@ -14,12 +15,14 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     ConfluenceScore,
+    DimensionName,
     Reason,
     Source,
     State,
 )
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
@@ -42,6 +45,9 @@ from virtuoso.wire.messages import (
     CycleTrace,
     DashboardDocument,
     DefinitionSince,
+    DimensionDetail,
+    DimensionPart,
+    DimensionValues,
     Document,
     FeedAge,
     FormingBar,
@@ -70,6 +76,8 @@ from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
 TOP_SIGNALS = 5
+LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
+"""What the quality of each lens is called in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +138,52 @@ def row_of(number: int, view: MarketView) -> ScoreRow:
 def records_of(edition: Edition, symbols: Sequence[RowSymbol]) -> tuple[SymbolRecord, ...]:
     """Build every symbol's record, in board order."""
     return tuple(
-        record_of(row_of(symbol.row, view), symbol)
+        full_record(row_of(symbol.row, view), symbol, view, edition.cycle.now)
         for symbol, view in zip(symbols, edition.cycle.markets, strict=True)
+    )
+
+
+def full_record(row: ScoreRow, symbol: RowSymbol, view: MarketView, now: Millis) -> SymbolRecord:
+    """Build one symbol's record with its lenses; `now` on the venue's clock."""
+    lenses = view.dimensions
+    states = lens_states(lenses, view.inputs, now)
+    quality: dict[str, Quality] = {}
+    oldest: Millis | None = None
+    for key, lens, state in zip(LENS_KEYS, lenses, states, strict=True):
+        if lens.value is None:
+            quality[key] = Quality(State.ABSENT, None, lens.reason)
+        elif lens.record is not None:
+            quality[key] = Quality(state, lens.as_of, None, "unproven")
+        if lens.as_of is not None and (oldest is None or lens.as_of < oldest):
+            oldest = lens.as_of
+    present = [state for state in states if state is not State.ABSENT]
+    if present:
+        quality["dimensions"] = Quality(worst(present), oldest)
+    else:
+        quality["dimensions"] = Quality(State.ABSENT, None, lenses[0].reason)
+    values = [None if lens.value is None else round(lens.value, 1) for lens in lenses]
+    return record_of(row, symbol, DimensionValues(*values), quality)
+
+
+def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:
+    """Take the six lenses of one symbol apart; `now` on the venue's clock."""
+    states = lens_states(view.dimensions, view.inputs, now)
+    return tuple(
+        DimensionDetail(
+            name=lens.name,
+            label=LABELS[lens.name],
+            value=rounded(lens.value, 2),
+            state=state,
+            as_of=lens.as_of,
+            source=source,
+            reason=lens.reason,
+            record=lens.record,
+            parts=tuple(
+                DimensionPart(name, rounded(value, 6), UNITS.get(name, "z"))
+                for name, value in lens.parts
+            ),
+        )
+        for lens, state in zip(view.dimensions, states, strict=True)
     )
 
 
@@ -492,6 +544,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
+        dimensions=dimension_details(view, record.source, edition.cycle.now),
     )
 
 

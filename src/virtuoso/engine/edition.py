@@ -32,7 +32,6 @@ from virtuoso.wire.messages import (
     pack,
     to_json,
 )
-from virtuoso.wire.records import record_of
 
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000
@@ -161,8 +160,8 @@ class Editor:
         self._edited += 1
         content = replace(content, shown=shown)
         records: list[SymbolRecord] = []
-        for row, symbol in zip(rows, symbols, strict=True):
-            records.append(record_of(row, symbol))
+        for row, symbol, each in zip(rows, symbols, shown, strict=True):
+            records.append(make.full_record(row, symbol, each.view, cycle.now))
             if row.row % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
                 yield printed
         for _ in self._hot_documents(printed.documents, edition, content, tuple(records)):

@@ -3,9 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from zlib import crc32
 
 from virtuoso.components.base import Component
 from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.dimensions.lenses import Lenses
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     BookDelta,
@@ -34,6 +36,7 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.view import BookHealth, Input, MarketView, Value
+from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, bars_of, closing_of
 from virtuoso.market.market import Market
 from virtuoso.scoring.confluence import composite
@@ -105,6 +108,8 @@ class Lane:
         self._listing = listing
         self._components = dict(components)
         self._definition = definition
+        # the name says the turn, so that it is the same in a replay of fewer markets
+        self._lenses = Lenses(definition.stream_limits, turn=crc32(instrument.symbol.encode()))
         self._correlation = CorrelationTracker(definition)
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
@@ -195,6 +200,10 @@ class Lane:
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
         self._listing = listing
+
+    def set_beta(self, found: Beta | Reason, as_of: Millis | None) -> None:
+        """Take what was found across the markets: this one against Bitcoin."""
+        self._lenses.set_beta(found, as_of)
 
     def take(self, event: MarketEvent[MarketData]) -> bool:
         """Store an accepted event. True when a candle showed that one is missing."""
@@ -388,6 +397,7 @@ class Lane:
     def _without_book(self) -> None:
         """Take the book's component out of the newest score at once, not at the next second."""
         self._view = None
+        self._lenses.lose_book(self.market.book.reason or Reason.GAP)
         score = self._score
         if score is None or isinstance(score.components[ComponentName.ORDERBOOK], Absent):
             return
@@ -449,6 +459,7 @@ class Lane:
             rho=self._correlation.rho,
             definition=self._definition,
         )
+        self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
         self._score = score
@@ -508,6 +519,7 @@ class Lane:
             live_score=self._live,
             direction=self._direction.direction,
             score_change_1h=self._change_1h(score.score, now),
+            dimensions=self._lenses.values(),
             price=self._price(now),
             change_24h=self._ticker(TickerField.CHANGE_24H, now, 100.0),
             turnover_24h=self._ticker(TickerField.TURNOVER_24H, now),

@@ -486,12 +486,22 @@ class Pipeline:
             views.append(lane.view(at, venue_now))
             self.across.take(instrument, lane.market.candles)
             yield
+        known = self.across.view.betas
         yield from self.across.refresh(at)
+        if self.across.view.betas is not known:
+            self._tell_betas()
         self._second = at
         self._definition = definition
         self.seq += 1
         self.amended.clear()
         self._cycle = CycleView(seq=self.seq, at=at, now=venue_now, markets=tuple(views))
+
+    def _tell_betas(self) -> None:
+        """Tell every market what it is against Bitcoin."""
+        across = self.across.view
+        for instrument, lane in self._lanes.items():
+            found = across.betas.get(instrument, Reason.WARMING_UP)
+            lane.set_beta(found, across.betas_as_of)
 
     def outgrown_books(self) -> Sequence[Renew]:
         """Ask for the books whose price has left the range that is known to be complete."""

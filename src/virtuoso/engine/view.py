@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
-from virtuoso.domain.scores import ConfluenceScore, Direction, Reason, State
+from virtuoso.domain.scores import ConfluenceScore, DimensionScore, Direction, Reason, State
 from virtuoso.domain.time import Millis, Timeframe
 
 
@@ -60,6 +60,8 @@ class MarketView:
     live_score: float | None
     direction: Direction | None
     score_change_1h: float | None
+    dimensions: tuple[DimensionScore, ...]
+    """All six, in the order of `DimensionName`."""
     price: Value
     change_24h: Value
     """Percent."""

@@ -10,7 +10,14 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from virtuoso.domain.errors import WireError
-from virtuoso.domain.scores import ComponentName, Direction, Reason, Source, State
+from virtuoso.domain.scores import (
+    ComponentName,
+    DimensionName,
+    Direction,
+    Reason,
+    Source,
+    State,
+)
 
 SCHEMA: Final = 1
 
@@ -180,6 +187,23 @@ class ComponentValues(msgspec.Struct, frozen=True):
     price_structure: float | None
 
 
+class DimensionValues(msgspec.Struct, frozen=True):
+    """The six lenses beside the score, 0..100 or null; what each measures is its label."""
+
+    order_flow: float | None
+    """Buying (above 50) or selling pressure, now."""
+    sentiment: float | None
+    """Crowd positioning: 100 is long and paying; not a forecast."""
+    liquidity: float | None
+    """Ease of trading against the last 24 hours; no direction."""
+    bitcoin_beta: float | None
+    """Percent of the movement that is shared with BTC: 100 x R2."""
+    smart_money: float | None
+    """Large-trade flow; who trades is not observable."""
+    machine_learning: float | None
+    """Percent: a measured probability; null while unproven."""
+
+
 class SymbolRecord(msgspec.Struct, frozen=True):
     """One symbol in REST answers (the owner's fields, then ours)."""
 
@@ -202,8 +226,8 @@ class SymbolRecord(msgspec.Struct, frozen=True):
     quality: dict[str, Quality]
     venue: str
     live_score: float | None = None
-    dimensions: dict[str, Any] | None = None
-    """Null with `quality.dimensions.reason`: the six lenses are not computed yet."""
+    dimensions: DimensionValues | None = None
+    """Null in the socket's records, which are made of rows: `/api/symbols/{symbol}` has them."""
     outlook: dict[str, Any] | None = None
     """Null with `quality.outlook.reason`: no evidence is collected yet."""
     definition: str = ""
@@ -260,6 +284,20 @@ class MarketOverview(msgspec.Struct, frozen=True):
     """Percent: standard deviation across symbols of the 24 h log return."""
     avg_market_dispersion: float | None = None
     """Percent: mean of its last 1,000 half-hourly values."""
+
+
+class OverviewDocument(msgspec.Struct, frozen=True):
+    """`/api/market/overview`."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    source: Source
+    data_source: DataSource
+    market_overview: MarketOverview
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -371,6 +409,34 @@ class ConfidenceDetail(msgspec.Struct, frozen=True):
     record_reason: Reason | None
 
 
+class DimensionPart(msgspec.Struct, frozen=True):
+    """One thing that a lens is made of."""
+
+    name: str
+    value: float | None
+    unit: str
+    """z: normal score; rank: 0..100 among its own past; bp: 1/100 of a percent; and so on."""
+
+
+class DimensionDetail(msgspec.Struct, frozen=True):
+    """One lens beside the score: it describes, and never votes."""
+
+    name: DimensionName
+    label: str
+    """What the value means."""
+    value: float | None
+    """0..100; null, and then `reason` says why."""
+    state: State
+    """The worst of the inputs it was made from."""
+    as_of: int | None
+    """Venue time of the oldest input it needed."""
+    source: Source
+    reason: Reason | None
+    record: Reason | None
+    """`unproven` on a value of which nothing has been measured to follow."""
+    parts: tuple[DimensionPart, ...]
+
+
 class FormingBar(msgspec.Struct, array_like=True, frozen=True):
     """The open candle of a timeframe: `[open time, open, high, low, close, volume]`."""
 
@@ -445,6 +511,8 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     book: BookIntegrity | None = None
     other_venue: OtherVenue | None = None
     """Null where only one venue is watched, or the coin is not on the other."""
+    dimensions: tuple[DimensionDetail, ...] = ()
+    """The six lenses, always in one order."""
 
 
 class CandleGap(msgspec.Struct, frozen=True):

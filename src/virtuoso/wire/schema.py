@@ -29,6 +29,7 @@ ANSWERS: Final = (
     messages.SymbolsDocument,
     messages.DashboardDocument,
     messages.MobileDocument,
+    messages.OverviewDocument,
     messages.EngineStatus,
     health.HealthDocument,
     health.Problem,

@@ -136,6 +136,51 @@ export const DefinitionSinceColumn = {
   definition: 1,
 } as const
 
+/** One lens beside the score: it describes, and never votes. */
+export interface DimensionDetail {
+  name: DimensionName
+  /** What the value means. */
+  label: string
+  /** 0..100; null, and then `reason` says why. */
+  value: number | null
+  /** The worst of the inputs it was made from. */
+  state: State
+  /** Venue time of the oldest input it needed. */
+  as_of: number | null
+  source: Source
+  reason: Reason | null
+  /** `unproven` on a value of which nothing has been measured to follow. */
+  record: Reason | null
+  parts: readonly DimensionPart[]
+}
+
+/** The six lenses beside the score, in the order they are always shown. */
+export type DimensionName = "order_flow" | "sentiment" | "liquidity" | "bitcoin_beta" | "smart_money" | "machine_learning"
+
+/** One thing that a lens is made of. */
+export interface DimensionPart {
+  name: string
+  value: number | null
+  /** z: normal score; rank: 0..100 among its own past; bp: 1/100 of a percent; and so on. */
+  unit: string
+}
+
+/** The six lenses beside the score, 0..100 or null; what each measures is its label. */
+export interface DimensionValues {
+  /** Buying (above 50) or selling pressure, now. */
+  order_flow: number | null
+  /** Crowd positioning: 100 is long and paying; not a forecast. */
+  sentiment: number | null
+  /** Ease of trading against the last 24 hours; no direction. */
+  liquidity: number | null
+  /** Percent of the movement that is shared with BTC: 100 x R2. */
+  bitcoin_beta: number | null
+  /** Large-trade flow; who trades is not observable. */
+  smart_money: number | null
+  /** Percent: a measured probability; null while unproven. */
+  machine_learning: number | null
+}
+
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
 
@@ -350,6 +395,19 @@ export interface OtherVenue {
   score_difference: number | null
   /** Whether the numbers shown come from it, because the first venue's are stale. */
   speaks: boolean
+}
+
+/** `/api/market/overview`. */
+export interface OverviewDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  market_overview: MarketOverview
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** One part of the engine: feed, warm-up, clock, publisher. */
@@ -581,6 +639,8 @@ export interface SymbolDetail {
   book: BookIntegrity | null
   /** Null where only one venue is watched, or the coin is not on the other. */
   other_venue: OtherVenue | null
+  /** The six lenses, always in one order. */
+  dimensions: readonly DimensionDetail[]
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */
@@ -604,8 +664,8 @@ export interface SymbolRecord {
   quality: Readonly<Record<string, Quality>>
   venue: string
   live_score: number | null
-  /** Null with `quality.dimensions.reason`: the six lenses are not computed yet. */
-  dimensions: Readonly<Record<string, unknown>> | null
+  /** Null in the socket's records, which are made of rows: `/api/symbols/{symbol}` has them. */
+  dimensions: DimensionValues | null
   /** Null with `quality.outlook.reason`: no evidence is collected yet. */
   outlook: Readonly<Record<string, unknown>> | null
   /** Hash of what the score was computed by: weights, thresholds, windows and formulas. */
