@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test faults bench soak fuzz lock schema shape clean
+.PHONY: help run setup web dev check format test proofs faults bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -63,6 +63,9 @@ test: $(VENV)/.dev-stamp web ## install what the tests need and run all but the 
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests --ignore tests/faults
+
+proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="--only 4h"; ten minutes)
+	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
 	$(BIN)/python -m pytest -q -rs tests/faults
