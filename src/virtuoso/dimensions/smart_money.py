@@ -64,7 +64,9 @@ class SmartMoney:
             DimensionName.SMART_MONEY,
             pooled(zs, RHO),
             None,
-            oldest(each.as_of for each in (large, interest) if each is not None and each.z),
+            oldest(
+                each.as_of for each in (large, interest) if each is not None and each.z is not None
+            ),
             inputs,
             record=Reason.UNPROVEN,
         )
