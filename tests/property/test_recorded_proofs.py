@@ -11,7 +11,7 @@ from proofs.examination import BANDS, Depth, Examination, examine
 
 pytestmark = pytest.mark.recorded
 
-SHALLOW = Depth(cuts=3, truncated=2_000, candles=2_000, noted=300, noted_every=49, turned=1_600)
+SHALLOW = Depth(cuts=20, truncated=800, candles=2_000, noted=300, noted_every=49, turned=1_600)
 
 SOME = ("BTCUSDT-5m", "XRPUSDT-1m-from-2025-05-25", "CHZUSDT-1h", "1000BONKUSDT-4h")
 """Both venues, four lengths of candle, a major coin and small ones."""
