@@ -64,7 +64,7 @@ test: $(VENV)/.dev-stamp web ## install what the tests need and run all but the 
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests --ignore tests/faults
 
-proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="--only 4h"; ten minutes)
+proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
