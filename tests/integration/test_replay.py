@@ -24,8 +24,10 @@ def joined(recordings: Path, files: tuple[str, ...]) -> str:
     return ",".join(str(recordings / file) for file in files)
 
 
-def seconds_of(recordings: Path, files: tuple[str, ...], out: Path) -> list[dict[str, Any]]:
-    """Play recordings and give the symbols document of every second."""
+def seconds_of(
+    recordings: Path, files: tuple[str, ...], out: Path, hash_seed: str = "0"
+) -> list[dict[str, Any]]:
+    """Play recordings in a process of their own and give the symbols document of every second."""
     done = command(
         "replay",
         joined(recordings, files),
@@ -35,15 +37,17 @@ def seconds_of(recordings: Path, files: tuple[str, ...], out: Path) -> list[dict
         str(out),
         folder=out.parent,
         seconds=150,
+        env={"PYTHONHASHSEED": hash_seed},
     )
     assert done.returncode == 0, done.stderr
     return [msgspec.json.decode(line) for line in out.read_bytes().splitlines()]
 
 
 def test_a_replay_gives_the_same_bytes_twice(recordings: Path, tmp_path: Path) -> None:
-    """Two plays of two symbols end in byte-identical score documents, second for second."""
-    seconds_of(recordings, AUGUST, tmp_path / "once.jsonl")
-    seconds_of(recordings, AUGUST, tmp_path / "twice.jsonl")
+    """In two processes, of which sets and dicts are ordered otherwise: second for second."""
+    seconds_of(recordings, AUGUST, tmp_path / "once.jsonl", "1")
+    seconds_of(recordings, AUGUST, tmp_path / "twice.jsonl", "2")
+    assert (tmp_path / "once.jsonl").stat().st_size > 100_000
     assert (tmp_path / "once.jsonl").read_bytes() == (tmp_path / "twice.jsonl").read_bytes()
 
 
@@ -87,6 +91,18 @@ def test_a_recording_gives_what_it_can_and_says_what_it_cannot(
     assert len({s["symbols"][0]["dimensions"]["liquidity"] for s in seconds}) > 10
     values = [s["symbols"][0]["components"]["orderbook"] for s in seconds]
     assert len({value for value in values if value is not None}) > 50
+
+
+def test_a_recording_does_not_know_what_follows_it(
+    recordings: Path, april: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Its first file alone gives the seconds that it gives when the second file follows.
+
+    But for the last two, in which it ends.
+    """
+    alone = seconds_of(recordings, APRIL[:1], tmp_path / "alone.jsonl")[:-2]
+    assert len(alone) > 90
+    assert alone == april[: len(alone)]
 
 
 def test_the_off_market_print_never_becomes_the_price(april: list[dict[str, Any]]) -> None:

@@ -57,6 +57,7 @@ from virtuoso.domain.market_data import (
     FeedEvent,
     MarketEvent,
     Topic,
+    TopicRefused,
     UniverseChosen,
 )
 from virtuoso.domain.scores import Source
@@ -248,8 +249,19 @@ class TextLine:
         self.symbols: frozenset[str] = frozenset().union(*(file.symbols for file in files))
 
     def play(self, instruments: Collection[Instrument]) -> Iterator[Played]:
-        """Connected, then everything. Raises RecordingError when a file changed under us."""
-        yield Played(self.first, [Connected(BINANCE, frozenset(instruments), self.first)])
+        """Connected, then everything. Raises RecordingError when a file changed under us.
+
+        Who recorded the files did not say which streams they took: liquidations that never come
+        are unknown, and not none.
+        """
+        begin: list[FeedEvent] = [Connected(BINANCE, frozenset(instruments), self.first)]
+        liquidated = frozenset().union(*(file.liquidated for file in self._files))
+        begin += [
+            TopicRefused(each, Topic.LIQUIDATIONS, "not in the recording", self.first)
+            for each in sorted(instruments)
+            if str(each.symbol) not in liquidated
+        ]
+        yield Played(self.first, begin)
         decoder = BinanceDecoder(watched_of(instruments))
         for line in merged_lines(self._files):
             receive_time = Millis(line.receive_time)
