@@ -27,7 +27,9 @@ from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
-from virtuoso.scoring.explanation import explain
+from virtuoso.scoring.account import Account, account
+from virtuoso.scoring.explanation import explain, explain_account
+from virtuoso.scoring.sensitivity import Case, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
@@ -45,14 +47,17 @@ from virtuoso.wire.messages import (
     LeadLagRecord,
     MarketOverview,
     MemberDetail,
+    MissingRecord,
     MobileDocument,
     Movers,
     Notice,
     OtherVenue,
+    PressureRecord,
     Quality,
     Refusal,
     RefusalsDocument,
     RowSymbol,
+    ScoreAccount,
     ScoreHistoryDocument,
     ScorePoint,
     ScoreRow,
@@ -61,6 +66,7 @@ from virtuoso.wire.messages import (
     SymbolDetail,
     SymbolRecord,
     SymbolsDocument,
+    WhatIfRecord,
     to_json,
 )
 from virtuoso.wire.records import iso, record_of
@@ -375,7 +381,7 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
 def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
     part = score.components[name]
     added = next((each for each in score.contributions if each.component == name), None)
-    points = {} if added is None else added.members
+    points = {} if added is None else dict(added.members.items())
     members = tuple(
         MemberDetail(
             name=member.name,
@@ -420,6 +426,49 @@ def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
     )
 
 
+def _what_if(found: WhatIf) -> WhatIfRecord:
+    return WhatIfRecord(
+        component=found.component,
+        member=found.member,
+        case="neutral" if found.case is Case.NEUTRAL else "absent",
+        score=rounded(found.score, 4),
+        change=rounded(found.change, 4),
+        coverage=round(found.coverage, 4),
+        reason=found.reason,
+    )
+
+
+def _account(found: Account, view: MarketView) -> ScoreAccount | None:
+    """Put the account of a score into its record, with what the score was made with."""
+    if view.rho is None or view.definition is None:
+        return None
+    return ScoreAccount(
+        points_up=round(found.points_up, 4),
+        points_down=round(found.points_down, 4),
+        up=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.up),
+        down=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.down),
+        missing=tuple(
+            MissingRecord(
+                component=each.component,
+                members=each.members,
+                reason=each.reason,
+                have=each.have,
+                need=each.need,
+                coverage=round(each.coverage, 6),
+                confidence=rounded(each.confidence, 4),
+            )
+            for each in found.missing
+        ),
+        neutral=None if found.neutral is None else _what_if(found.neutral),
+        absent=None if found.absent is None else _what_if(found.absent),
+        without=tuple(_what_if(each) for each in found.without),
+        coverage=round(found.coverage, 6),
+        coverage_floor=found.coverage_floor,
+        rho=tuple(tuple(row) for row in view.rho.round(9).tolist()),
+        weights=tuple(round(each, 9) for each in view.definition.ordered_weights),
+    )
+
+
 def bar_of(candle: Candle) -> FormingBar:
     """Build the array shape of a candle."""
     return FormingBar(
@@ -448,6 +497,9 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
     view = shown.view
     score, confidence = view.score, view.score.confidence
     status, reasons = _status((record,), edition)
+    found = None
+    if view.rho is not None and view.definition is not None:
+        found = account(score, view.rho, view.definition)
     return SymbolDetail(
         status=status,
         timestamp=edition.timestamp,
@@ -468,7 +520,8 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
         ),
         z=rounded(score.z, 6),
         definition=score.definition,
-        explanation=explain(score, view.direction),
+        explanation=explain(score, view.direction)
+        + (() if found is None else explain_account(found)),
         forming={
             timeframe: FormingBar(
                 each.open_time, each.open, each.high, each.low, each.close, each.volume
@@ -489,6 +542,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
+        account=None if found is None else _account(found, view),
     )
 
 

@@ -98,6 +98,8 @@ class Lane:
         self._components = components
         self._definition = definition
         self._correlation = CorrelationTracker(definition)
+        self._rho = self._correlation.rho
+        """That the newest score was made with; never written to."""
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
@@ -327,6 +329,7 @@ class Lane:
         reason = self.market.book.reason or Reason.GAP
         without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
         components = {**score.components, ComponentName.ORDERBOOK: without}
+        self._rho = self._correlation.rho
         self._score = composite(
             instrument=self._instrument,
             at=score.at,
@@ -375,6 +378,7 @@ class Lane:
         for component in self._components.values():
             component.second(at, market)
         scores = {name: each.score(at, market) for name, each in self._components.items()}
+        self._rho = self._correlation.rho
         score = composite(
             instrument=self._instrument,
             at=now,
@@ -455,6 +459,8 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
+            definition=self._definition,
+            rho=self._rho,
             forming={
                 timeframe: each
                 for timeframe in Timeframe

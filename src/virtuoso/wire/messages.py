@@ -416,6 +416,72 @@ class OtherVenue(msgspec.Struct, frozen=True):
     """Whether the numbers shown come from it, because the first venue's are stale."""
 
 
+class PressureRecord(msgspec.Struct, frozen=True):
+    """What one member adds to score - 50."""
+
+    component: ComponentName
+    member: str
+    points: float
+
+
+class MissingRecord(msgspec.Struct, frozen=True):
+    """A component, or members of one that is there, without a value, and what that costs."""
+
+    component: ComponentName
+    members: tuple[str, ...]
+    """Empty: the whole component."""
+    reason: Reason
+    have: int | None
+    need: int | None
+    coverage: float
+    """Share of the score's weight that is lost, 0..1; all of them add up to 1 - coverage."""
+    confidence: float | None
+    """Points by which confidence would be higher with it, agreement, freshness and record staying
+    as they are: 100 x agreement x freshness x record x `coverage`; null without a score."""
+
+
+class WhatIfRecord(msgspec.Struct, frozen=True):
+    """The score computed anew with one input changed."""
+
+    component: ComponentName
+    member: str | None
+    """Null: the component as a whole."""
+    case: Literal["neutral", "absent"]
+    """Neutral: it says 50, weights stay. Absent: it has no value, weights are renormalised."""
+    score: float | None
+    """0..100; null, with its reason, when there would be none."""
+    change: float | None
+    """Points: this score less the one of the document, both unrounded."""
+    coverage: float
+    reason: Reason | None
+
+
+class ScoreAccount(msgspec.Struct, frozen=True):
+    """What presses up, what down, what is missing, and what would change the score most."""
+
+    points_up: float
+    """Sum of all members that press up; with `points_down` it is score - 50."""
+    points_down: float
+    up: tuple[PressureRecord, ...]
+    """The strongest members, strongest first."""
+    down: tuple[PressureRecord, ...]
+    missing: tuple[MissingRecord, ...]
+    """The costliest first."""
+    neutral: WhatIfRecord | None
+    """The member that changes the score most when it says 50; null without a score."""
+    absent: WhatIfRecord | None
+    """The member that changes the score most when it is not there; null without a score."""
+    without: tuple[WhatIfRecord, ...]
+    """The score without each component that is there."""
+    coverage: float
+    coverage_floor: float
+    """Under it there is no score."""
+    rho: tuple[tuple[float, ...], ...]
+    """How alike the six components are taken to be, in COMPONENT_ORDER: the denominator."""
+    weights: tuple[float, ...]
+    """Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1."""
+
+
 class SymbolDetail(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}`: the record, and the score taken apart to its inputs."""
 
@@ -439,6 +505,7 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     book: BookIntegrity | None = None
     other_venue: OtherVenue | None = None
     """Null where only one venue is watched, or the coin is not on the other."""
+    account: ScoreAccount | None = None
 
 
 class CandleGap(msgspec.Struct, frozen=True):

@@ -259,6 +259,20 @@ export interface MemberDetail {
   need: number | null
 }
 
+/** A component, or members of one that is there, without a value, and what that costs. */
+export interface MissingRecord {
+  component: ComponentName
+  /** Empty: the whole component. */
+  members: readonly string[]
+  reason: Reason
+  have: number | null
+  need: number | null
+  /** Share of the score's weight that is lost, 0..1; all of them add up to 1 - coverage. */
+  coverage: number
+  /** Points by which confidence would be higher with it, agreement, freshness and record staying as they are: 100 x agreement x freshness x record x `coverage`; null without a score. */
+  confidence: number | null
+}
+
 /** `/api/dashboard/mobile-data`: every key is always there, absent values are null. */
 export interface MobileDocument {
   status: "degraded" | "error" | "success"
@@ -340,6 +354,13 @@ export interface Pong {
   id: number
 }
 
+/** What one member adds to score - 50. */
+export interface PressureRecord {
+  component: ComponentName
+  member: string
+  points: number
+}
+
 /** The body of every refusal, `application/problem+json` (RFC 9457). */
 export interface Problem {
   type: string
@@ -386,6 +407,31 @@ export interface RowSymbol {
   symbol: string
   venue: string
   source: Source
+}
+
+/** What presses up, what down, what is missing, and what would change the score most. */
+export interface ScoreAccount {
+  /** Sum of all members that press up; with `points_down` it is score - 50. */
+  points_up: number
+  points_down: number
+  /** The strongest members, strongest first. */
+  up: readonly PressureRecord[]
+  down: readonly PressureRecord[]
+  /** The costliest first. */
+  missing: readonly MissingRecord[]
+  /** The member that changes the score most when it says 50; null without a score. */
+  neutral: WhatIfRecord | null
+  /** The member that changes the score most when it is not there; null without a score. */
+  absent: WhatIfRecord | null
+  /** The score without each component that is there. */
+  without: readonly WhatIfRecord[]
+  coverage: number
+  /** Under it there is no score. */
+  coverage_floor: number
+  /** How alike the six components are taken to be, in COMPONENT_ORDER: the denominator. */
+  rho: readonly readonly number[][]
+  /** Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1. */
+  weights: readonly number[]
 }
 
 /** `/api/symbols/{symbol}/scores`: sampled scores since this engine started, oldest first. */
@@ -542,6 +588,7 @@ export interface SymbolDetail {
   book: BookIntegrity | null
   /** Null where only one venue is watched, or the coin is not on the other. */
   other_venue: OtherVenue | null
+  account: ScoreAccount | null
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */
@@ -602,6 +649,21 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** The score computed anew with one input changed. */
+export interface WhatIfRecord {
+  component: ComponentName
+  /** Null: the component as a whole. */
+  member: string | null
+  /** Neutral: it says 50, weights stay. Absent: it has no value, weights are renormalised. */
+  case: "absent" | "neutral"
+  /** 0..100; null, with its reason, when there would be none. */
+  score: number | null
+  /** Points: this score less the one of the document, both unrounded. */
+  change: number | null
+  coverage: number
+  reason: Reason | null
 }
 
 export type ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
