@@ -14,7 +14,7 @@ import uvloop
 from virtuoso.apps.compile import compile_all
 from virtuoso.apps.doctor import DoctorOptions, doctor
 from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
-from virtuoso.apps.explain import ExplainOptions, explain
+from virtuoso.apps.explain import ExplainOptions, explain, instant
 from virtuoso.apps.logs import configure_logs
 from virtuoso.apps.record import RecordOptions, record, recorder_settings
 from virtuoso.apps.recording import show_recording
@@ -25,6 +25,7 @@ from virtuoso.apps.scan import SORTS, ScanOptions, scan
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
+from virtuoso.domain.time import Millis
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 
 EXIT_REFUSED = 78
@@ -137,6 +138,16 @@ def parser() -> argparse.ArgumentParser:
     board.add_argument("--watch", action="store_true", help="again each second, until Ctrl-C")
     why = commands.add_parser("explain", help="one score taken apart to its inputs, with ages")
     why.add_argument("symbol", help="such as BTCUSDT")
+    why.add_argument(
+        "--at",
+        type=_instant,
+        metavar="TIME",
+        help="of --recording: ISO 8601 UTC such as 2024-08-08T23:56:00Z (default: its end)",
+    )
+    why.add_argument(
+        "--recording", metavar="PATH", help="play this instead of asking a running one"
+    )
+    why.add_argument("--candles", type=Path, metavar="PATH", help="candle history for --recording")
     for command in (board, why):
         command.add_argument("--json", action="store_true", help="the document as JSON")
         command.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
@@ -202,6 +213,15 @@ def _seconds(text: str) -> float:
         msg = f"expected a number of seconds above 0, found {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return seconds
+
+
+def _instant(text: str) -> Millis:
+    """Read a time."""
+    try:
+        return instant(text)
+    except ValueError as error:
+        msg = f"expected a time as 2024-08-08T23:56:00Z (ISO 8601, UTC), found {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg) from error
 
 
 def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
@@ -290,7 +310,17 @@ def _examine(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
     address = arguments.address or f"http://{settings.app.address}:{settings.app.port}"
     if arguments.command == "explain":
-        return explain(ExplainOptions(address, arguments.symbol, as_json=arguments.json))
+        if arguments.recording is not None:
+            configure_logs(debug=settings.app.debug)
+        options = ExplainOptions(
+            address,
+            arguments.symbol,
+            as_json=arguments.json,
+            at=arguments.at,
+            recording=arguments.recording,
+            candles=arguments.candles,
+        )
+        return explain(options, settings)
     return scan(
         ScanOptions(
             address,
