@@ -1,9 +1,10 @@
 """Turns one cycle into the messages of `wire`: pure, so that a replay gives the same bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from statistics import median
+from typing import Final
 
 import msgspec
 
@@ -18,8 +19,9 @@ from virtuoso.domain.scores import (
     Source,
     State,
 )
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
@@ -27,6 +29,7 @@ from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
+from virtuoso.market.score_movers import History, ScoreMove, ScoreMovers, score_movers
 from virtuoso.scoring.account import Account, account
 from virtuoso.scoring.explanation import explain, explain_account
 from virtuoso.scoring.sensitivity import Case, WhatIf
@@ -69,10 +72,21 @@ from virtuoso.wire.messages import (
     WhatIfRecord,
     to_json,
 )
+from virtuoso.wire.messages import ScoreMove as ScoreMoveRecord
+from virtuoso.wire.messages import ScoreMovers as ScoreMoversRecord
 from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
 TOP_SIGNALS = 5
+SCORE_WINDOWS: Final[Mapping[str, int | None]] = {
+    "score_movers_1h": HOUR,
+    "score_movers_4h": 4 * HOUR,
+    "score_movers_observed": None,
+}
+"""Windows of the score movers in milliseconds; None: all that is kept."""
+MOVERS_DELAYED_MS = 5 * SECOND
+MOVERS_STALE_MS = 60 * SECOND
+"""How late the next kept scores may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +208,68 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
     return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
 
 
+def movers_of_scores(histories: Mapping[str, History]) -> dict[str, ScoreMovers]:
+    """Compare kept scores over every window; histories are by symbol."""
+    return {
+        field: score_movers(histories, window, SCORE_STEP_MS)
+        for field, window in SCORE_WINDOWS.items()
+    }
+
+
+def _score_movers(
+    found: ScoreMovers, window: int | None, states: Mapping[str, State]
+) -> ScoreMoversRecord | None:
+    if found.reason is not None or found.as_of is None:
+        return None
+
+    def records(moves: Iterable[ScoreMove]) -> tuple[ScoreMoveRecord, ...]:
+        return tuple(
+            ScoreMoveRecord(
+                symbol=each.symbol,
+                score=round(each.score, 2),
+                before=round(each.before, 2),
+                change=round(each.change, 2),
+                since=each.since,
+                state=states.get(each.symbol, State.STALE),
+            )
+            for each in moves
+        )
+
+    return ScoreMoversRecord(
+        window_ms=window,
+        risers=records(found.risers),
+        fallers=records(found.fallers),
+        compared=found.compared,
+        as_of=found.as_of,
+    )
+
+
+def _movers_quality(found: ScoreMovers, now: Millis) -> Quality:
+    """Judge movers by when the newest scores were kept."""
+    if found.reason is not None or found.as_of is None:
+        return Quality(State.ABSENT, None, found.reason or Reason.NO_FEED)
+    late = now - found.as_of - SCORE_STEP_MS
+    state = State.LIVE if late <= MOVERS_DELAYED_MS else State.DELAYED
+    return Quality(State.STALE if late > MOVERS_STALE_MS else state, found.as_of, None, "scores")
+
+
 def overview_message(
-    overview: Overview, tickers: Value, across: AcrossView, now: Millis
+    overview: Overview,
+    tickers: Value,
+    across: AcrossView,
+    now: Millis,
+    movers: Mapping[str, ScoreMovers] | None = None,
+    states: Mapping[str, State] | None = None,
 ) -> MarketOverview:
-    """Build the overview with the quality of each field, `now` on the venue's clock."""
+    """Build the overview with the quality of each field, `now` on the venue's clock.
+
+    movers: from `movers_of_scores`. states: of each symbol's score now.
+    """
+    moved = movers_of_scores({}) if movers is None else movers
+    shown = {
+        field: _score_movers(moved[field], window, states or {})
+        for field, window in SCORE_WINDOWS.items()
+    }
     state, freshness = across.state, across.state_at(now)
 
     def closes(value: float | str | None) -> Quality:
@@ -221,7 +293,11 @@ def overview_message(
         volatility_percentile=rounded(state.volatility_percentile, 1),
         market_dispersion=rounded(overview.market_dispersion, 3),
         avg_market_dispersion=rounded(state.avg_market_dispersion, 3),
-        quality={
+        score_movers_1h=shown["score_movers_1h"],
+        score_movers_4h=shown["score_movers_4h"],
+        score_movers_observed=shown["score_movers_observed"],
+        quality={field: _movers_quality(moved[field], now) for field in SCORE_WINDOWS}
+        | {
             "market_regime": closes(state.regime),
             "trend_strength": closes(state.trend_strength),
             "volatility": closes(state.volatility),

@@ -15,6 +15,7 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
+from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.messages import (
     BoardState,
@@ -91,6 +92,7 @@ class Editor:
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
+        self._movers: Mapping[str, ScoreMovers] = make.movers_of_scores({})
         self._betas: object = None
         """Those that were published last."""
 
@@ -199,7 +201,16 @@ class Editor:
         found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        market = make.overview_message(overview, tickers, content.across, edition.cycle.now)
+        self._compare_scores(content.lanes)
+        yield
+        market = make.overview_message(
+            overview,
+            tickers,
+            content.across,
+            edition.cycle.now,
+            self._movers,
+            {each.symbol: each.state for each in records},
+        )
         dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
         found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))
@@ -220,6 +231,15 @@ class Editor:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
             found[keys.REFUSALS] = pack(make.publish_form(edition, refusals, None))
+
+    def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
+        """Look for score movers anew when scores were kept since the last time."""
+        kept = {symbol: lane.samples for symbol, lane in lanes.items()}
+        newest = max((each[-1][0] for each in kept.values() if each), default=None)
+        mark = (newest, tuple(kept))
+        if self._marks.get(keys.DASHBOARD) != mark:
+            self._marks[keys.DASHBOARD] = mark
+            self._movers = make.movers_of_scores(kept)
 
     def _symbol_documents(
         self,

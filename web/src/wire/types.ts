@@ -208,27 +208,34 @@ export interface Limits {
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
 export interface MarketOverview {
-  /** volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row. */
+  /** Label: the first that holds at two half-hour closes in a row of volatile (percentile >= 90), trending_up (trend >= 25, sum r > 0, share up >= .6), trending_down (mirrored), quiet (percentile <= 10), ranging. */
   market_regime: string | null
-  /** 0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours. */
+  /** 0..100: 100 x abs(sum r) / sum abs(r) over 48 half-hours. */
   trend_strength: number | null
-  /** Percent a year: 100 x sqrt(365 x sum r^2) of the same. */
+  /** Percent a year: 100 x sqrt(365 x sum r^2) over 48 half-hours. */
   volatility: number | null
-  /** Percent: BTC's share of the monitored 24 h turnover. */
+  /** Percent: 100 x Bitcoin's 24 h turnover / the monitored symbols'; not of market value. */
   btc_dominance: number | null
-  /** 24 h turnover of the monitored symbols, quote currency. */
+  /** Quote currency (USDT): sum of the monitored symbols' 24 h turnover. */
   total_volume_24h: number | null
-  /** Share of monitored symbols with a 24 h change above zero among those that moved. */
+  /** Share, 0..1: up / (up + down), up being a 24 h change above zero, down one below. */
   breadth: number | null
+  /** By field: its state, the time of what it rests on, and the reason where it is null. */
   quality: Readonly<Record<string, Quality>>
-  /** Percent a year: mean of its last 1,000 half-hourly values. */
+  /** Percent a year: mean of the last 1,000 half-hourly values of `volatility`. */
   avg_volatility: number | null
-  /** 0..100: where volatility stands among its values before. */
+  /** 0..100: 100 x (smaller + equal / 2) / n of volatility among its n values before, 250 to 1,000. */
   volatility_percentile: number | null
-  /** Percent: standard deviation across symbols of the 24 h log return. */
+  /** Percent: 100 x standard deviation (n - 1) across symbols of the 24 h log return. */
   market_dispersion: number | null
-  /** Percent: mean of its last 1,000 half-hourly values. */
+  /** Percent: mean of the last 1,000 half-hourly values of `market_dispersion`. */
   avg_market_dispersion: number | null
+  /** Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`. */
+  score_movers_1h: ScoreMovers | null
+  /** Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`. */
+  score_movers_4h: ScoreMovers | null
+  /** Points: newest kept score - the symbol's first score since the start, at most 6 h back. */
+  score_movers_observed: ScoreMovers | null
 }
 
 /** Server, form `records`: one symbol changed. */
@@ -445,6 +452,35 @@ export interface ScoreHistoryDocument {
   epoch: string
   seq: number
   reasons: readonly string[]
+}
+
+/** How one symbol's score changed over a window. */
+export interface ScoreMove {
+  symbol: string
+  /** 0..100: the newest kept score (one each 10 s). */
+  score: number
+  /** 0..100: the score that was kept at `since`. */
+  before: number
+  /** Points: score - before. */
+  change: number
+  /** Venue time of `before`. */
+  since: number
+  /** Of the symbol's score now. */
+  state: State
+}
+
+/** The symbols whose score changed most over one window, five each way. */
+export interface ScoreMovers {
+  /** Length of the window; null: since each symbol's first score that is kept, 6 h at most. */
+  window_ms: number | null
+  /** Changes above 0, largest first. */
+  risers: readonly ScoreMove[]
+  /** Changes below 0, largest first. */
+  fallers: readonly ScoreMove[]
+  /** Symbols that had a score at both ends of the window. */
+  compared: number
+  /** Venue time of the newest scores. */
+  as_of: number
 }
 
 /** `[time, score or null]`. */
