@@ -1,8 +1,9 @@
 """Turns one cycle into the messages of `wire`: pure, so that a replay gives the same bytes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import isnan
 from statistics import median
 from typing import Final
 
@@ -24,8 +25,14 @@ from virtuoso.engine.across import AcrossView
 from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, MarketView, Value
+from virtuoso.market.bitcoin_beta import (
+    HALF_LIFE,
+    MINIMUM_PAIRS,
+    Beta,
+    CorrelationMatrix,
+    no_correlation,
+)
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
-from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
@@ -36,6 +43,7 @@ from virtuoso.scoring.sensitivity import Case, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
+    BetaMatrixDocument,
     BetaRecord,
     BitcoinBetaDocument,
     BookIntegrity,
@@ -357,6 +365,50 @@ def bitcoin_beta_document(edition: Edition, across: AcrossView) -> BitcoinBetaDo
         timeframe=Timeframe.M5,
         window=BETA_WINDOW,
         symbols=records,
+        reasons=tuple(reasons),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        half_life=HALF_LIFE,
+        minimum_pairs=MINIMUM_PAIRS,
+    )
+
+
+def _counts(row: Sequence[float]) -> tuple[int, ...]:
+    return tuple(map(int, row))
+
+
+def _correlations(cells: CorrelationMatrix) -> Iterator[tuple[float | Reason, ...]]:
+    """Give each row's correlations, or the reason where there is none."""
+    for found, samples in zip(cells.correlation.tolist(), cells.samples.tolist(), strict=True):
+        yield tuple(
+            no_correlation(count) if isnan(each) else round(each, 6)
+            for each, count in zip(found, samples, strict=True)
+        )
+
+
+def beta_matrix_document(edition: Edition, across: AcrossView) -> BetaMatrixDocument:
+    """Build `/api/bitcoin-beta/matrix`."""
+    reasons = [notice.text for notice in edition.notices]
+    matrix, state = across.matrix, across.betas_state_at(edition.cycle.now)
+    if matrix is None:
+        reasons.append("no 5m candle is here for any symbol")
+    if state is State.STALE:
+        reasons.append("no 5m candle has closed for too long")
+    return BetaMatrixDocument(
+        status="degraded" if reasons else "success",
+        timestamp=edition.timestamp,
+        as_of=across.betas_as_of,
+        state=state,
+        source=edition.source,
+        data_source="cache",
+        timeframe=Timeframe.M5,
+        window=BETA_WINDOW,
+        half_life=HALF_LIFE,
+        minimum_pairs=MINIMUM_PAIRS,
+        symbols=() if matrix is None else tuple(str(each.symbol) for each in matrix.instruments),
+        monitored=0 if matrix is None else matrix.monitored,
+        correlations=() if matrix is None else tuple(_correlations(matrix.cells)),
+        samples=() if matrix is None else tuple(map(_counts, matrix.cells.samples.tolist())),
         reasons=tuple(reasons),
         epoch=edition.epoch,
         seq=edition.cycle.seq,

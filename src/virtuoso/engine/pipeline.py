@@ -459,7 +459,7 @@ class Pipeline:
             views.append(lane.view(at, venue_now))
             self.across.take(instrument, lane.market.candles)
             yield
-        yield from self.across.refresh(at)
+        yield from self.across.refresh(at, tuple(self._lanes))
         self._second = at
         self.seq += 1
         self.amended.clear()

@@ -13,6 +13,7 @@ BOARD = "virtuoso:board:v1"
 ENGINE = "virtuoso:engine:v1"
 REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
+BITCOIN_BETA_MATRIX = "virtuoso:bitcoin_beta_matrix:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""

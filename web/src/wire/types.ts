@@ -5,6 +5,87 @@ export const SCHEMA = 1
 /** The order of the six values of a row. */
 export const COMPONENT_ORDER = ["orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"] as const
 
+/** `/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each. */
+export interface BetaMatrixDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Close time of the newest candle used. */
+  as_of: number | null
+  state: State
+  source: Source
+  data_source: "cache" | "live" | "store"
+  timeframe: string
+  /** Candles looked back on. */
+  window: number
+  /** Candles. */
+  half_life: number
+  /** Fewer common returns give no correlation. */
+  minimum_pairs: number
+  /** Of rows and columns, most traded first. */
+  symbols: readonly string[]
+  /** Symbols watched in all; the matrix holds the first of them. */
+  monitored: number
+  /** A number, or the reason why there is none: `warming_up` below the minimum of pairs, `too_few` where a symbol did not move. */
+  correlations: readonly (readonly (number | Reason)[])[]
+  /** n: common returns behind each correlation. */
+  samples: readonly (readonly number[])[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
+/** One symbol against Bitcoin; without a beta, the reason. x Bitcoin's returns, y its own. */
+export interface BetaRecord {
+  symbol: string
+  reason: Reason | null
+  /** Shrunk towards the other symbols: shrinkage x raw_beta + (1 - shrinkage) x their mean. */
+  beta: number | null
+  /** sum w x y / sum w x^2; where `lagged`, the sum of both slopes. */
+  raw_beta: number | null
+  /** Of raw_beta. */
+  standard_error: number | null
+  /** Share of its own estimate in `beta`, 0..1. */
+  shrinkage: number | null
+  /** sum w x y / sqrt(sum w x^2 sum w y^2), -1..1. */
+  correlation: number | null
+  /** correlation^2: share of movement that is Bitcoin's, 0..1. */
+  r_squared: number | null
+  /** The last hour's own movement in standard deviations; null when one of its returns is not there. */
+  residual_z: number | null
+  /** Null when no lag of 1 to 6 bars either way stands out: abs > 3 / sqrt(effective_samples). */
+  lead_lag: LeadLagRecord | null
+  /** Hardly traded: Bitcoin's return one bar before counts too. */
+  lagged: boolean
+  /** n: common returns in the window. */
+  samples: number
+  /** 1 / sum w^2. */
+  effective_samples: number | null
+}
+
+/** `/api/bitcoin-beta`: regression of 5m log returns on Bitcoin's, half-life 288 bars. */
+export interface BitcoinBetaDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Close time of the newest candle used. */
+  as_of: number | null
+  state: State
+  source: Source
+  data_source: "cache" | "live" | "store"
+  /** The symbol that stands for Bitcoin. */
+  bitcoin: string | null
+  timeframe: string
+  /** Candles looked back on. */
+  window: number
+  symbols: readonly BetaRecord[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+  /** Candles: a return so old weighs half. */
+  half_life: number | null
+  /** Fewer common returns give no beta. */
+  minimum_pairs: number | null
+}
+
 /** How the order book of one symbol has fared since the start. */
 export interface BookIntegrity {
   /** Venue time of the snapshot that made it whole; null while there is no book. */
@@ -196,6 +277,13 @@ export interface Heartbeat {
   source: Source
   /** Above Limits.heartbeat_ms the engine must be taken for dead and everything for stale. */
   engine_ms: number
+}
+
+/** The strongest correlation with Bitcoin's returns of other instants, as description. */
+export interface LeadLagRecord {
+  /** Above 0: Bitcoin moved first. */
+  bars: number
+  correlation: number
 }
 
 /** Ages from which a reader marks numbers, milliseconds. */
@@ -436,7 +524,7 @@ export interface ScoreAccount {
   /** Under it there is no score. */
   coverage_floor: number
   /** How alike the six components are taken to be, in COMPONENT_ORDER: the denominator. */
-  rho: readonly readonly number[][]
+  rho: readonly (readonly number[])[]
   /** Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1. */
   weights: readonly number[]
 }
