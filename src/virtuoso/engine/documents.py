@@ -377,7 +377,7 @@ def _counts(row: Sequence[float]) -> tuple[int, ...]:
     return tuple(map(int, row))
 
 
-def _correlations(cells: CorrelationMatrix) -> Iterator[tuple[float | Reason, ...]]:
+def correlations(cells: CorrelationMatrix) -> Iterator[tuple[float | Reason, ...]]:
     """Give each row's correlations, or the reason where there is none."""
     for found, samples in zip(cells.correlation.tolist(), cells.samples.tolist(), strict=True):
         yield tuple(
@@ -407,7 +407,7 @@ def beta_matrix_document(edition: Edition, across: AcrossView) -> BetaMatrixDocu
         minimum_pairs=MINIMUM_PAIRS,
         symbols=() if matrix is None else tuple(str(each.symbol) for each in matrix.instruments),
         monitored=0 if matrix is None else matrix.monitored,
-        correlations=() if matrix is None else tuple(_correlations(matrix.cells)),
+        correlations=() if matrix is None else tuple(correlations(matrix.cells)),
         samples=() if matrix is None else tuple(map(_counts, matrix.cells.samples.tolist())),
         reasons=tuple(reasons),
         epoch=edition.epoch,

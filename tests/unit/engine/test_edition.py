@@ -4,17 +4,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
+import numpy as np
 
 from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
 from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import HOUR, SECOND, Millis
+from virtuoso.engine.documents import correlations
 from virtuoso.engine.edition import Content, Editor
 from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
+from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
-from virtuoso.wire.messages import DashboardDocument, Document, MobileDocument, unpack
+from virtuoso.wire.messages import (
+    BetaMatrixDocument,
+    DashboardDocument,
+    Document,
+    MobileDocument,
+    unpack,
+)
 
 SOURCES: Mapping[str, Source] = MappingProxyType({"bybit": Source.BYBIT})
 
@@ -116,3 +125,32 @@ def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
     keep(pipeline, {"BTCUSDT": (40.0, 45.0), "ETHUSDT": (66.0, 99.0)})
     again = dashboard(published(editor, pipeline)).market_overview.score_movers_1h
     assert again == moved, "compared anew only when scores were kept"
+
+
+def test_the_matrix_of_correlations_is_a_document_of_its_own() -> None:
+    """Numbers or reasons, n beside each, most traded first; published when it is new."""
+    pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
+    body = unpack(published(editor, pipeline)[keys.BITCOIN_BETA_MATRIX], Document).body
+    nothing = msgspec.json.decode(body, type=BetaMatrixDocument)
+    assert (nothing.status, nothing.symbols, nothing.correlations) == ("degraded", (), ())
+    assert nothing.state is State.ABSENT
+    for second in range(2, 12):
+        pipeline.second(Millis(NOW + second * SECOND))
+    documents = published(editor, pipeline)
+    body = unpack(documents[keys.BITCOIN_BETA_MATRIX], Document).body
+    matrix = msgspec.json.decode(body, type=BetaMatrixDocument)
+    assert matrix.symbols == ("BTCUSDT", "ETHUSDT")
+    assert matrix.correlations == ((1.0, 1.0), (1.0, 1.0)), "both have the same candles"
+    assert matrix.samples == ((999, 999), (999, 999))
+    assert (matrix.window, matrix.half_life, matrix.minimum_pairs) == (1_000, 288.0, 250)
+    assert (matrix.as_of, matrix.monitored, matrix.state) == (NOW, 2, State.LIVE)
+    assert keys.BITCOIN_BETA_MATRIX not in published(editor, pipeline)
+
+
+def test_a_pair_without_a_correlation_says_why() -> None:
+    """The reason stands where the number would."""
+    cells = CorrelationMatrix(
+        np.array([[1.0, np.nan], [np.nan, np.nan]]), np.array([[999.0, 249.0], [249.0, 999.0]])
+    )
+    rows = tuple(correlations(cells))
+    assert rows == ((1.0, Reason.WARMING_UP), (Reason.WARMING_UP, Reason.TOO_FEW))
