@@ -17,12 +17,11 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import Millis
 from virtuoso.indicators.normal import normal_score
-from virtuoso.indicators.state import Floats
 from virtuoso.scoring.account import account
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import NAMES, default_matrix
 from virtuoso.scoring.definition import COMPONENT_RHO, RHO0, Definition
-from virtuoso.scoring.sensitivity import Case, largest_change, recomputed, what_if
+from virtuoso.scoring.sensitivity import Case, Formula, largest_change, recomputed, what_if
 
 LAW = settings(deadline=None, max_examples=60)
 REASONS = (Reason.WARMING_UP, Reason.GAP, Reason.STALE)
@@ -50,7 +49,7 @@ def component_of(
     return pool_scores(name, COMPONENT_RHO[name], members, late_ms=0, freshness=0.9)
 
 
-def world_of(seed: int, gone: float) -> tuple[ConfluenceScore, Floats, Definition]:
+def world_of(seed: int, gone: float) -> tuple[ConfluenceScore, Formula]:
     """A score of random parts, with the matrix and the definition it was made with."""
     draw = np.random.default_rng(seed)
     definition = Definition.of_profile("equal" if seed % 2 else "owner")
@@ -62,7 +61,7 @@ def world_of(seed: int, gone: float) -> tuple[ConfluenceScore, Floats, Definitio
         rho=rho,
         definition=definition,
     )
-    return score, rho, definition
+    return score, Formula(definition, rho)
 
 
 seeds = st.integers(0, 100_000)
@@ -75,15 +74,15 @@ def test_the_named_input_changes_the_score_most_by_recomputation(
     seed: int, gone: float, case: Case
 ) -> None:
     """Of all members recomputed one by one, none changes it more; the claim is that very number."""
-    score, rho, definition = world_of(seed, gone)
+    score, formula = world_of(seed, gone)
     assume(score.score is not None)
-    claimed = largest_change(score, rho, definition, case)
+    claimed = largest_change(score, formula, case)
     assert claimed is not None
     assert claimed.member is not None
-    again = recomputed(score, rho, definition, claimed.component, claimed.member, case)
+    again = recomputed(score, formula, claimed.component, claimed.member, case)
     assert (claimed.score, claimed.coverage) == (again.score, again.coverage)
     every = [
-        what_if(score, rho, definition, name, member.name, case)
+        what_if(score, formula, name, member.name, case)
         for name, part in score.components.items()
         if isinstance(part, ComponentScore)
         for member in part.members
@@ -104,12 +103,12 @@ def test_the_named_input_changes_the_score_most_by_recomputation(
 @given(seeds, shares)
 def test_nothing_supposed_changes_nothing(seed: int, gone: float) -> None:
     """Recomputing a score from its own parts gives the score: the way back is the way it came."""
-    score, rho, definition = world_of(seed, gone)
+    score, formula = world_of(seed, gone)
     assume(score.score is not None)
     for name, part in score.components.items():
         if not isinstance(part, ComponentScore):
             continue
-        same = recomputed(score, rho, definition, name, "nobody", Case.ABSENT)
+        same = recomputed(score, formula, name, "nobody", Case.ABSENT)
         assert same.score == pytest.approx(score.score, abs=1e-9)
         assert same.contributions == score.contributions
 
@@ -118,8 +117,8 @@ def test_nothing_supposed_changes_nothing(seed: int, gone: float) -> None:
 @given(seeds, shares)
 def test_what_presses_up_and_down_adds_up_to_the_score(seed: int, gone: float) -> None:
     """Both sums give score - 50; those named are among the strongest and of the right sign."""
-    score, rho, definition = world_of(seed, gone)
-    found = account(score, rho, definition)
+    score, formula = world_of(seed, gone)
+    found = account(score, formula)
     if score.score is None:
         assert (found.points_up, found.points_down) == (0.0, 0.0)
         assert found.neutral is None
@@ -140,7 +139,7 @@ def test_what_presses_up_and_down_adds_up_to_the_score(seed: int, gone: float) -
         each.component for each in score.contributions
     ]
     for each in found.without:
-        again = what_if(score, rho, definition, each.component, None, Case.ABSENT)
+        again = what_if(score, formula, each.component, None, Case.ABSENT)
         assert each.coverage == pytest.approx(again.coverage, abs=1e-9)
         assert each.reason == again.reason
         if again.score is None:
@@ -155,8 +154,8 @@ def test_what_presses_up_and_down_adds_up_to_the_score(seed: int, gone: float) -
 @given(seeds, shares)
 def test_the_costs_of_what_is_missing_add_up(seed: int, gone: float) -> None:
     """Lost weight and coverage make 1; lost confidence is what full coverage would give."""
-    score, rho, definition = world_of(seed, gone)
-    missing = account(score, rho, definition).missing
+    score, formula = world_of(seed, gone)
+    missing = account(score, formula).missing
     assert sum(each.coverage for each in missing) == pytest.approx(1.0 - score.coverage, abs=1e-9)
     assert [each.coverage for each in missing] == sorted(
         (each.coverage for each in missing), reverse=True

@@ -39,7 +39,7 @@ from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import History, ScoreMove, ScoreMovers, score_movers
 from virtuoso.scoring.account import Account, account
 from virtuoso.scoring.explanation import explain, explain_account
-from virtuoso.scoring.sensitivity import Case, WhatIf
+from virtuoso.scoring.sensitivity import Case, Formula, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
@@ -216,10 +216,12 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
     return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
 
 
-def movers_of_scores(histories: Mapping[str, History]) -> dict[str, ScoreMovers]:
+def movers_of_scores(
+    histories: Mapping[str, History], alike_since: Mapping[str, Millis] | None = None
+) -> dict[str, ScoreMovers]:
     """Compare kept scores over every window; histories are by symbol."""
     return {
-        field: score_movers(histories, window, SCORE_STEP_MS)
+        field: score_movers(histories, window, SCORE_STEP_MS, alike_since)
         for field, window in SCORE_WINDOWS.items()
     }
 
@@ -566,10 +568,8 @@ def _what_if(found: WhatIf) -> WhatIfRecord:
     )
 
 
-def _account(found: Account, view: MarketView) -> ScoreAccount | None:
+def _account(found: Account, formula: Formula) -> ScoreAccount:
     """Put the account of a score into its record, with what the score was made with."""
-    if view.rho is None or view.definition is None:
-        return None
     return ScoreAccount(
         points_up=round(found.points_up, 4),
         points_down=round(found.points_down, 4),
@@ -592,8 +592,8 @@ def _account(found: Account, view: MarketView) -> ScoreAccount | None:
         without=tuple(_what_if(each) for each in found.without),
         coverage=round(found.coverage, 6),
         coverage_floor=found.coverage_floor,
-        rho=tuple(tuple(row) for row in view.rho.round(9).tolist()),
-        weights=tuple(round(each, 9) for each in view.definition.ordered_weights),
+        rho=tuple(tuple(row) for row in formula.rho.round(9).tolist()),
+        weights=tuple(round(each, 9) for each in formula.definition.ordered_weights),
     )
 
 
@@ -626,8 +626,8 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
     score, confidence = view.score, view.score.confidence
     status, reasons = _status((record,), edition)
     found = None
-    if view.rho is not None and view.definition is not None:
-        found = account(score, view.rho, view.definition)
+    if view.formula is not None:
+        found = account(score, view.formula)
     return SymbolDetail(
         status=status,
         timestamp=edition.timestamp,
@@ -670,7 +670,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
-        account=None if found is None else _account(found, view),
+        account=None if found is None or view.formula is None else _account(found, view.formula),
     )
 
 

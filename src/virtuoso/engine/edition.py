@@ -239,10 +239,11 @@ class Editor:
         """Look for score movers anew when scores were kept since the last time."""
         kept = {symbol: lane.samples for symbol, lane in lanes.items()}
         newest = max((each[-1][0] for each in kept.values() if each), default=None)
-        mark = (newest, tuple(kept))
+        alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
+        mark = (newest, alike)
         if self._marks.get(keys.DASHBOARD) != mark:
             self._marks[keys.DASHBOARD] = mark
-            self._movers = make.movers_of_scores(kept)
+            self._movers = make.movers_of_scores(kept, alike)
 
     def _symbol_documents(
         self,

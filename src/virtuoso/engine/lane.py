@@ -38,6 +38,7 @@ from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
 from virtuoso.scoring.direction import DirectionTracker
+from virtuoso.scoring.sensitivity import Formula
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -98,8 +99,8 @@ class Lane:
         self._components = components
         self._definition = definition
         self._correlation = CorrelationTracker(definition)
-        self._rho = self._correlation.rho
-        """That the newest score was made with; never written to."""
+        self._formula = Formula(definition, self._correlation.rho)
+        """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
@@ -135,6 +136,11 @@ class Lane:
     def streaming(self) -> bool:
         """Whether a connection carries this market."""
         return self._connected
+
+    @property
+    def scored_alike_since(self) -> Millis:
+        """Venue time since which the kept scores are of one definition, and can be compared."""
+        return Millis(0)
 
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
@@ -329,7 +335,7 @@ class Lane:
         reason = self.market.book.reason or Reason.GAP
         without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
         components = {**score.components, ComponentName.ORDERBOOK: without}
-        self._rho = self._correlation.rho
+        self._formula = Formula(self._definition, self._correlation.rho)
         self._score = composite(
             instrument=self._instrument,
             at=score.at,
@@ -378,7 +384,7 @@ class Lane:
         for component in self._components.values():
             component.second(at, market)
         scores = {name: each.score(at, market) for name, each in self._components.items()}
-        self._rho = self._correlation.rho
+        self._formula = Formula(self._definition, self._correlation.rho)
         score = composite(
             instrument=self._instrument,
             at=now,
@@ -459,8 +465,7 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
-            definition=self._definition,
-            rho=self._rho,
+            formula=self._formula,
             forming={
                 timeframe: each
                 for timeframe in Timeframe

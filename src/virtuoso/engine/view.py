@@ -1,14 +1,13 @@
 """What one cycle says of one market: plain values, ready to be put into documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
 from virtuoso.domain.scores import ConfluenceScore, Direction, Reason, State
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.indicators.state import Floats
-from virtuoso.scoring.definition import Definition
+from virtuoso.scoring.sensitivity import Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,8 @@ class MarketView:
     heard: State
     """Of the market's stream as a whole."""
     listing: Listing | None = None
-    definition: Definition | None = None
-    rho: Floats | None = field(default=None, compare=False)
-    """With the definition, what the score was made with: enough to make it again."""
+    formula: Formula | None = None
+    """What the score was made with: enough to make it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,13 +52,18 @@ class ScoreMovers:
 
 
 def score_movers(
-    histories: Mapping[str, History], window_ms: int | None, step_ms: int
+    histories: Mapping[str, History],
+    window_ms: int | None,
+    step_ms: int,
+    alike_since: Mapping[str, Millis] | None = None,
 ) -> ScoreMovers:
     """Find the movers of a window; None: since the first score that is kept of each market.
 
     A market counts when its newest kept score is of the newest step of all, and it had a score a
     window before, give or take a step. Reasons: `no_feed` when nothing was kept, `warming_up` when
     no market was observed for so long, `too_few` when no market had a score at both ends.
+    alike_since: from when on a market's scores were made by one definition; those before are no
+    measure for those after, and count as not observed.
     """
     newest = max((history[-1][0] for history in histories.values() if history), default=None)
     if newest is None:
@@ -69,11 +74,15 @@ def score_movers(
         if not history:
             continue
         at, score = history[-1]
-        is_old = is_old or _reaches(history, newest, window_ms, step_ms)
+        since = Millis(0) if alike_since is None else alike_since.get(symbol, Millis(0))
+        is_old = is_old or _reaches(max(history[0][0], since), newest, window_ms, step_ms)
         if score is None or at <= newest - step_ms:
             continue
-        found = _first(history) if window_ms is None else _near(history, at - window_ms, step_ms)
-        if found is not None and found[0] < at:
+        if window_ms is None:
+            found = _first(history, since)
+        else:
+            found = _near(history, at - window_ms, step_ms)
+        if found is not None and since <= found[0] < at:
             moves.append(ScoreMove(symbol, score, found[1], found[0]))
     reason = None
     if not moves:
@@ -87,10 +96,10 @@ def score_movers(
     )
 
 
-def _reaches(history: History, newest: Millis, window_ms: int | None, step_ms: int) -> bool:
+def _reaches(first: Millis, newest: Millis, window_ms: int | None, step_ms: int) -> bool:
     """Whether a market was observed for the whole window, or for a step where there is none."""
     back = step_ms if window_ms is None else window_ms - step_ms
-    return history[0][0] <= newest - back
+    return first <= newest - back
 
 
 def _near(history: History, wanted: int, step_ms: int) -> tuple[Millis, float] | None:
@@ -102,9 +111,9 @@ def _near(history: History, wanted: int, step_ms: int) -> tuple[Millis, float] |
     return None if score is None or at > wanted + step_ms else (at, score)
 
 
-def _first(history: History) -> tuple[Millis, float] | None:
-    """Give the first score that is kept."""
-    return next(((at, score) for at, score in history if score is not None), None)
+def _first(history: History, since: Millis) -> tuple[Millis, float] | None:
+    """Give the first score that is kept from a time on."""
+    return next(((at, score) for at, score in history if score is not None and at >= since), None)
 
 
 def _strongest(moves: Iterable[ScoreMove]) -> tuple[ScoreMove, ...]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from virtuoso.domain.scores import Absent, ComponentName, ConfluenceScore, MemberScore, Reason
-from virtuoso.indicators.state import Floats
 from virtuoso.scoring.correlation import NAMES
 from virtuoso.scoring.definition import Definition
-from virtuoso.scoring.sensitivity import Case, Suppositions, WhatIf
+from virtuoso.scoring.sensitivity import Case, Formula, Suppositions, WhatIf
 
 STRONGEST: Final = 5
 """Members that are named in each direction."""
@@ -69,8 +68,8 @@ class Account:
     """Under it there is no score."""
 
 
-def account(score: ConfluenceScore, rho: Floats, definition: Definition) -> Account:
-    """Account for a score; rho and definition are those that it was made with."""
+def account(score: ConfluenceScore, formula: Formula) -> Account:
+    """Account for a score by the formula that it was made with."""
     points = [
         (added, each.component, member)
         for each in score.contributions
@@ -78,18 +77,18 @@ def account(score: ConfluenceScore, rho: Floats, definition: Definition) -> Acco
     ]
     up = [each for each in points if each[0] > 0.0]
     down = [each for each in points if each[0] < 0.0]
-    supposed = None if score.score is None else Suppositions(score, rho, definition)
+    supposed = None if score.score is None else Suppositions(score, formula)
     return Account(
         points_up=sum(each[0] for each in up),
         points_down=sum(each[0] for each in down),
         up=_strongest(up, -1.0),
         down=_strongest(down, 1.0),
-        missing=_missing(score, definition),
+        missing=_missing(score, formula.definition),
         neutral=None if supposed is None else supposed.largest(Case.NEUTRAL),
         absent=None if supposed is None else supposed.largest(Case.ABSENT),
         without=() if supposed is None else supposed.without(),
         coverage=score.coverage,
-        coverage_floor=definition.coverage_floor,
+        coverage_floor=formula.definition.coverage_floor,
     )
 
 

@@ -40,6 +40,15 @@ class Case(Word):
     """It has no value: weights are renormalised, completeness and coverage fall."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Formula:
+    """What a score was made with, beside its parts."""
+
+    definition: Definition
+    rho: Floats
+    """Shape (6, 6), in the order of ComponentName."""
+
+
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """The score under a supposition about one input."""
@@ -60,15 +69,14 @@ class WhatIf:
 
 def recomputed(
     score: ConfluenceScore,
-    rho: Floats,
-    definition: Definition,
+    formula: Formula,
     component: ComponentName,
     member: str | None,
     case: Case,
 ) -> ConfluenceScore:
     """Compute the score anew with one present member, or one whole component, changed.
 
-    rho, definition: those that the score was made with.
+    formula: the one that the score was made with.
     """
     part = score.components[component]
     if isinstance(part, ComponentScore):
@@ -82,21 +90,20 @@ def recomputed(
         instrument=score.instrument,
         at=score.at,
         components=components,
-        rho=rho,
-        definition=definition,
+        rho=formula.rho,
+        definition=formula.definition,
     )
 
 
 def what_if(
     score: ConfluenceScore,
-    rho: Floats,
-    definition: Definition,
+    formula: Formula,
     component: ComponentName,
     member: str | None,
     case: Case,
 ) -> WhatIf:
     """Say what `recomputed` gives, and how far that is from the score; the score must be there."""
-    found = recomputed(score, rho, definition, component, member, case)
+    found = recomputed(score, formula, component, member, case)
     change = None
     if found.score is not None and score.score is not None:
         change = found.score - score.score
@@ -106,15 +113,14 @@ def what_if(
 class Suppositions:
     """Every supposition about the inputs of one score that is there."""
 
-    def __init__(self, score: ConfluenceScore, rho: Floats, definition: Definition) -> None:
-        """`rho`, `definition`: of the score. Raises ValueError when there is none."""
+    def __init__(self, score: ConfluenceScore, formula: Formula) -> None:
+        """Take a score with its formula. Raises ValueError when there is no score."""
         if score.score is None or score.z is None:
             msg = f"expected a score to suppose things about, found none ({score.reason})"
             raise ValueError(msg)
         self._score = score
         self._z = score.z
-        self._rho = rho
-        self._definition = definition
+        self._formula = formula
         self._present = [
             part for name in NAMES if isinstance(part := score.components[name], ComponentScore)
         ]
@@ -130,7 +136,7 @@ class Suppositions:
         found = _farthest(zs, self._z)
         component = self._present[self._inputs.places[found]].name
         member = self._inputs.names[found]
-        return what_if(self._score, self._rho, self._definition, component, member, case)
+        return what_if(self._score, self._formula, component, member, case)
 
     def without(self) -> tuple[WhatIf, ...]:
         """Give the score without each component that is there."""
@@ -141,7 +147,7 @@ class Suppositions:
             after = reason = change = None
             if isnan(z):
                 components = {**score.components, part.name: _without_component(part, Case.ABSENT)}
-                reason = largest_missing(components, self._definition.weights)
+                reason = largest_missing(components, self._formula.definition.weights)
             else:
                 after = 100.0 * phi(z)
                 change = after - before
@@ -150,24 +156,24 @@ class Suppositions:
 
     def _seen(self, part: ComponentScore) -> float:
         """Give the share of the coverage that a component brings."""
-        whole = sum(self._definition.ordered_weights)
-        return self._definition.weights[part.name] / whole * part.completeness
+        whole = sum(self._formula.definition.ordered_weights)
+        return self._formula.definition.weights[part.name] / whole * part.completeness
 
     def _without_each(self) -> list[float]:
         """Give Z without each present component, NaN where there would be no score.
 
         Sums without one term, in place of six composites: the weights' scale cancels out.
         """
-        weights = [self._definition.weights[part.name] for part in self._present]
+        weights = [self._formula.definition.weights[part.name] for part in self._present]
         places = [NAMES.index(part.name) for part in self._present]
-        rows = self._rho.tolist()
+        rows = self._formula.rho.tolist()
         alike = [
             sum(rows[i][j] * weight for j, weight in zip(places, weights, strict=True))
             for i in places
         ]
         total = sum(w * part.z for w, part in zip(weights, self._present, strict=True))
         square = sum(w * each for w, each in zip(weights, alike, strict=True))
-        floor = self._definition.coverage_floor - _ROUNDING
+        floor = self._formula.definition.coverage_floor - _ROUNDING
         self._scales = [weight / sqrt(square) for weight in weights]
         found = []
         for part, weight, each in zip(self._present, weights, alike, strict=True):
@@ -192,10 +198,12 @@ class Suppositions:
         left = np.where(gone, 1.0, left)
         squares = (inputs.squares * inputs.weight**2 - inputs.weights**2) / left**2
         own = _clipped(inputs.others / (left * _deviation(np.where(gone, 0.0, squares), inputs)))
-        whole = sum(self._definition.ordered_weights)
-        shares = np.array([self._definition.weights[part.name] / whole for part in self._present])
+        whole = sum(self._formula.definition.ordered_weights)
+        shares = np.array(
+            [self._formula.definition.weights[part.name] / whole for part in self._present]
+        )
         lost = shares[inputs.places] * inputs.weights / inputs.everything
-        floor = self._definition.coverage_floor - _ROUNDING
+        floor = self._formula.definition.coverage_floor - _ROUNDING
         zs = self._moved(own)
         zs[self._score.coverage - lost < floor] = np.nan
         zs[gone] = np.array(self._without)[inputs.places[gone]]
@@ -208,13 +216,11 @@ class Suppositions:
         return moved
 
 
-def largest_change(
-    score: ConfluenceScore, rho: Floats, definition: Definition, case: Case
-) -> WhatIf | None:
+def largest_change(score: ConfluenceScore, formula: Formula, case: Case) -> WhatIf | None:
     """Find the member that changes the score most under a supposition; None without a score."""
     if score.score is None:
         return None
-    return Suppositions(score, rho, definition).largest(case)
+    return Suppositions(score, formula).largest(case)
 
 
 def _without_component(part: ComponentScore, case: Case) -> ComponentScore | Absent:
@@ -224,7 +230,7 @@ def _without_component(part: ComponentScore, case: Case) -> ComponentScore | Abs
 
 
 def _repooled(part: ComponentScore, name: str, case: Case) -> ComponentScore | Absent:
-    members = tuple(_supposed(each, case) if each.name == name else each for each in part.members)
+    members = tuple([_supposed(each, case) if each.name == name else each for each in part.members])
     rho = COMPONENT_RHO[part.name]
     return pool_scores(part.name, rho, members, late_ms=part.late_ms, freshness=part.freshness)
 

@@ -63,6 +63,16 @@ def test_a_market_that_is_no_longer_scored_does_not_move() -> None:
     assert [each.symbol for each in found.risers] == ["B"]
 
 
+def test_scores_of_another_definition_are_no_measure() -> None:
+    """After a change of the formula a window begins anew."""
+    kept = {"A": hour(20.0, 80.0)}
+    changed = {"A": Millis(NOW - STEP)}
+    found = score_movers(kept, HOUR, STEP, changed)
+    assert (found.risers, found.reason) == ((), Reason.WARMING_UP)
+    observed = score_movers(kept, None, STEP, changed)
+    assert [(each.before, each.since) for each in observed.risers] == [(77.0, NOW - STEP)]
+
+
 def test_since_the_start_counts_from_each_markets_first_score() -> None:
     """What came before it was no score, and is not counted as one."""
     found = score_movers({"A": history(None, None, 40.0, 70.0, 65.0)}, None, STEP)

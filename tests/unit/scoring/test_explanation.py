@@ -9,6 +9,7 @@ from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import default_matrix
 from virtuoso.scoring.definition import RHO0, Definition
 from virtuoso.scoring.explanation import Followed, explain, explain_account, explain_outlook
+from virtuoso.scoring.sensitivity import Formula
 
 
 def score_of(scores: list[float | None]) -> ConfluenceScore:
@@ -66,7 +67,7 @@ def test_a_null_score_says_how_little_was_seen() -> None:
 
 def words_of(scores: list[float | None]) -> tuple[str, ...]:
     """The account of six component scores, in words."""
-    return explain_account(account(score_of(scores), default_matrix(RHO0), Definition()))
+    return explain_account(account(score_of(scores), Formula(Definition(), default_matrix(RHO0))))
 
 
 def test_what_presses_each_way_is_listed_with_its_points() -> None:
