@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import structlog
 
@@ -21,6 +22,8 @@ from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import HOUR, SECOND, Millis
 from virtuoso.engine.documents import Edition, detail_document
 from virtuoso.engine.pairing import Shown
+from virtuoso.indicators.normal import normal_score, phi
+from virtuoso.scoring.definition import COMPONENT_RHO
 from virtuoso.testing.fake_clock import START
 from virtuoso.wire.messages import SymbolDetail, SymbolsDocument, to_json
 from virtuoso.wire.records import iso
@@ -99,6 +102,47 @@ async def test_it_equals_the_document_of_the_replay_at_that_second(
     for line in (replayed[1], replayed[4], replayed[-1]):
         detail = await shown_at(recording, instant(line.timestamp))
         assert to_json(detail.record) == to_json(line.symbols[0])
+
+
+async def test_a_reader_can_compute_the_score_from_the_document_alone(recording: str) -> None:
+    """Members, rho and weights are all there: the score and what it would be without a member."""
+    detail = await shown_at(recording, None)
+    account = detail.account
+    assert account is not None
+    assert account.neutral is not None
+    assert account.neutral.member is not None
+    assert score_from(detail, None) == pytest.approx(detail.record.confluence_score, abs=0.02)
+    neutral = score_from(detail, account.neutral.member)
+    assert neutral == pytest.approx(account.neutral.score, abs=0.02)
+    assert abs(account.neutral.change or 0.0) > 0.1
+    assert account.points_up + account.points_down == pytest.approx(
+        (detail.record.confluence_score or 0.0) - 50.0, abs=0.01
+    )
+    lost = sum(each.coverage for each in account.missing)
+    assert lost + account.coverage == pytest.approx(1.0, abs=1e-5)
+
+
+def score_from(detail: SymbolDetail, neutral: str | None) -> float:
+    """Compute the score of a document by section 3 and 5; one member may be set to 50."""
+    account = detail.account
+    assert account is not None
+    numbers, weights, zs = [], [], []
+    for number, component in enumerate(detail.components):
+        if component.score is None:
+            continue
+        there = [each for each in component.members if each.score is not None]
+        total = sum(each.weight for each in there)
+        shares = np.array([each.weight / total for each in there])
+        scores = [50.0 if each.name == neutral else each.score or 0.0 for each in there]
+        pooled = shares @ np.array([normal_score(each) for each in scores])
+        squares = shares @ shares
+        rho = COMPONENT_RHO[component.name]
+        numbers.append(number)
+        weights.append(account.weights[number])
+        zs.append(float(np.clip(pooled / np.sqrt(squares + rho * (1 - squares)), -2.3263, 2.3263)))
+    w = np.array(weights) / sum(weights)
+    matrix = np.array(account.rho)[np.ix_(numbers, numbers)]
+    return 100.0 * phi(float(w @ np.array(zs) / np.sqrt(w @ matrix @ w)))
 
 
 async def test_a_time_between_two_seconds_shows_the_one_before(recording: str) -> None:
