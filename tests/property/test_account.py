@@ -53,6 +53,11 @@ def world_of(seed: int, gone: float) -> tuple[ConfluenceScore, Formula]:
     """A score of random parts, with the matrix and the definition it was made with."""
     draw = np.random.default_rng(seed)
     definition = Definition.of_profile("equal" if seed % 2 else "owner")
+    if seed % 5 == 0:
+        weights = {name: float(draw.choice([0.0, 1.0, 2.5])) for name in NAMES}
+        weights[NAMES[seed % 6]] = 1.0
+        floor = float(draw.choice([0.3, 0.5, 0.9]))
+        definition = Definition.of_profile("custom", weights, coverage_floor=floor)
     rho = default_matrix(RHO0) if seed % 3 else 0.4 * np.ones((6, 6)) + 0.6 * np.eye(6)
     score = composite(
         instrument=BTC,
