@@ -14,7 +14,7 @@ import uvloop
 from virtuoso.apps.compile import compile_all
 from virtuoso.apps.doctor import DoctorOptions, doctor
 from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
-from virtuoso.apps.explain import ExplainOptions, explain, instant
+from virtuoso.apps.explain import ExplainOptions, explain
 from virtuoso.apps.logs import configure_logs
 from virtuoso.apps.record import RecordOptions, record, recorder_settings
 from virtuoso.apps.recording import show_recording
@@ -27,6 +27,7 @@ from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
 from virtuoso.domain.time import Millis
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
+from virtuoso.wire.records import millis_of
 
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
@@ -218,7 +219,7 @@ def _seconds(text: str) -> float:
 def _instant(text: str) -> Millis:
     """Read a time."""
     try:
-        return instant(text)
+        return millis_of(text)
     except ValueError as error:
         msg = f"expected a time as 2024-08-08T23:56:00Z (ISO 8601, UTC), found {text[:40]!r}"
         raise argparse.ArgumentTypeError(msg) from error

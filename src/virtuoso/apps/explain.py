@@ -7,7 +7,6 @@ import asyncio
 import sys
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -235,11 +234,3 @@ def _outside(at: Millis, first: Millis, last: Millis) -> SettingsError:
     return SettingsError(
         f"expected a time inside the recording, {iso(first)} to {iso(last)}, found {iso(at)}"
     )
-
-
-def instant(text: str) -> Millis:
-    """Read ISO 8601, UTC unless it names another zone. Raises ValueError."""
-    found = datetime.fromisoformat(text.strip())
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return Millis(round(found.timestamp() * 1_000))

@@ -650,6 +650,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
         definition=score.definition,
         explanation=explain(score, view.direction)
         + (() if found is None else explain_account(found)),
+        account=None if found is None or view.formula is None else _account(found, view.formula),
         forming={
             timeframe: FormingBar(
                 each.open_time, each.open, each.high, each.low, each.close, each.volume
@@ -670,7 +671,6 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
-        account=None if found is None or view.formula is None else _account(found, view.formula),
     )
 
 

@@ -221,11 +221,11 @@ class Editor:
         yield
         if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
-            betas = make.bitcoin_beta_document(edition, content.across)
-            found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
-            yield
             matrix = make.beta_matrix_document(edition, content.across)
             found[keys.BITCOIN_BETA_MATRIX] = pack(make.publish_form(edition, matrix, matrix.as_of))
+            yield
+            betas = make.bitcoin_beta_document(edition, content.across)
+            found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
             yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))

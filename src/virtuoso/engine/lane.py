@@ -128,6 +128,11 @@ class Lane:
         return self._instrument
 
     @property
+    def scored_alike_since(self) -> Millis:
+        """Venue time since which the kept scores are of one definition, and can be compared."""
+        return Millis(0)
+
+    @property
     def loaded(self) -> bool:
         """Whether the candles of the past are here."""
         return self._loaded
@@ -136,11 +141,6 @@ class Lane:
     def streaming(self) -> bool:
         """Whether a connection carries this market."""
         return self._connected
-
-    @property
-    def scored_alike_since(self) -> Millis:
-        """Venue time since which the kept scores are of one definition, and can be compared."""
-        return Millis(0)
 
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
@@ -449,6 +449,7 @@ class Lane:
             state=state,
             oldest_input=oldest,
             live_score=self._live,
+            formula=self._formula,
             direction=self._direction.direction,
             score_change_1h=self._change_1h(score.score, now),
             price=self._price(now),
@@ -465,7 +466,6 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
-            formula=self._formula,
             forming={
                 timeframe: each
                 for timeframe in Timeframe

@@ -74,9 +74,9 @@ class MarketView:
     book: BookHealth
     heard: State
     """Of the market's stream as a whole."""
-    listing: Listing | None = None
     formula: Formula | None = None
     """What the score was made with: enough to make it again."""
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -546,11 +546,12 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    account: ScoreAccount | None = None
+    """Null while no second was scored."""
     now: int = 0
     book: BookIntegrity | None = None
     other_venue: OtherVenue | None = None
     """Null where only one venue is watched, or the coin is not on the other."""
-    account: ScoreAccount | None = None
 
 
 class CandleGap(msgspec.Struct, frozen=True):

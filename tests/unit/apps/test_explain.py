@@ -11,7 +11,7 @@ import structlog
 from support.markets import BTC, ETH, history_of, listing_of
 from support.tapes import Entry, bybit_trade, recorded
 from virtuoso.apps.cli import EXIT_REFUSED, main
-from virtuoso.apps.explain import ExplainOptions, instant, recorded_detail
+from virtuoso.apps.explain import ExplainOptions, recorded_detail
 from virtuoso.apps.replay import editions_of, replay_headless
 from virtuoso.apps.settings import default_settings
 from virtuoso.apps.sources import open_replay
@@ -26,7 +26,7 @@ from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.scoring.definition import COMPONENT_RHO
 from virtuoso.testing.fake_clock import START
 from virtuoso.wire.messages import SymbolDetail, SymbolsDocument, to_json
-from virtuoso.wire.records import iso
+from virtuoso.wire.records import iso, millis_of
 
 T0 = START - START % (4 * HOUR)
 SECONDS = 8
@@ -91,7 +91,7 @@ async def test_it_equals_the_document_of_the_replay_at_that_second(
     whole = await editions(recording)
     assert len(whole) >= SECONDS
     for edition in (whole[1], whole[4], whole[-1]):
-        detail = await shown_at(recording, instant(edition.timestamp))
+        detail = await shown_at(recording, millis_of(edition.timestamp))
         view = edition.cycle.markets[0]
         expected = detail_document(edition, Shown("BTCUSDT", view), detail.record)
         assert to_json(detail) == to_json(expected)
@@ -100,7 +100,7 @@ async def test_it_equals_the_document_of_the_replay_at_that_second(
     assert detail.account is not None
     assert detail.account.neutral is not None
     for line in (replayed[1], replayed[4], replayed[-1]):
-        detail = await shown_at(recording, instant(line.timestamp))
+        detail = await shown_at(recording, millis_of(line.timestamp))
         assert to_json(detail.record) == to_json(line.symbols[0])
 
 
@@ -214,9 +214,9 @@ def test_what_is_no_time_is_refused(text: str, capsys: pytest.CaptureFixture[str
 
 def test_times_are_utc_unless_they_name_another_zone() -> None:
     """The time stamp of a document reads as the millisecond it was made from."""
-    assert instant(iso(START + 250)) == START + 250
-    assert instant("2026-07-19T12:00:00") == instant("2026-07-19T12:00:00Z")
-    assert instant("2026-07-19T14:00:00+02:00") == instant("2026-07-19T12:00:00Z")
+    assert millis_of(iso(START + 250)) == START + 250
+    assert millis_of("2026-07-19T12:00:00") == millis_of("2026-07-19T12:00:00Z")
+    assert millis_of("2026-07-19T14:00:00+02:00") == millis_of("2026-07-19T12:00:00Z")
 
 
 def test_json_is_the_document_and_the_page_names_the_second(

@@ -708,11 +708,12 @@ export interface SymbolDetail {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Null while no second was scored. */
+  account: ScoreAccount | null
   now: number
   book: BookIntegrity | null
   /** Null where only one venue is watched, or the coin is not on the other. */
   other_venue: OtherVenue | null
-  account: ScoreAccount | null
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */
