@@ -356,17 +356,9 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
 
     address = arguments.address or f"http://{settings.app.address}:{settings.app.port}"
     if arguments.command == "explain":
-        if arguments.recording is not None:
-            configure_logs(debug=settings.app.debug)
-        options = ExplainOptions(
-            address,
-            arguments.symbol,
-            as_json=arguments.json,
-            at=arguments.at,
-            recording=arguments.recording,
-            candles=arguments.candles,
-        )
-        return explain(options, settings)
+        if arguments.recording or arguments.at or arguments.candles:
+            return _show_recorded(arguments, settings)
+        return explain(ExplainOptions(address, arguments.symbol, as_json=arguments.json))
     return scan(
         ScanOptions(
             address,
@@ -377,6 +369,28 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
             watch=arguments.watch,
         )
     )
+
+
+def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.explain_recording import RecordedOptions, explain_recording
+    from virtuoso.apps.logs import configure_logs
+
+    if arguments.recording is None:
+        msg = (
+            "expected --recording PATH beside --at: scores of the past are not kept yet, they are "
+            "made again from a recording (`virtuoso record` makes one); without --at the running "
+            "Virtuoso is asked"
+        )
+        raise SettingsError(msg)
+    configure_logs(debug=settings.app.debug)
+    options = RecordedOptions(
+        arguments.recording,
+        arguments.symbol,
+        candles=arguments.candles,
+        at=arguments.at,
+        as_json=arguments.json,
+    )
+    return explain_recording(settings, options)
 
 
 def main(argv: Sequence[str] | None = None, *, leave: Callable[[int], None] = sys.exit) -> None:

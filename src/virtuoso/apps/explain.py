@@ -1,13 +1,7 @@
-"""`virtuoso explain`: one score taken apart to its inputs with ages.
+"""`virtuoso explain`: one score of a running Virtuoso, taken apart to its inputs with ages."""
 
-Of a running Virtuoso, or, with `--recording`, of any second of a recording.
-"""
-
-import asyncio
 import sys
-from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
@@ -15,15 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from virtuoso.apps import terminal
-from virtuoso.apps.replay import editions_of, records_in
 from virtuoso.apps.running import ask
-from virtuoso.apps.settings import Settings
-from virtuoso.apps.sources import OpenSource, open_replay
-from virtuoso.domain.errors import SettingsError, UnknownSymbolError
-from virtuoso.domain.instruments import Symbol, parse_symbol
-from virtuoso.domain.time import MINUTE, SECOND, Millis
-from virtuoso.engine.documents import Edition, detail_document
-from virtuoso.engine.pairing import Shown
+from virtuoso.domain.instruments import parse_symbol
 from virtuoso.wire.messages import (
     ComponentDetail,
     ConfidenceDetail,
@@ -31,10 +18,6 @@ from virtuoso.wire.messages import (
     SymbolDetail,
     to_json,
 )
-from virtuoso.wire.records import iso
-
-CLOCKS_APART_MS = MINUTE
-"""By how much the receive times of a recording may differ from the venue's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +27,6 @@ class ExplainOptions:
     address: str
     symbol: str
     as_json: bool = False
-    at: Millis | None = None
-    """The second to show, of a recording: the last one at or before this time; None: its last."""
-    recording: str | None = None
-    candles: Path | None = None
 
 
 def page(detail: SymbolDetail) -> Group:
@@ -155,82 +134,17 @@ def _inputs(detail: SymbolDetail) -> Table:
     return rows
 
 
-def explain(options: ExplainOptions, settings: Settings) -> int:
-    """Print it.
-
-    Raises NotRunningError, UnknownSymbolError, and SettingsError or RecordingError where a past
-    second was asked for that cannot be shown.
-    """
+def explain(options: ExplainOptions) -> int:
+    """Print it. Raises NotRunningError and UnknownSymbolError."""
     symbol = parse_symbol(options.symbol.upper())
-    if options.recording is not None:
-        detail = asyncio.run(recorded_detail(settings, symbol, options))
-    elif options.at is not None or options.candles is not None:
-        msg = (
-            "expected --recording PATH beside --at: scores of the past are not kept yet, they are "
-            "made again from a recording (`virtuoso record` makes one); without --at the running "
-            "Virtuoso is asked"
-        )
-        raise SettingsError(msg)
-    else:
-        path = f"/api/symbols/{quote(symbol, safe='')}"
-        detail = ask(options.address, path, SymbolDetail)
-    if options.as_json:
-        sys.stdout.buffer.write(to_json(detail) + b"\n")
-    else:
-        terminal.console().print(page(detail))
+    path = f"/api/symbols/{quote(symbol, safe='')}"
+    show(ask(options.address, path, SymbolDetail), as_json=options.as_json)
     return 0
 
 
-async def recorded_detail(
-    settings: Settings, symbol: Symbol, options: ExplainOptions
-) -> SymbolDetail:
-    """Play a recording up to a time and take one score of that second apart.
-
-    Raises RecordingError, UnknownSymbolError, and SettingsError for a time that it does not reach.
-    """
-    source = open_replay(options.recording or "", None, options.candles)
-    known = [str(each.symbol) for each in source.recorded]
-    if symbol not in known:
-        few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-        msg = f"expected a symbol of the recording ({few}), found {symbol}"
-        raise UnknownSymbolError(msg)
-    edition = await _edition_at(settings, source, options.at)
-    records = records_in(edition)
-    for view, record in zip(edition.cycle.markets, records, strict=True):
-        if view.instrument.symbol == symbol:
-            return detail_document(edition, Shown(symbol, view), record)
-    msg = f"expected a symbol that was watched at {edition.timestamp}, found {symbol}"
-    raise UnknownSymbolError(msg)
-
-
-async def _edition_at(settings: Settings, source: OpenSource, at: Millis | None) -> Edition:
-    """Give the last second of a recording whose time, on the venue's clock, is not after `at`."""
-    if at is not None and source.span is not None:
-        first, last = source.span
-        if not first - CLOCKS_APART_MS <= at <= last + CLOCKS_APART_MS:
-            raise _outside(at, first, last)
-    earliest: Millis | None = None
-    found: Edition | None = None
-    async with aclosing(editions_of(settings, source)) as editions:
-        async for edition in editions:
-            if earliest is None:
-                earliest = edition.cycle.now
-            if at is not None and edition.cycle.now > at:
-                break
-            found = edition
-        else:
-            if at is not None and found is not None and at >= found.cycle.now + SECOND:
-                raise _outside(at, earliest or at, found.cycle.now)
-    if found is not None:
-        return found
-    if at is not None and earliest is not None:
-        msg = f"expected a time from {iso(earliest)} on, the first full second, found {iso(at)}"
-        raise SettingsError(msg)
-    msg = "expected a recording of at least one full second, found none in it"
-    raise SettingsError(msg)
-
-
-def _outside(at: Millis, first: Millis, last: Millis) -> SettingsError:
-    return SettingsError(
-        f"expected a time inside the recording, {iso(first)} to {iso(last)}, found {iso(at)}"
-    )
+def show(detail: SymbolDetail, *, as_json: bool) -> None:
+    """Print one document, for a program or for a reader."""
+    if as_json:
+        sys.stdout.buffer.write(to_json(detail) + b"\n")
+    else:
+        terminal.console().print(page(detail))

@@ -22,8 +22,8 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
-from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pairing import Shown
+from virtuoso.engine.pipeline import SCORE_STEP_MS
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.bitcoin_beta import (
     HALF_LIFE,

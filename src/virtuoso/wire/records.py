@@ -14,18 +14,18 @@ from virtuoso.wire.messages import (
 )
 
 
-def iso(at: int) -> str:
-    """Milliseconds UTC as ISO 8601 with milliseconds, such as 2026-07-19T12:00:03.250Z."""
-    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
 def millis_of(text: str) -> Millis:
     """Read ISO 8601 as milliseconds UTC; no zone means UTC. Raises ValueError."""
     found = datetime.fromisoformat(text.strip())
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return Millis(round(found.timestamp() * 1_000))
+
+
+def iso(at: int) -> str:
+    """Milliseconds UTC as ISO 8601 with milliseconds, such as 2026-07-19T12:00:03.250Z."""
+    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def record_of(row: ScoreRow, symbol: RowSymbol) -> SymbolRecord:

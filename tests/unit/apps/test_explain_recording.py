@@ -11,7 +11,7 @@ import structlog
 from support.markets import BTC, ETH, history_of, listing_of
 from support.tapes import Entry, bybit_trade, recorded
 from virtuoso.apps.cli import EXIT_REFUSED, main
-from virtuoso.apps.explain import ExplainOptions, recorded_detail
+from virtuoso.apps.explain_recording import RecordedOptions, recorded_detail
 from virtuoso.apps.replay import editions_of, replay_headless
 from virtuoso.apps.settings import default_settings
 from virtuoso.apps.sources import open_replay
@@ -30,7 +30,6 @@ from virtuoso.wire.records import iso, millis_of
 
 T0 = START - START % (4 * HOUR)
 SECONDS = 8
-NOWHERE = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +66,10 @@ def _own_logs() -> Iterator[None]:
     structlog.configure(**before)
 
 
-def options(recording: str, at: int | None, symbol: str = "BTCUSDT") -> ExplainOptions:
+def options(recording: str, at: int | None, symbol: str = "BTCUSDT") -> RecordedOptions:
     """Ask for a second."""
     when = None if at is None else Millis(at)
-    return ExplainOptions(NOWHERE, symbol, at=when, recording=recording)
+    return RecordedOptions(recording, symbol, at=when)
 
 
 async def shown_at(recording: str, at: int | None) -> SymbolDetail:
