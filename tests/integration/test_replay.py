@@ -159,3 +159,28 @@ def test_a_folder_plays_every_recording_in_it(recordings: Path, tmp_path: Path) 
             return any(each["price"] for each in process.symbols())
 
         wait_for("a price of the first recording", has_price, 90)
+
+
+def test_one_second_taken_apart_is_that_of_the_replay(
+    april: list[dict[str, Any]], recordings: Path, tmp_path: Path
+) -> None:
+    """`explain --at` says of a recorded second what the replay said when it came to it."""
+    for second in (april[200], april[333]):
+        done = command(
+            "explain",
+            "BTCUSDT",
+            "--at",
+            second["timestamp"],
+            "--recording",
+            joined(recordings, APRIL),
+            "--candles",
+            str(recordings / HOURS),
+            "--json",
+            folder=tmp_path,
+            seconds=150,
+        )
+        assert done.returncode == 0, done.stderr
+        detail = msgspec.json.decode(done.stdout)
+        assert detail["timestamp"] == second["timestamp"]
+        assert detail["record"] == second["symbols"][0]
+        assert detail["account"]["missing"]

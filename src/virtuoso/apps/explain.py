@@ -72,9 +72,11 @@ def _confidence(confidence: ConfidenceDetail) -> Text:
 def _components(detail: SymbolDetail) -> Table:
     rows = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     rows.add_column("component / member", no_wrap=True)
-    for name in ("x", "score", "weight", "adds", "age"):
+    for name in ("x", "score", "weight", "adds", "without", "age"):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("")
+    account = detail.account
+    without = {} if account is None else {each.component: each.score for each in account.without}
     for component in detail.components:
         weight = None if component.weight is None else 100 * component.weight
         rows.add_row(
@@ -83,6 +85,7 @@ def _components(detail: SymbolDetail) -> Table:
             terminal.score(component.score),
             terminal.number(weight, 1),
             terminal.signed(component.shown),
+            terminal.score(without[component.name]) if component.name in without else "",
             terminal.age(component.as_of, detail.now),
             _note(component),
         )
@@ -93,6 +96,7 @@ def _components(detail: SymbolDetail) -> Table:
                 terminal.score(member.score),
                 terminal.number(100 * member.weight, 1),
                 terminal.signed(member.contribution),
+                "",
                 terminal.age(member.as_of, detail.now),
                 _note(member),
             )
@@ -164,9 +168,13 @@ def explain(options: ExplainOptions) -> int:
     """Print it. Raises NotRunningError and UnknownSymbolError."""
     symbol = parse_symbol(options.symbol.upper())
     path = f"/api/symbols/{quote(symbol, safe='')}"
-    detail = ask(options.address, path, SymbolDetail)
-    if options.as_json:
+    show(ask(options.address, path, SymbolDetail), as_json=options.as_json)
+    return 0
+
+
+def show(detail: SymbolDetail, *, as_json: bool) -> None:
+    """Print one document, for a program or for a reader."""
+    if as_json:
         sys.stdout.buffer.write(to_json(detail) + b"\n")
     else:
         terminal.console().print(page(detail))
-    return 0

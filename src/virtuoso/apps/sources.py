@@ -42,6 +42,10 @@ class OpenSource:
     """Of a replay: the same for the same recording, so that it gives the same bytes."""
     budget: RequestBudget | None = None
     """What its REST side may be asked; None where nothing is asked."""
+    span: tuple[Millis, Millis] | None = None
+    """First and last receive time of a replay."""
+    recorded: Collection[Instrument] = ()
+    """Every instrument that a replay is about, whoever chooses."""
 
 
 def parse_source(text: str) -> tuple[str, str | None]:
@@ -79,6 +83,8 @@ def open_replay(
         instruments=() if feed.chooses_universe else feed.instruments,
         replay=ReplayInfo(started, "max" if speed is None else f"{speed:g}", ended=False),
         epoch=f"replay-{started:x}",
+        span=(started, feed.recorded_to),
+        recorded=feed.instruments,
     )
 
 

@@ -16,6 +16,7 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
+from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.messages import (
     BoardState,
@@ -96,6 +97,7 @@ class Editor:
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
+        self._movers: Mapping[str, ScoreMovers] = make.movers_of_scores({})
         self._betas: object = None
         """Those that were published last."""
 
@@ -210,7 +212,16 @@ class Editor:
         found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        market = make.overview_message(overview, tickers, content.across, edition.cycle.now)
+        self._compare_scores(content.lanes)
+        yield
+        market = make.overview_message(
+            overview,
+            tickers,
+            content.across,
+            edition.cycle.now,
+            self._movers,
+            {each.symbol: each.state for each in records},
+        )
         dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
         found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))
@@ -221,6 +232,9 @@ class Editor:
         yield
         if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
+            matrix = make.beta_matrix_document(edition, content.across)
+            found[keys.BITCOIN_BETA_MATRIX] = pack(make.publish_form(edition, matrix, matrix.as_of))
+            yield
             betas = make.bitcoin_beta_document(edition, content.across)
             found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
             yield
@@ -234,6 +248,16 @@ class Editor:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
             found[keys.REFUSALS] = pack(make.publish_form(edition, refusals, None))
+
+    def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
+        """Look for score movers anew when scores were kept since the last time."""
+        kept = {symbol: lane.samples for symbol, lane in lanes.items()}
+        newest = max((each[-1][0] for each in kept.values() if each), default=None)
+        alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
+        mark = (newest, alike)
+        if self._marks.get(keys.DASHBOARD) != mark:
+            self._marks[keys.DASHBOARD] = mark
+            self._movers = make.movers_of_scores(kept, alike)
 
     def _symbol_documents(
         self,

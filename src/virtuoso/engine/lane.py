@@ -43,6 +43,7 @@ from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
 from virtuoso.scoring.direction import DirectionTracker
+from virtuoso.scoring.sensitivity import Formula
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -108,9 +109,11 @@ class Lane:
         self._listing = listing
         self._components = dict(components)
         self._definition = definition
-        # the name says the turn, so that it is the same in a replay of fewer markets
-        self._lenses = Lenses(definition.stream_limits, turn=crc32(instrument.symbol.encode()))
+        self._lenses = self._new_lenses(definition)
+        self._beta: tuple[Beta | Reason, Millis | None] | None = None
         self._correlation = CorrelationTracker(definition)
+        self._formula = Formula(definition, self._correlation.rho)
+        """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
@@ -140,6 +143,11 @@ class Lane:
     def instrument(self) -> Instrument:
         """Whose market this is."""
         return self._instrument
+
+    @property
+    def scored_alike_since(self) -> Millis:
+        """Venue time since which the kept scores are of one definition, and can be compared."""
+        return Millis(0)
 
     @property
     def loaded(self) -> bool:
@@ -175,6 +183,10 @@ class Lane:
         new: Mapping[ComponentName, Component] = {}
         if self._make_components is not None and not definition.has_windows_of(before):
             new = self._make_components(definition)
+        if definition.stream_limits != before.stream_limits:
+            self._lenses = self._new_lenses(definition)
+            if self._beta is not None:
+                self._lenses.set_beta(*self._beta)
         is_reweighed = definition.candles.timeframes != before.candles.timeframes
         for name, component in self._components.items():
             of_candles = name in CANDLE_VIEWS
@@ -188,6 +200,10 @@ class Lane:
                     yield from self._relive(new[name])
             elif isinstance(component, CandleComponent) and is_reweighed:
                 component.reweigh(definition.candles.timeframes)
+
+    def _new_lenses(self, definition: Definition) -> Lenses:
+        """Lenses without a past. The name says the turn, also in a replay of fewer markets."""
+        return Lenses(definition.stream_limits, turn=crc32(self._instrument.symbol.encode()))
 
     def _relive(self, component: Component) -> Iterator[None]:
         """Give a new component the candles that are kept."""
@@ -203,6 +219,7 @@ class Lane:
 
     def set_beta(self, found: Beta | Reason, as_of: Millis | None) -> None:
         """Take what was found across the markets: this one against Bitcoin."""
+        self._beta = found, as_of
         self._lenses.set_beta(found, as_of)
 
     def take(self, event: MarketEvent[MarketData]) -> bool:
@@ -404,6 +421,7 @@ class Lane:
         reason = self.market.book.reason or Reason.GAP
         without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
         components = {**score.components, ComponentName.ORDERBOOK: without}
+        self._formula = Formula(self._definition, self._correlation.rho)
         self._score = composite(
             instrument=self._instrument,
             at=score.at,
@@ -452,6 +470,7 @@ class Lane:
         for component in self._components.values():
             component.second(at, market)
         scores = {name: each.score(at, market) for name, each in self._components.items()}
+        self._formula = Formula(self._definition, self._correlation.rho)
         score = composite(
             instrument=self._instrument,
             at=now,
@@ -517,6 +536,7 @@ class Lane:
             state=state,
             oldest_input=oldest,
             live_score=self._live,
+            formula=self._formula,
             direction=self._direction.direction,
             score_change_1h=self._change_1h(score.score, now),
             dimensions=self._lenses.values(),

@@ -487,7 +487,7 @@ class Pipeline:
             self.across.take(instrument, lane.market.candles)
             yield
         known = self.across.view.betas
-        yield from self.across.refresh(at)
+        yield from self.across.refresh(at, tuple(self._lanes))
         if self.across.view.betas is not known:
             self._tell_betas()
         self._second = at

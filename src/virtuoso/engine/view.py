@@ -7,6 +7,7 @@ from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
 from virtuoso.domain.scores import ConfluenceScore, DimensionScore, Direction, Reason, State
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.scoring.sensitivity import Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class MarketView:
     book: BookHealth
     heard: State
     """Of the market's stream as a whole."""
+    formula: Formula | None = None
+    """What the score was made with: enough to make it again."""
     listing: Listing | None = None
     coverage_floor: float | None = None
     """Under this coverage its score is null."""

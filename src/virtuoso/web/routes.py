@@ -1,6 +1,6 @@
 """The routes that are not ready bytes: one symbol's documents, the overview, health."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -73,6 +73,26 @@ def create_routes(snapshot: Snapshot, pages: Pages, clock: Clock, version: str) 
     return app
 
 
+def _cut(whole: Answer, wanted: Sequence[Symbol]) -> Answer:
+    """Leave of a matrix the rows and columns of some symbols, in the order asked for."""
+    document = msgspec.json.decode(whole.body, type=dict[str, Any])
+    places = {symbol: place for place, symbol in enumerate(document["symbols"])}
+    absent = [each for each in wanted if each not in places]
+    if absent:
+        raise ProblemError(
+            404,
+            "not_in_matrix",
+            f"{absent[0]} is not in the matrix: it holds the {len(places)} most traded symbols.",
+        )
+    chosen = [places[each] for each in dict.fromkeys(wanted)]
+    document["symbols"] = [document["symbols"][place] for place in chosen]
+    for field in ("correlations", "samples"):
+        rows = document[field]
+        document[field] = [[rows[row][column] for column in chosen] for row in chosen]
+    body = msgspec.json.encode(document)
+    return Answer(body, JSON, cache_control="no-cache", etag=etag_of(body), gzip_on_demand=True)
+
+
 def respond(request: Request, answer: Answer) -> Response:
     """Hand a ready answer to FastAPI."""
     pairs = request.scope["headers"]
@@ -136,6 +156,15 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
         return await answer(request, keys.BITCOIN_BETA)
 
     app.add_api_route("/api/bitcoin-beta", betas, methods=READ, response_model=None)
+
+    async def matrix(request: Request, symbols: str = "") -> Response:
+        whole = await snapshot.document(keys.BITCOIN_BETA_MATRIX)
+        if whole.status != 200 or not symbols:
+            return respond(request, whole)
+        wanted = [known(each) for each in symbols.split(",") if each]
+        return respond(request, _cut(whole, wanted))
+
+    app.add_api_route("/api/bitcoin-beta/matrix", matrix, methods=READ, response_model=None)
 
     async def detail(request: Request, symbol: str) -> Response:
         return await answer(request, keys.symbol_detail(known(symbol)))

@@ -260,30 +260,75 @@ class Movers(msgspec.Struct, frozen=True):
     losers: tuple[SymbolRecord, ...]
 
 
+class ScoreMove(msgspec.Struct, frozen=True):
+    """How one symbol's score changed over a window."""
+
+    symbol: str
+    score: float
+    """0..100: the newest kept score (one each 10 s)."""
+    before: float
+    """0..100: the score that was kept at `since`."""
+    change: float
+    """Points: score - before."""
+    since: int
+    """Venue time of `before`."""
+    state: State
+    """Of the symbol's score now."""
+
+
+class ScoreMovers(msgspec.Struct, frozen=True):
+    """The symbols whose score changed most over one window, five each way."""
+
+    window_ms: int | None
+    """Length of the window; null: since each symbol's first score that is kept, 6 h at most."""
+    risers: tuple[ScoreMove, ...]
+    """Changes above 0, largest first."""
+    fallers: tuple[ScoreMove, ...]
+    """Changes below 0, largest first."""
+    compared: int
+    """Symbols that had a score at both ends of the window."""
+    as_of: int
+    """Venue time of the newest scores."""
+
+
 class MarketOverview(msgspec.Struct, frozen=True):
-    """The market as a whole. What is not known is null with its reason in `quality`."""
+    """The market as a whole. What is not known is null with its reason in `quality`.
+
+    Every field says its unit first, then its formula; r are the half-hourly log returns of the
+    equal-weight index of the monitored symbols.
+    """
 
     market_regime: str | None
-    """volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row."""
+    """Label: the first that holds at two half-hour closes in a row of volatile (percentile >= 90),
+    trending_up (trend >= 25, sum r > 0, share up >= .6), trending_down (mirrored), quiet
+    (percentile <= 10), ranging."""
     trend_strength: float | None
-    """0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours."""
+    """0..100: 100 x abs(sum r) / sum abs(r) over 48 half-hours."""
     volatility: float | None
-    """Percent a year: 100 x sqrt(365 x sum r^2) of the same."""
+    """Percent a year: 100 x sqrt(365 x sum r^2) over 48 half-hours."""
     btc_dominance: float | None
-    """Percent: BTC's share of the monitored 24 h turnover."""
+    """Percent: 100 x Bitcoin's 24 h turnover / the monitored symbols'; not of market value."""
     total_volume_24h: float | None
-    """24 h turnover of the monitored symbols, quote currency."""
+    """Quote currency (USDT): sum of the monitored symbols' 24 h turnover."""
     breadth: float | None
-    """Share of monitored symbols with a 24 h change above zero among those that moved."""
+    """Share, 0..1: up / (up + down), up being a 24 h change above zero, down one below."""
     quality: dict[str, Quality]
+    """By field: its state, the time of what it rests on, and the reason where it is null."""
     avg_volatility: float | None = None
-    """Percent a year: mean of its last 1,000 half-hourly values."""
+    """Percent a year: mean of the last 1,000 half-hourly values of `volatility`."""
     volatility_percentile: float | None = None
-    """0..100: where volatility stands among its values before."""
+    """0..100: 100 x (smaller + equal / 2) / n of volatility among its n values before, 250 to
+    1,000."""
     market_dispersion: float | None = None
-    """Percent: standard deviation across symbols of the 24 h log return."""
+    """Percent: 100 x standard deviation (n - 1) across symbols of the 24 h log return."""
     avg_market_dispersion: float | None = None
-    """Percent: mean of its last 1,000 half-hourly values."""
+    """Percent: mean of the last 1,000 half-hourly values of `market_dispersion`."""
+    score_movers_1h: ScoreMovers | None = None
+    """Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`."""
+    score_movers_4h: ScoreMovers | None = None
+    """Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`."""
+    score_movers_observed: ScoreMovers | None = None
+    """Points: newest kept score - the symbol's first score since the start, at most 6 h back."""
 
 
 class OverviewDocument(msgspec.Struct, frozen=True):
@@ -488,6 +533,72 @@ class OtherVenue(msgspec.Struct, frozen=True):
     """Whether the numbers shown come from it, because the first venue's are stale."""
 
 
+class PressureRecord(msgspec.Struct, frozen=True):
+    """What one member adds to score - 50."""
+
+    component: ComponentName
+    member: str
+    points: float
+
+
+class MissingRecord(msgspec.Struct, frozen=True):
+    """A component, or members of one that is there, without a value, and what that costs."""
+
+    component: ComponentName
+    members: tuple[str, ...]
+    """Empty: the whole component."""
+    reason: Reason
+    have: int | None
+    need: int | None
+    coverage: float
+    """Share of the score's weight that is lost, 0..1; all of them add up to 1 - coverage."""
+    confidence: float | None
+    """Points by which confidence would be higher with it, agreement, freshness and record staying
+    as they are: 100 x agreement x freshness x record x `coverage`; null without a score."""
+
+
+class WhatIfRecord(msgspec.Struct, frozen=True):
+    """The score computed anew with one input changed."""
+
+    component: ComponentName
+    member: str | None
+    """Null: the component as a whole."""
+    case: Literal["neutral", "absent"]
+    """Neutral: it says 50, weights stay. Absent: it has no value, weights are renormalised."""
+    score: float | None
+    """0..100; null, with its reason, when there would be none."""
+    change: float | None
+    """Points: this score less the one of the document, both unrounded."""
+    coverage: float
+    reason: Reason | None
+
+
+class ScoreAccount(msgspec.Struct, frozen=True):
+    """What presses up, what down, what is missing, and what would change the score most."""
+
+    points_up: float
+    """Sum of all members that press up; with `points_down` it is score - 50."""
+    points_down: float
+    up: tuple[PressureRecord, ...]
+    """The strongest members, strongest first."""
+    down: tuple[PressureRecord, ...]
+    missing: tuple[MissingRecord, ...]
+    """The costliest first."""
+    neutral: WhatIfRecord | None
+    """The member that changes the score most when it says 50; null without a score."""
+    absent: WhatIfRecord | None
+    """The member that changes the score most when it is not there; null without a score."""
+    without: tuple[WhatIfRecord, ...]
+    """The score without each component that is there."""
+    coverage: float
+    coverage_floor: float
+    """Under it there is no score."""
+    rho: tuple[tuple[float, ...], ...]
+    """How alike the six components are taken to be, in COMPONENT_ORDER: the denominator."""
+    weights: tuple[float, ...]
+    """Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1."""
+
+
 class SymbolDetail(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}`: the record, and the score taken apart to its inputs."""
 
@@ -507,6 +618,8 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    account: ScoreAccount | None = None
+    """Null while no second was scored."""
     now: int = 0
     book: BookIntegrity | None = None
     other_venue: OtherVenue | None = None
@@ -609,25 +722,33 @@ class LeadLagRecord(msgspec.Struct, frozen=True):
 
 
 class BetaRecord(msgspec.Struct, frozen=True):
-    """One symbol against Bitcoin; without a beta, the reason."""
+    """One symbol against Bitcoin; without a beta, the reason. x Bitcoin's returns, y its own."""
 
     symbol: str
     reason: Reason | None
     beta: float | None = None
-    """Shrunk towards the other symbols."""
+    """Shrunk towards the other symbols: shrinkage x raw_beta + (1 - shrinkage) x their mean."""
     raw_beta: float | None = None
+    """sum w x y / sum w x^2; where `lagged`, the sum of both slopes."""
     standard_error: float | None = None
+    """Of raw_beta."""
     shrinkage: float | None = None
     """Share of its own estimate in `beta`, 0..1."""
     correlation: float | None = None
+    """sum w x y / sqrt(sum w x^2 sum w y^2), -1..1."""
     r_squared: float | None = None
+    """correlation^2: share of movement that is Bitcoin's, 0..1."""
     residual_z: float | None = None
-    """The last hour's own movement in standard deviations."""
+    """The last hour's own movement in standard deviations; null when one of its returns is not
+    there."""
     lead_lag: LeadLagRecord | None = None
+    """Null when no lag of 1 to 6 bars either way stands out: abs > 3 / sqrt(effective_samples)."""
     lagged: bool = False
     """Hardly traded: Bitcoin's return one bar before counts too."""
     samples: int = 0
+    """n: common returns in the window."""
     effective_samples: float | None = None
+    """1 / sum w^2."""
 
 
 class BitcoinBetaDocument(msgspec.Struct, frozen=True):
@@ -646,6 +767,45 @@ class BitcoinBetaDocument(msgspec.Struct, frozen=True):
     window: int
     """Candles looked back on."""
     symbols: tuple[BetaRecord, ...]
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
+    half_life: float | None = None
+    """Candles: a return so old weighs half."""
+    minimum_pairs: int | None = None
+    """Fewer common returns give no beta."""
+
+
+class BetaMatrixDocument(msgspec.Struct, frozen=True):
+    """`/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each.
+
+    Correlation about zero of log returns between equal closes, weighted by age with the half-life:
+    sum w x y / sqrt(sum w x^2 sum w y^2), -1..1, over the instants at which both have a return.
+    """
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    """Close time of the newest candle used."""
+    state: State
+    source: Source
+    data_source: DataSource
+    timeframe: str
+    window: int
+    """Candles looked back on."""
+    half_life: float
+    """Candles."""
+    minimum_pairs: int
+    """Fewer common returns give no correlation."""
+    symbols: tuple[str, ...]
+    """Of rows and columns, most traded first."""
+    monitored: int
+    """Symbols watched in all; the matrix holds the first of them."""
+    correlations: tuple[tuple[float | Reason, ...], ...]
+    """A number, or the reason why there is none: `warming_up` below the minimum of pairs, `too_few`
+    where a symbol did not move."""
+    samples: tuple[tuple[int, ...], ...]
+    """n: common returns behind each correlation."""
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0

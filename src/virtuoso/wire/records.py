@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from virtuoso.domain.scores import Reason, State
+from virtuoso.domain.time import Millis
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     ComponentValues,
@@ -13,6 +14,14 @@ from virtuoso.wire.messages import (
     ScoreRow,
     SymbolRecord,
 )
+
+
+def millis_of(text: str) -> Millis:
+    """Read ISO 8601 as milliseconds UTC; no zone means UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text.strip())
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    return Millis(round(found.timestamp() * 1_000))
 
 
 def iso(at: int) -> str:

@@ -257,11 +257,6 @@ def test_smart_money_needs_two_and_is_unproven() -> None:
     zs = [normal_score(80.0), normal_score(70.0)]
     assert now(lens).value == pytest.approx(pooled(zs, 0.20), abs=1e-12)
     assert now(lens).record is Reason.UNPROVEN
-    components[ComponentName.ORDERFLOW] = component(
-        ComponentName.ORDERFLOW, member("large_orders@300s", 50.0, at=1)
-    )
-    lens.second(Millis(START + 1_000), market, components)
-    assert now(lens).as_of == 1, "a score of 50 is an input with an age like any other"
     del components[ComponentName.SENTIMENT]
     lens.look(Millis(START + 1_000), components, Tape())
     assert now(lens).value is None
