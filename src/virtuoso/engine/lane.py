@@ -147,7 +147,7 @@ class Lane:
     @property
     def scored_alike_since(self) -> Millis:
         """Venue time since which the kept scores are of one definition, and can be compared."""
-        return Millis(0)
+        return self.definitions[-1][0]
 
     @property
     def loaded(self) -> bool:

@@ -1,7 +1,7 @@
 """What one cycle says of one market: plain values, ready to be put into documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
@@ -76,8 +76,8 @@ class MarketView:
     book: BookHealth
     heard: State
     """Of the market's stream as a whole."""
-    formula: Formula | None = None
-    """What the score was made with: enough to make it again."""
+    formula: Formula | None = field(default=None, compare=False)
+    """What the score was made with: enough to make it again; the score is what is compared."""
     listing: Listing | None = None
     coverage_floor: float | None = None
     """Under this coverage its score is null."""
