@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,19 +170,20 @@ async def test_f30_f31_garbage_is_an_error_or_a_miss_and_never_a_hang(
         cache = connect(kind, address)
         for _ in range(2):
             started = time.monotonic()
-            try:
-                assert await cache.get("key") in (None, b"hello")
-            except CacheError as error:
-                assert "expected" in str(error)
-            try:
-                assert (await cache.multi_get(["key", "second"]))["second"] is None
-            except CacheError as error:
-                assert "expected" in str(error)
-            try:
-                await cache.multi_set({"key": b"value", "second": b"value"}, 1_000)
-            except CacheError as error:
-                assert "expected" in str(error)
+            found = await ours_only(cache.get("key"))
+            assert found in (None, b"hello")
+            found = await ours_only(cache.multi_get(["key", "second"]))
+            assert found is None or found["second"] is None
+            await ours_only(cache.multi_set({"key": b"value", "second": b"value"}, 1_000))
             assert time.monotonic() - started < 4 * TIMEOUT_S + SLACK_S
+
+
+async def ours_only(call: Awaitable[Any]) -> Any:  # noqa: ANN401
+    """What a call gives, or None where it failed with an error of ours."""
+    try:
+        return await call
+    except CacheError:
+        return None
 
 
 async def test_f31_a_redis_that_loads_is_unavailable(connect: Connect) -> None:
@@ -262,12 +264,18 @@ async def test_f31_a_read_only_redis_refuses_writes_and_serves_reads(
     cache = connect("redis", server.address)
     await cache.set("key", b"value", 60_000)
     server.say(b"replicaof 127.0.0.1 9\r\n")
-    with pytest.raises(CacheRefusedError, match="READONLY|read only"):
+    with pytest.raises(CacheRefusedError, match=r"READONLY|read only"):
         await cache.set("key", b"new", 60_000)
     assert await cache.get("key") == b"value"
     server.say(b"replicaof no one\r\n")
     await cache.set("key", b"new", 60_000)
     assert await cache.get("key") == b"new"
+
+
+async def write_until_refused(cache: SharedCache, value: bytes) -> None:
+    """Fill the server, forty values at most."""
+    for number in range(40):
+        await cache.set(f"big{number}", value, 60_000)
 
 
 async def test_f31_a_full_redis_refuses_writes_and_serves_reads(
@@ -278,8 +286,7 @@ async def test_f31_a_full_redis_refuses_writes_and_serves_reads(
     cache = connect("redis", server.address)
     await cache.set("key", b"value", 60_000)
     with pytest.raises(CacheRefusedError, match="maxmemory"):
-        for number in range(40):
-            await cache.set(f"big{number}", b"x" * 100_000, 60_000)
+        await write_until_refused(cache, b"x" * 100_000)
     assert await cache.get("key") == b"value"
 
 
@@ -293,13 +300,12 @@ async def test_f30_a_full_memcached_refuses_writes_and_serves_reads(
     with pytest.raises(CacheRefusedError, match="too large"):
         await cache.set("big", b"x" * 2_000_000, 60_000)
     with pytest.raises(CacheRefusedError, match="out of memory"):
-        for number in range(40):
-            await cache.set(f"big{number}", b"x" * 200_000, 60_000)
+        await write_until_refused(cache, b"x" * 200_000)
     assert await cache.get("key") == b"value"
 
 
 async def test_f33_a_value_of_another_type_is_missing(start: Start, connect: Connect) -> None:
-    """Somebody's list under our key: a miss beside the others, and overwritten by the next write."""
+    """Somebody's list under our key: a miss beside the others, and overwritten at once."""
     server = start("redis")
     cache = connect("redis", server.address)
     await cache.set("fine", b"value", 60_000)
@@ -335,7 +341,7 @@ async def test_a_unix_socket_serves_as_well(kind: str, connect: Connect, tmp_pat
 
 
 @BOTH
-async def test_connections_stay_few_under_load(kind: str, start: Start, connect: Connect) -> None:
+async def test_connections_stay_few_under_load(kind: str, start: Start) -> None:
     """Five hundred calls at once go over one pool of twenty."""
     server = start(kind)
     cache = (
