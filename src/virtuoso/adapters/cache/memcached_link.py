@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
@@ -50,7 +50,8 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._rest = b""
+        """Received, and not yet a whole line or value."""
         self._replies: deque[Reply] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self.lost: CacheUnavailableError | None = None
@@ -95,8 +96,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
@@ -104,23 +104,24 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
-        self._buffer += data
+        if self._rest:
+            data = self._rest + data
         position = 0
-        while self.lost is None and position < len(self._buffer):
-            taken = self._take(position)
+        while position < len(data):
+            taken = self._take(data, position)
             if taken == position:
                 break
             position = taken
-        del self._buffer[:position]
+        self._rest = b"" if self.lost is not None else data[position:]
 
-    def _take(self, start: int) -> int:
+    def _take(self, data: bytes, start: int) -> int:
         """Take one line, and the value it announces; `start` again when they are not all there."""
-        end = self._buffer.find(_EOL, start, start + LONGEST_LINE)
+        end = data.find(_EOL, start, start + LONGEST_LINE)
         if end < 0:
-            if len(self._buffer) - start >= LONGEST_LINE:
-                self._garbage(bytes(self._buffer[start : start + 40]))
+            if len(data) - start >= LONGEST_LINE:
+                self._garbage(data[start : start + 40])
             return start
-        line = bytes(self._buffer[start:end])
+        line = data[start:end]
         if not self._replies:
             self._garbage(line)
             return start
@@ -138,9 +139,10 @@ class Link(asyncio.Protocol):
         if line == b"END":
             self._finish(reply)
             return end + 2
-        return self._take_value(reply, line, start, end + 2)
+        return self._take_value(reply, line, data, start)
 
-    def _take_value(self, reply: Reply, line: bytes, start: int, first: int) -> int:
+    def _take_value(self, reply: Reply, line: bytes, data: bytes, start: int) -> int:
+        first = start + len(line) + 2
         words = line.split(b" ")
         known = len(words) in (4, 5) and words[0] == b"VALUE" and words[1] in reply.wanted
         if not known or not words[3].isdigit() or len(words[3]) > 9:
@@ -150,12 +152,12 @@ class Link(asyncio.Protocol):
         if last - first > LARGEST_VALUE:
             self._garbage(line)
             return start
-        if len(self._buffer) < last + 2:
+        if len(data) < last + 2:
             return start
-        if self._buffer[last : last + 2] != _EOL:
+        if data[last : last + 2] != _EOL:
             self._garbage(line)
             return start
-        reply.values[words[1]] = bytes(self._buffer[first:last])
+        reply.values[words[1]] = data[first:last]
         return last + 2
 
     def _line_done(self, reply: Reply) -> None:
@@ -186,7 +188,6 @@ class Link(asyncio.Protocol):
             self._watch = None
         if self._transport is not None:
             self._transport.abort()
-        self._buffer.clear()
         for reply in self._replies:
             if not reply.future.done():
                 error: CacheError = CacheUnavailableError(message)

@@ -127,5 +127,9 @@ class SharedCache(ABC):
 
     def _opened(self, stored: Mapping[str, bytes]) -> Mapping[str, Held]:
         now = self._clock.now()
-        found = {key: without_life(value, now) for key, value in stored.items()}
-        return {key: held for key, held in found.items() if held is not None}
+        found: dict[str, Held] = {}
+        for key, value in stored.items():
+            held = without_life(value, now)
+            if held is not None:
+                found[key] = held
+        return found
