@@ -5,6 +5,7 @@ length of a value on trust and returns that many bytes of our own memory (docs/a
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Collection
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Final, cast
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
 LONGEST_LINE: Final = 2_048
-LARGEST_VALUE: Final = 64 * 1024 * 1024
 _DONE: Final = frozenset({b"STORED", b"NOT_STORED", b"DELETED", b"NOT_FOUND", b"EXISTS"})
 _NO: Final = (b"SERVER_ERROR", b"CLIENT_ERROR")
 _EOL: Final = b"\r\n"
+_EOL_OR_LESS: Final = (b"", b"\r", _EOL)
+_VALUE: Final = re.compile(rb"VALUE ([!-~]+) \d+ (\d{1,8})(?: \d+)?\r\n")
 
 
 class Reply:
@@ -52,6 +54,9 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         """Received, and not yet a whole line or value."""
+        self._pieces: list[bytes] = []
+        """What came after it, while more is known to be missing."""
+        self._missing = 0
         self._replies: deque[Reply] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self.lost: CacheUnavailableError | None = None
@@ -105,10 +110,19 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
         if self._rest:
-            data = self._rest + data
+            self._missing = max(0, self._missing - len(data))
+            self._pieces.append(data)
+            if self._missing:
+                return
+            data = b"".join((self._rest, *self._pieces))
+            self._pieces.clear()
         position = 0
         while position < len(data):
-            taken = self._take(data, position)
+            taken = position
+            if self._replies and not self._replies[0].lines:
+                taken = self._take_values(data, position)
+            if not self._missing and self.lost is None:
+                taken = self._take(data, taken)
             if taken == position:
                 break
             position = taken
@@ -136,29 +150,28 @@ class Link(asyncio.Protocol):
                 return start
             self._line_done(reply)
             return end + 2
-        if line == b"END":
-            self._finish(reply)
-            return end + 2
-        return self._take_value(reply, line, data, start)
+        if line != b"END":
+            self._garbage(line)
+            return start
+        self._finish(reply)
+        return end + 2
 
-    def _take_value(self, reply: Reply, line: bytes, data: bytes, start: int) -> int:
-        first = start + len(line) + 2
-        words = line.split(b" ")
-        known = len(words) in (4, 5) and words[0] == b"VALUE" and words[1] in reply.wanted
-        if not known or not words[3].isdigit() or len(words[3]) > 9:
-            self._garbage(line)
-            return start
-        last = first + int(words[3])
-        if last - first > LARGEST_VALUE:
-            self._garbage(line)
-            return start
-        if len(data) < last + 2:
-            return start
-        if data[last : last + 2] != _EOL:
-            self._garbage(line)
-            return start
-        reply.values[words[1]] = data[first:last]
-        return last + 2
+    def _take_values(self, data: bytes, start: int) -> int:
+        """Take the values that are there in one piece; anything else is left where it is."""
+        reply = self._replies[0]
+        while (head := _VALUE.match(data, start)) is not None:
+            key, size = head.groups()
+            first = head.end()
+            last = first + int(size)
+            if key not in reply.wanted or data[last : last + 2] not in _EOL_OR_LESS:
+                self._garbage(head.group())
+                return start
+            if len(data) < last + 2:
+                self._missing = last + 2 - len(data)
+                return start
+            reply.values[key] = data[first:last]
+            start = last + 2
+        return start
 
     def _line_done(self, reply: Reply) -> None:
         reply.lines -= 1
