@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
 from virtuoso.wire import keys, messages
@@ -53,9 +54,7 @@ def test_every_key_of_the_module_is_one_of_the_table() -> None:
         assert hasattr(messages, kind.message)
 
 
-@pytest.mark.parametrize(
-    "key", ["", "key", "virtuoso", "virtuoso:nothing:v1", "virtuoso::", "a:b:c"]
-)
+@pytest.mark.parametrize("key", ["", "key", "virtuoso", "virtuoso:no:v1", "virtuoso::", "a:b:c"])
 def test_a_key_of_nobodys_is_other(key: str) -> None:
     """Counters stay bounded, whatever is asked for."""
     assert keys.kind_of(key) is keys.OTHER
@@ -68,3 +67,10 @@ def test_lives_change_in_proportion_to_the_base() -> None:
     assert keys.life_ms(keys.BITCOIN_BETA, 10_000) == 20_000
     assert all(kind.near_ms <= kind.life_ms for kind in keys.KINDS)
     assert all(30_000 <= kind.life_ms <= 90_000 for kind in keys.KINDS)
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    """Each key of [cache] has its line in docs/cache.md."""
+    text = DOCUMENT.read_text("utf-8")
+    fields = CacheSettings.__struct_fields__
+    assert [name for name in fields if f"`cache.{name}`" not in text] == []

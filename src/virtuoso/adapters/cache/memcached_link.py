@@ -14,6 +14,7 @@ from typing import Final, cast
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
 LONGEST_LINE: Final = 2_048
+GRACE_S: Final = 0.002
 _DONE: Final = frozenset({b"STORED", b"NOT_STORED", b"DELETED", b"NOT_FOUND", b"EXISTS"})
 _NO: Final = (b"SERVER_ERROR", b"CLIENT_ERROR")
 _EOL: Final = b"\r\n"
@@ -59,6 +60,7 @@ class Link(asyncio.Protocol):
         self._missing = 0
         self._replies: deque[Reply] = deque()
         self._watch: asyncio.TimerHandle | None = None
+        self._suspect: Reply | None = None
         self.lost: CacheUnavailableError | None = None
         """Why there is no connection any more."""
 
@@ -93,8 +95,13 @@ class Link(asyncio.Protocol):
         self._watch = None
         if not self._replies:
             return
-        due = self._replies[0].sent_at + self._timeout_s
-        if due <= self._loop.time():
+        oldest = self._replies[0]
+        due = oldest.sent_at + self._timeout_s
+        if due <= self._loop.time() and self._suspect is not oldest:
+            # it may be this loop that was busy, and the answer waits to be read
+            self._suspect = oldest
+            self._watch = self._loop.call_later(GRACE_S, self._look)
+        elif due <= self._loop.time():
             self._lose(f"expected an answer of memcached within {self._timeout_s:g} s, found none")
         else:
             self._watch = self._loop.call_at(due, self._look)
