@@ -104,6 +104,8 @@ def test_noise_loses_the_connection_or_waits_for_more(noise: bytes, cut: int) ->
         b"VALUE one 0 -3\r\nabc\r\n",
         b"VALUE one 0 2\r\nabc\r\n",
         b"VALUE other 0 3\r\nabc\r\n",
+        b"VALUE one 0 2\r\nabc\r\nEND\r\n",
+        b"VALUE other 0 3\r\nabc\r\nEND\r\n",
         b"VALUE one 0 3",
         b"x" * 3_000,
         b"STORED\r\n",
