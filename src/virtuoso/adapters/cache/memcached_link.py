@@ -166,17 +166,18 @@ class Link(asyncio.Protocol):
     def _take_values(self, data: bytes, start: int) -> int:
         """Take the values that are there in one piece; anything else is left where it is."""
         reply = self._replies[0]
-        while (head := _VALUE.match(data, start)) is not None:
+        wanted, values, match, there = reply.wanted, reply.values, _VALUE.match, len(data)
+        while (head := match(data, start)) is not None:
             key, size = head.groups()
             first = head.end()
             last = first + int(size)
-            if key not in reply.wanted or data[last : last + 2] not in _EOL_OR_LESS:
+            if key not in wanted or data[last : last + 2] not in _EOL_OR_LESS:
                 self._garbage(head.group())
                 return start
-            if len(data) < last + 2:
-                self._missing = last + 2 - len(data)
+            if there < last + 2:
+                self._missing = last + 2 - there
                 return start
-            reply.values[key] = data[first:last]
+            values[key] = data[first:last]
             start = last + 2
         return start
 

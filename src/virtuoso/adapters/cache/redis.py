@@ -68,7 +68,7 @@ class RedisCache(SharedCache):
                 message = f"expected {len(wanted)} answers, found {type(found).__name__}"
                 raise ValueError(message)
         pairs = zip(wanted, found, strict=True)
-        return self._opened({key: value for key, value in pairs if isinstance(value, bytes)})
+        return self._opened((key, value) for key, value in pairs if isinstance(value, bytes))
 
     async def store(self, values: Mapping[str, Lived]) -> None:
         """Store every value in one round trip; one without a life is removed."""

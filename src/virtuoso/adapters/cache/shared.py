@@ -10,7 +10,7 @@ mark: people read them.
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from virtuoso.domain.errors import CacheRefusedError
@@ -21,6 +21,7 @@ from virtuoso.wire.keys import PLAIN
 MAGIC: Final = b"\xc1L"
 _LIFE: Final = struct.Struct(">2sQI")
 _LIFE_SIZE: Final = _LIFE.size
+_unpack: Final = _LIFE.unpack_from
 SKEW_MS: Final = 3 * SECOND
 """A server that serves a value for longer than this after its end has another clock."""
 UNKNOWN_LIFE_MS: Final = SECOND
@@ -129,10 +130,10 @@ class SharedCache(ABC):
     def forget(self, keys: Collection[str]) -> None:  # noqa: B027 - a server forgets nothing
         """Nothing: this is where they are shared."""
 
-    def _opened(self, stored: Mapping[str, bytes]) -> Mapping[str, Held]:
+    def _opened(self, stored: Iterable[tuple[str, bytes]]) -> Mapping[str, Held]:
         now = self._clock.now()
         found: dict[str, Held] = {}
-        for key, value in stored.items():
+        for key, value in stored:
             held = without_life(value, now)
             if held is not None:
                 found[key] = held
