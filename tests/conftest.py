@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from support.servers import memcached_server, redis_server
+
+__all__ = ["memcached_server", "pytest_sessionfinish", "recordings", "redis_server"]
+
 DEFAULT_RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 

@@ -175,7 +175,14 @@ class Cache(Protocol):
         ...
 
     async def multi_set(self, values: Mapping[str, bytes], ttl_ms: int) -> None:
-        """Store all values for `ttl_ms` milliseconds in one round trip."""
+        """Store all values for `ttl_ms` milliseconds in one round trip; with 0, remove them."""
+        ...
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Read these anew from where they are shared, because newer ones were written there.
+
+        A cache that shares nothing keeps them.
+        """
         ...
 
     async def close(self) -> None:
@@ -191,7 +198,11 @@ class Broker(Protocol):
         ...
 
     def subscribe(self, channel: str) -> AsyncIterator[bytes]:
-        """Messages published from now on. A subscriber that lags loses the oldest."""
+        """Messages published from now on. A subscriber that lags loses the oldest.
+
+        The way may be cut and mended without a word: messages are numbered, and the engine's
+        heartbeat is one of them.
+        """
         ...
 
     async def close(self) -> None:

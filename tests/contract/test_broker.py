@@ -2,23 +2,48 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
+from support.servers import Server
 from virtuoso.adapters.broker.memory import MemoryBroker
+from virtuoso.adapters.broker.redis import RedisBroker
 from virtuoso.ports import Broker
 from virtuoso.testing.fake_broker import FakeBroker
 
-MAKERS: dict[str, Callable[[], Broker]] = {"memory": MemoryBroker, "fake": FakeBroker}
+TIMEOUT_S = 2.0
 
 
-@pytest.fixture(params=sorted(MAKERS))
+@pytest.fixture(params=("fake", "memory", "redis"))
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     """Each implementation in turn."""
-    made = MAKERS[request.param]()
+    made: Broker
+    if request.param == "redis":
+        server: Server = request.getfixturevalue("redis_server")
+        made = RedisBroker(server.address, timeout_s=TIMEOUT_S)
+    else:
+        made = FakeBroker() if request.param == "fake" else MemoryBroker()
     yield made
     await made.close()
+
+
+async def subscribed(broker: Broker, channel: str) -> AsyncIterator[bytes]:
+    """A subscription that is known wherever messages are handed out."""
+    messages = broker.subscribe(channel)
+    if isinstance(broker, RedisBroker):
+        async with asyncio.timeout(5):
+            while not broker.listens(channel):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    return messages
+
+
+async def carried(broker: Broker, count: int) -> None:
+    """Wait until this process has heard so many messages, where that takes time."""
+    if isinstance(broker, RedisBroker):
+        async with asyncio.timeout(5):
+            while broker.received < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
 
 
 async def take(messages: AsyncIterator[bytes], count: int) -> list[bytes]:
@@ -29,7 +54,7 @@ async def take(messages: AsyncIterator[bytes], count: int) -> list[bytes]:
 
 async def test_every_subscriber_gets_every_message_in_order(broker: Broker) -> None:
     """Nobody takes a message away from another."""
-    first, second = broker.subscribe("channel"), broker.subscribe("channel")
+    first, second = await subscribed(broker, "channel"), await subscribed(broker, "channel")
     for number in range(5):
         await broker.publish("channel", b"%d" % number)
     assert await take(first, 5) == await take(second, 5) == [b"0", b"1", b"2", b"3", b"4"]
@@ -38,14 +63,14 @@ async def test_every_subscriber_gets_every_message_in_order(broker: Broker) -> N
 async def test_a_subscriber_gets_what_is_published_after_it_subscribed(broker: Broker) -> None:
     """The past is the cache's business."""
     await broker.publish("channel", b"before")
-    messages = broker.subscribe("channel")
+    messages = await subscribed(broker, "channel")
     await broker.publish("channel", b"after")
     assert await take(messages, 1) == [b"after"]
 
 
 async def test_channels_are_apart(broker: Broker) -> None:
     """A message goes to its own channel only."""
-    messages = broker.subscribe("one")
+    messages = await subscribed(broker, "one")
     await broker.publish("two", b"not for us")
     await broker.publish("one", b"for us")
     assert await take(messages, 1) == [b"for us"]
@@ -58,7 +83,7 @@ async def test_publishing_to_nobody_is_no_error(broker: Broker) -> None:
 
 async def test_a_waiting_subscriber_is_woken(broker: Broker) -> None:
     """A message ends the wait at once."""
-    messages = broker.subscribe("channel")
+    messages = await subscribed(broker, "channel")
     waiting = asyncio.create_task(take(messages, 1))
     await asyncio.sleep(0)
     await broker.publish("channel", b"message")
@@ -67,8 +92,9 @@ async def test_a_waiting_subscriber_is_woken(broker: Broker) -> None:
 
 async def test_close_ends_every_subscription_after_what_is_queued(broker: Broker) -> None:
     """Readers leave their loop; what came before is still theirs."""
-    messages = broker.subscribe("channel")
+    messages = await subscribed(broker, "channel")
     await broker.publish("channel", b"last")
+    await carried(broker, 1)
     await broker.close()
     async with asyncio.timeout(5):
         assert [message async for message in messages] == [b"last"]

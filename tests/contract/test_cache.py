@@ -1,15 +1,45 @@
 """What every cache promises, whatever it is made of."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 
+from support.servers import Server
+from virtuoso.adapters.cache.memcached import MemcachedCache
 from virtuoso.adapters.cache.memory import MemoryCache
+from virtuoso.adapters.cache.near import Near
+from virtuoso.adapters.cache.redis import RedisCache
+from virtuoso.adapters.cache.tiered import Life, TieredCache, TierPlan
 from virtuoso.ports import Cache
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
+from virtuoso.wire.codec import Stamp
 
-MAKERS: dict[str, Callable[[FakeClock], Cache]] = {"memory": MemoryCache, "fake": FakeCache}
+MADE = ("fake", "memcached", "memory", "redis", "tiered", "tiered from below")
+TIMEOUT_S = 2.0
+"""Long: these tests share a machine, and how servers fail is tested elsewhere."""
+
+
+class Trusting:
+    """Takes any bytes: the tiers promise the same for all of them."""
+
+    def inspect(self, _key: str, _value: bytes) -> Stamp | None:
+        """No stamp, no refusal."""
+        return None
+
+
+class FromBelow(TieredCache):
+    """Forgets its own memory before each read, so that the servers must answer."""
+
+    async def get(self, key: str) -> bytes | None:
+        """As another process would read it."""
+        self.forget([key])
+        return await super().get(key)
+
+    async def multi_get(self, keys: Sequence[str]) -> Mapping[str, bytes | None]:
+        """As another process would read them."""
+        self.forget(keys)
+        return await super().multi_get(keys)
 
 
 @pytest.fixture
@@ -18,12 +48,42 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=sorted(MAKERS))
+@pytest.fixture(params=MADE)
 async def cache(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Cache]:
     """Each implementation in turn."""
-    made = MAKERS[request.param](clock)
+    made = make(request.param, clock, request.getfixturevalue)
     yield made
     await made.close()
+
+
+def make(name: str, clock: FakeClock, server: Callable[[str], Server]) -> Cache:
+    """An empty cache of this kind."""
+    if name == "memory":
+        return MemoryCache(clock)
+    if name == "fake":
+        return FakeCache(clock)
+    if name == "memcached":
+        return memcached_of(server("memcached_server"), clock)
+    if name == "redis":
+        return redis_of(server("redis_server"), clock)
+    plans = (
+        TierPlan(memcached_of(server("memcached_server"), clock), Life()),
+        TierPlan(redis_of(server("redis_server"), clock), Life()),
+    )
+    kind = TieredCache if name == "tiered" else FromBelow
+    return kind(Near(clock), plans, clock, Trusting(), patience_s=TIMEOUT_S)
+
+
+def memcached_of(server: Server, clock: FakeClock) -> MemcachedCache:
+    """A cache in an empty memcached."""
+    server.say(b"flush_all\r\n")
+    return MemcachedCache(clock, server.address, timeout_s=TIMEOUT_S)
+
+
+def redis_of(server: Server, clock: FakeClock) -> RedisCache:
+    """A cache in an empty Redis."""
+    server.say(b"flushall\r\n")
+    return RedisCache(clock, server.address, timeout_s=TIMEOUT_S)
 
 
 async def test_what_was_stored_is_read_back_byte_for_byte(cache: Cache) -> None:

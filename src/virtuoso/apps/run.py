@@ -13,8 +13,6 @@ from pathlib import Path
 
 import structlog
 
-from virtuoso.adapters.broker.memory import MemoryBroker
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.adapters.feed.limits import Budgets
@@ -27,6 +25,7 @@ from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
+from virtuoso.apps.tiers import open_broker, open_cache, open_codec
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.market_data import TickerField
 from virtuoso.domain.time import SECOND
@@ -255,11 +254,13 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     size = _universe_size(settings, options)
-    # this tier is the only one here, so it must have room for every document of every symbol
-    cache = MemoryCache(clock, max(settings.cache.items, size * DOCUMENTS_A_SYMBOL * 2 + 100))
-    broker = MemoryBroker()
-    publisher = Publisher(cache, broker, settings.cache.ttl_seconds * SECOND)
-    follower = Follower(cache, broker, clock)
+    # where memory is the only tier, it must have room for every document of every symbol
+    room = size * DOCUMENTS_A_SYMBOL * 2 + 100
+    codec = open_codec(settings.cache, os.environ)
+    cache = open_cache(settings.cache, clock, codec, os.environ, room)
+    broker = open_broker(settings.cache, os.environ)
+    publisher = Publisher(cache, broker, settings.cache.ttl_seconds * SECOND, codec)
+    follower = Follower(cache, broker, clock, codec=codec)
     web = create_app(
         follower,
         clock,
@@ -299,4 +300,6 @@ async def _serve(
             log.info("stopping")
             for task in running:
                 task.cancel()
+    await broker.close()
+    await cache.close()
     log.info("stopped")

@@ -16,6 +16,8 @@ from virtuoso.domain.time import Timeframe
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Deadline = Annotated[int, msgspec.Meta(ge=10, le=10_000)]
+Life = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 
 
@@ -113,11 +115,29 @@ class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is published, and for how long."""
+    """What is published, where, and for how long."""
 
-    type: Literal["memory"]
+    type: Literal["memory", "memcached", "redis"]
     items: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
     ttl_seconds: Annotated[int, msgspec.Meta(ge=5, le=600)]
+    order: tuple[Literal["memcached", "redis"], ...]
+    near_seconds: Annotated[int, msgspec.Meta(ge=0, le=45)]
+    compress_above_bytes: Annotated[int, msgspec.Meta(ge=0, le=16_777_216)]
+    waiting: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
+    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+    memcached_host: str
+    memcached_port: Port
+    memcached_socket: str
+    memcached_pool: Annotated[int, msgspec.Meta(ge=2, le=20)]
+    memcached_timeout_ms: Deadline
+    memcached_seconds: tuple[Life, Life]
+    redis_host: str
+    redis_port: Port
+    redis_socket: str
+    redis_pool: Annotated[int, msgspec.Meta(ge=2, le=20)]
+    redis_timeout_ms: Deadline
+    redis_seconds: tuple[Life, Life]
+    redis_factor: Annotated[float, msgspec.Meta(ge=1, le=20)]
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +188,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "MONITORING_PORT": ("app", "monitoring_port"),
     "DEBUG": ("app", "debug"),
     "CACHE_TYPE": ("cache", "type"),
+    "MEMCACHED_HOST": ("cache", "memcached_host"),
+    "MEMCACHED_PORT": ("cache", "memcached_port"),
+    "REDIS_HOST": ("cache", "redis_host"),
+    "REDIS_PORT": ("cache", "redis_port"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
 }
 """Environment variables that set one key each."""

@@ -11,7 +11,10 @@ VirtuosoError
         VenueRefusedError       the venue answered no: do not repeat the same request
         NotOfferedError         this source has no such kind of data: absent, not an error to retry
     CacheError                  a cache tier failed: treat as a miss, use the next tier
+        CacheUnavailableError   the tier is lost, hung or talks garbage: leave it alone for a while
+        CacheRefusedError       the tier answered no: do not repeat, others may still be served
     WireError                   bytes between processes do not decode: treat as a miss
+        ValueRefusedError       a value is not what its key promises: a miss with a counted reason
 """
 
 
@@ -59,5 +62,21 @@ class CacheError(VirtuosoError):
     """A cache tier failed. Treat it as a miss and use the next tier."""
 
 
+class CacheUnavailableError(CacheError):
+    """A tier is lost, hung or talks garbage. Leave it alone for a while."""
+
+
+class CacheRefusedError(CacheError):
+    """A tier answered no: read-only, full, too big. Do not repeat the same request."""
+
+
 class WireError(VirtuosoError):
     """Bytes between processes do not decode or verify. Treat it as a miss."""
+
+
+class ValueRefusedError(WireError):
+    """A value is not what its key promises. A miss, counted under `reason`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -18,10 +18,12 @@ from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
     BoardState,
     CycleTotals,
     CycleTrace,
+    Document,
     EngineStatus,
     Limits,
     Notice,
@@ -30,7 +32,6 @@ from virtuoso.wire.messages import (
     RowSymbol,
     ScoreRow,
     SymbolRecord,
-    pack,
     to_json,
 )
 
@@ -88,7 +89,10 @@ class Printed:
 class Editor:
     """Builds what is published; what did not change since the last time is left out."""
 
-    def __init__(self, epoch: str, source: Source, version: str) -> None:
+    def __init__(
+        self, epoch: str, source: Source, version: str, codec: Codec | None = None
+    ) -> None:
+        self._codec = codec or Codec()
         self._epoch = epoch
         self._source = source
         self._version = version
@@ -193,6 +197,11 @@ class Editor:
             self._symbols = symbols
         return self._symbols
 
+    def _put(self, found: dict[str, bytes], key: str, document: Document) -> bytes:
+        """Encode a document where its turn is, so that the publisher has nothing long to do."""
+        found[key] = value = self._codec.encode(key, document)
+        return value
+
     def _forget(self, symbol: str) -> None:
         name = Symbol(symbol)
         for key in (*(keys.candles(name, each) for each in Timeframe), keys.score_history(name)):
@@ -209,7 +218,7 @@ class Editor:
         listing = make.symbols_document(edition, records)
         found[keys.SYMBOLS_PLAIN] = body = to_json(listing)
         yield
-        found[keys.SYMBOLS] = pack(make.document_of(edition, body, listing.as_of))
+        self._put(found, keys.SYMBOLS, make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
         self._compare_scores(content.lanes)
@@ -224,22 +233,24 @@ class Editor:
         )
         dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
-        found[keys.DASHBOARD] = pack(make.publish_form(edition, dashboard, dashboard.as_of))
+        self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
         yield
         mobile = make.mobile_document(dashboard)
         yield
-        found[keys.MOBILE] = pack(make.publish_form(edition, mobile, mobile.as_of))
+        self._put(found, keys.MOBILE, make.publish_form(edition, mobile, mobile.as_of))
         yield
         if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
             matrix = make.beta_matrix_document(edition, content.across)
-            found[keys.BITCOIN_BETA_MATRIX] = pack(make.publish_form(edition, matrix, matrix.as_of))
+            self._put(
+                found, keys.BITCOIN_BETA_MATRIX, make.publish_form(edition, matrix, matrix.as_of)
+            )
             yield
             betas = make.bitcoin_beta_document(edition, content.across)
-            found[keys.BITCOIN_BETA] = pack(make.publish_form(edition, betas, betas.as_of))
+            self._put(found, keys.BITCOIN_BETA, make.publish_form(edition, betas, betas.as_of))
             yield
         cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
-        found[keys.CYCLES] = pack(make.publish_form(edition, cycles, None))
+        self._put(found, keys.CYCLES, make.publish_form(edition, cycles, None))
         yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
@@ -247,7 +258,7 @@ class Editor:
         if again or self._marks.get(keys.REFUSALS) != mark:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
-            found[keys.REFUSALS] = pack(make.publish_form(edition, refusals, None))
+            self._put(found, keys.REFUSALS, make.publish_form(edition, refusals, None))
 
     def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
         """Look for score movers anew when scores were kept since the last time."""
@@ -274,7 +285,7 @@ class Editor:
             if (number + turn) % turns == 0 or shown.symbol in content.amended:
                 detail = make.detail_document(edition, shown, record)
                 form = make.publish_form(edition, detail, detail.as_of)
-                found[keys.symbol_detail(make.name_of(symbol))] = pack(form)
+                self._put(found, keys.symbol_detail(make.name_of(symbol)), form)
                 yield
             lane = content.lanes.get(shown.symbol)
             if lane is not None:
@@ -302,7 +313,7 @@ class Editor:
                 self._marks[key] = mark
                 message = make.candles_document(edition, symbol, timeframe, candles)
                 form = make.publish_form(edition, message, series.last_close)
-                found[key] = self._kept[key] = pack(form)
+                self._kept[key] = self._put(found, key, form)
                 yield
             elif again:
                 found[key] = self._kept[key]
@@ -319,7 +330,8 @@ class Editor:
             history = make.history_document(
                 edition, symbol, SCORE_STEP_MS, points, lane.definitions
             )
-            found[key] = self._kept[key] = pack(make.publish_form(edition, history, None))
+            history_form = make.publish_form(edition, history, None)
+            self._kept[key] = self._put(found, key, history_form)
             yield
         elif again:
             found[key] = self._kept[key]

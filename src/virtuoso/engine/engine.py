@@ -67,7 +67,8 @@ class Engine:
         self._replay = replay
         self._beside = beside
         self._started = clock.now()
-        self._editor = Editor(settings.epoch, first.feed.source, settings.version)
+        source = first.feed.source
+        self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._pairing = Pairing()
         self._dirty = asyncio.Event()
         self._loop_lag = LoopLag()

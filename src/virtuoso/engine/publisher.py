@@ -7,6 +7,7 @@ import structlog
 from virtuoso.domain.errors import CacheError
 from virtuoso.ports import Broker, Cache
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
     Beat,
     BoardReplaced,
@@ -15,7 +16,6 @@ from virtuoso.wire.messages import (
     Push,
     RowsChanged,
     ScoreRow,
-    pack,
 )
 
 log = structlog.get_logger()
@@ -27,10 +27,14 @@ PLAIN_LOG_EVERY = 30
 class Publisher:
     """The one writer of the engine's keys."""
 
-    def __init__(self, cache: Cache, broker: Broker, ttl_ms: int) -> None:
+    def __init__(
+        self, cache: Cache, broker: Broker, ttl_ms: int, codec: Codec | None = None
+    ) -> None:
         self._cache = cache
         self._broker = broker
         self._ttl_ms = ttl_ms
+        self.codec = codec or Codec()
+        """How everything that is published is encoded."""
         self._board: BoardState | None = None
         self._rows: dict[int, ScoreRow] = {}
         self._cycles = 0
@@ -41,20 +45,29 @@ class Publisher:
     ) -> None:
         """Store everything first, then announce it, so that a reader finds what it is told of."""
         values = dict(documents)
-        values[keys.BOARD] = pack(board)
-        values[keys.ENGINE] = pack(status)
+        values[keys.BOARD] = self.codec.encode(keys.BOARD, board)
+        values[keys.ENGINE] = self.codec.encode(keys.ENGINE, status)
         try:
-            await self._cache.multi_set(values, self._ttl_ms)
+            for life_ms, part in self._by_life(values).items():
+                await self._cache.multi_set(part, life_ms)
         except CacheError as error:
             self.failures += 1
             log.warning("cache_write_failed", error=str(error))
-        await self._broker.publish(keys.PUSH, pack(self._push(board, tuple(documents))))
+        push = self._push(board, tuple(documents))
+        await self._broker.publish(keys.PUSH, self.codec.encode(keys.PUSH, push))
         self._cycles += 1
         if self._cycles % PLAIN_LOG_EVERY == 1 and board.rows:
             scored = sum(1 for row in board.rows if row.score is not None)
             ttl = self._ttl_ms // 1_000
             log.info("Computed confluence scores for %d symbols", scored)
             log.info("Cache SET for key: %s with TTL: %ds", keys.SYMBOLS_PLAIN, ttl)
+
+    def _by_life(self, values: Mapping[str, bytes]) -> Mapping[int, Mapping[str, bytes]]:
+        """Sort the values by how long they live; the settings name the shortest life."""
+        found: dict[int, dict[str, bytes]] = {}
+        for key, value in values.items():
+            found.setdefault(keys.life_ms(key, self._ttl_ms), {})[key] = value
+        return found
 
     def _push(self, board: BoardState, documents: tuple[str, ...]) -> Push:
         """Say as little as a reader needs to be up to date."""

@@ -1,7 +1,7 @@
 """A cache that can be broken on purpose."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from virtuoso.domain.errors import CacheError
 from virtuoso.ports import Clock
@@ -51,6 +51,9 @@ class FakeCache:
         await self._reach()
         for key, value in values.items():
             self._entries[key] = (value, self._clock.monotonic_ms() + ttl_ms)
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Nothing: there is no other place to read them from."""
 
     async def close(self) -> None:
         """Forget everything."""

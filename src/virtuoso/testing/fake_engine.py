@@ -10,7 +10,8 @@ from virtuoso.domain.time import Timeframe
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.testing import wire_messages as make
 from virtuoso.wire import keys
-from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, RowsChanged, ScoreRow, pack
+from virtuoso.wire.codec import Codec
+from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, Push, RowsChanged, ScoreRow
 
 TTL_MS = 30_000
 
@@ -27,7 +28,9 @@ class FakeEngine:
         ttl_ms: int = TTL_MS,
         *,
         details: bool = True,
+        codec: Codec | None = None,
     ) -> None:
+        self._codec = codec or Codec()
         self._cache = cache
         self._broker = broker
         self._clock = clock
@@ -69,7 +72,7 @@ class FakeEngine:
     async def beat(self) -> None:
         """Say that the engine lives."""
         self.board = msgspec.structs.replace(self.board, now=self._clock.now())
-        status = pack(make.engine_status(self.board))
+        status = self._codec.encode(keys.ENGINE, make.engine_status(self.board))
         await self._cache.set(keys.ENGINE, status, self._ttl_ms)
         board = self.board
         await self._push(Beat(board.epoch, board.seq, board.now, board.source))
@@ -77,18 +80,18 @@ class FakeEngine:
     async def write(self) -> tuple[str, ...]:
         """Put everything into the cache; give the keys of the documents."""
         documents = {
-            key: pack(make.published(self.board, body))
+            key: self._codec.encode(key, make.published(self.board, body))
             for key, body in documents_of(self.board, details=self._details).items()
         }
         state = {
-            keys.BOARD: pack(self.board),
-            keys.ENGINE: pack(make.engine_status(self.board)),
+            keys.BOARD: self._codec.encode(keys.BOARD, self.board),
+            keys.ENGINE: self._codec.encode(keys.ENGINE, make.engine_status(self.board)),
         }
         await self._cache.multi_set({**documents, **state}, self._ttl_ms)
         return tuple(documents)
 
-    async def _push(self, push: msgspec.Struct) -> None:
-        await self._broker.publish(keys.PUSH, pack(push))
+    async def _push(self, push: Push) -> None:
+        await self._broker.publish(keys.PUSH, self._codec.encode(keys.PUSH, push))
 
 
 def documents_of(board: BoardState, *, details: bool) -> Mapping[str, msgspec.Struct]:

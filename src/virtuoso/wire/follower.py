@@ -9,9 +9,10 @@ import msgspec
 import structlog
 from cachetools import LRUCache
 
-from virtuoso.domain.errors import CacheError, VirtuosoError, WireError
+from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.documents import Served, degraded, etag_of, nothing, quoted
 from virtuoso.wire.messages import (
     Beat,
@@ -21,8 +22,6 @@ from virtuoso.wire.messages import (
     EngineStatus,
     Notice,
     RowsChanged,
-    unpack,
-    unpack_push,
 )
 from virtuoso.wire.reader import BoardReader, Step
 from virtuoso.wire.records import iso
@@ -66,7 +65,9 @@ class Follower:
         clock: Clock,
         hot: Sequence[str] = HOT,
         tick_s: float = 1.0,
+        codec: Codec | None = None,
     ) -> None:
+        self._codec = codec or Codec()
         self._cache = cache
         self._broker = broker
         self._clock = clock
@@ -91,6 +92,8 @@ class Follower:
         """Wall time of the last answer of the cache."""
         self.undecodable = 0
         """Values and messages that did not decode, and were taken as missing."""
+        self.refused: dict[str, int] = {}
+        """The same by reason, as `codec.Refusal` names them."""
         self.missed_pushes = 0
 
     def listen(self, listener: Listener) -> None:
@@ -160,9 +163,9 @@ class Follower:
     async def receive(self, message: bytes) -> None:
         """Take one message of the push channel."""
         try:
-            push = unpack_push(message)
-        except WireError as error:
-            self.undecodable += 1
+            push = self._codec.decode_push(keys.PUSH, message)
+        except ValueRefusedError as error:
+            self._refuse(error)
             log.warning("push_undecodable", error=str(error))
             return
         at_ms = self._clock.monotonic_ms()
@@ -173,8 +176,10 @@ class Follower:
             self._say_where_from("pushes")
         wanted: tuple[str, ...] = ()
         if isinstance(push, RowsChanged):
+            self._cache.forget(push.documents)
             wanted = tuple(key for key in push.documents if key in self._hot)
         if step is Step.REPLACED:
+            self._cache.forget(self._hot)
             if epoch != self.reader.epoch:
                 log.info("epoch_changed", before=epoch, now=self.reader.epoch)
             self._missed = False
@@ -235,23 +240,27 @@ class Follower:
             return
         self.cache_error = None
         self.cache_good_at = self._clock.now()
-        if (status := self._decode(values.get(keys.ENGINE), EngineStatus)) is not None:
+        if (status := self._decode(keys.ENGINE, values.get(keys.ENGINE), EngineStatus)) is not None:
             self._take_status(status)
-        if (board := self._decode(values.get(keys.BOARD), BoardState)) is not None:
+        if (board := self._decode(keys.BOARD, values.get(keys.BOARD), BoardState)) is not None:
             self._take_board(board)
         for key in self._hot:
-            if (document := self._decode(values.get(key), Document)) is not None:
+            if (document := self._decode(key, values.get(key), Document)) is not None:
                 self._take_document(key, document)
 
-    def _decode(self, value: bytes | None, kind: type[M]) -> M | None:
+    def _decode(self, key: str, value: bytes | None, kind: type[M]) -> M | None:
         if value is None:
             return None
         try:
-            return unpack(value, kind)
-        except WireError as error:
-            self.undecodable += 1
+            return self._codec.decode(key, value, kind)
+        except ValueRefusedError as error:
+            self._refuse(error)
             log.warning("cache_value_undecodable", kind=kind.__name__, error=str(error))
             return None
+
+    def _refuse(self, error: ValueRefusedError) -> None:
+        self.undecodable += 1
+        self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
 
     def _take_status(self, status: EngineStatus) -> None:
         if self.reader.left(status.epoch):
@@ -322,7 +331,7 @@ class Follower:
         failed = False
         try:
             async with asyncio.timeout(READ_DEADLINE_S):
-                found = self._decode(await self._cache.get(key), Document)
+                found = self._decode(key, await self._cache.get(key), Document)
         except (CacheError, TimeoutError) as error:
             failed = True
             self.cache_error = str(error) or f"no answer within {READ_DEADLINE_S:g} s"

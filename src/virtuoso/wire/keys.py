@@ -1,7 +1,11 @@
 """Every cache key and every channel. Writers and readers take them from here and nowhere else."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
 from virtuoso.domain.instruments import Symbol
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.time import SECOND, Timeframe
 
 SYMBOLS_PLAIN = "virtuoso:symbols"
 """The symbols document as plain JSON, for anyone who reads the cache by hand."""
@@ -18,6 +22,81 @@ CYCLES = "virtuoso:cycles:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
+
+PLAIN: Final = frozenset({SYMBOLS_PLAIN})
+"""Keys of bare JSON for people and foreign programs; ours never read them."""
+
+BASE_LIFE_MS: Final = 30 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class KeyKind:
+    """What lies under one key, or under one of each symbol."""
+
+    thing: str
+    """The word that counters and tables use."""
+    pattern: str
+    """The key, with {symbol} and {timeframe} where it has them."""
+    message: str
+    """Class of `wire.messages` that is inside; a document's is in the body of a `Document`."""
+    life_ms: int
+    """Life in the first shared tier."""
+    near_ms: int
+    """Longest life in a reader's own memory; 0: always read where it is shared."""
+
+
+KINDS: Final = (
+    KeyKind("symbols_plain", SYMBOLS_PLAIN, "SymbolsDocument", 30 * SECOND, 0),
+    KeyKind("symbols", SYMBOLS, "SymbolsDocument", 30 * SECOND, SECOND),
+    KeyKind("dashboard", DASHBOARD, "DashboardDocument", 30 * SECOND, SECOND),
+    KeyKind("mobile", MOBILE, "MobileDocument", 30 * SECOND, SECOND),
+    KeyKind("board", BOARD, "BoardState", 30 * SECOND, 0),
+    KeyKind("engine", ENGINE, "EngineStatus", 30 * SECOND, 0),
+    KeyKind("refusals", REFUSALS, "RefusalsDocument", 30 * SECOND, 15 * SECOND),
+    KeyKind("bitcoin_beta", BITCOIN_BETA, "BitcoinBetaDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind(
+        "bitcoin_beta_matrix",
+        BITCOIN_BETA_MATRIX,
+        "BetaMatrixDocument",
+        60 * SECOND,
+        15 * SECOND,
+    ),
+    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, 15 * SECOND),
+    KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
+    KeyKind(
+        "candles",
+        "virtuoso:candles:{symbol}:{timeframe}:v1",
+        "CandlesDocument",
+        60 * SECOND,
+        15 * SECOND,
+    ),
+    KeyKind(
+        "scores", "virtuoso:scores:{symbol}:v1", "ScoreHistoryDocument", 60 * SECOND, 15 * SECOND
+    ),
+)
+
+OTHER: Final = KeyKind("other", "", "", BASE_LIFE_MS, 15 * SECOND)
+"""What a key of nobody's is taken for."""
+
+_WHOLE: Final[Mapping[str, KeyKind]] = {
+    kind.pattern: kind for kind in KINDS if "{" not in kind.pattern
+}
+_BY_START: Final[Mapping[str, KeyKind]] = {
+    kind.pattern.split(":")[1]: kind for kind in KINDS if "{" in kind.pattern
+}
+
+
+def kind_of(key: str) -> KeyKind:
+    """What lies under this key; OTHER when the key is none of ours."""
+    if (kind := _WHOLE.get(key)) is not None:
+        return kind
+    words = key.split(":", 2)
+    return _BY_START.get(words[1], OTHER) if len(words) == 3 else OTHER
+
+
+def life_ms(key: str, base_ms: int = BASE_LIFE_MS) -> int:
+    """Life in the first shared tier; with another base all lives change in proportion."""
+    return kind_of(key).life_ms * base_ms // BASE_LIFE_MS
 
 
 def symbol_detail(symbol: Symbol) -> str:
