@@ -97,7 +97,7 @@ class Turns(selectors.DefaultSelector):
 def sample(turns: Turns, stop: threading.Event) -> None:
     """Look again and again at what the loop's thread is doing."""
     while not stop.wait(SAMPLE_SECONDS):
-        frame = sys._current_frames().get(turns.thread)  # noqa: SLF001 - the one way to see it
+        frame = sys._current_frames().get(turns.thread)
         if frame is not None:
             turns.seen.append(described(frame))
 
@@ -127,7 +127,7 @@ def simulator(symbols: int, rate: float) -> Iterator[str]:
         f"--rate={rate:g}",
         "--with-parent",
     ]
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         assert child.stdout is not None

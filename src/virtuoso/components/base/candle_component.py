@@ -18,7 +18,7 @@ from virtuoso.domain.scores import (
     Absent,
     ComponentName,
     ComponentScore,
-    LazyMembers,
+    Lazy,
     MemberScore,
     Reason,
 )
@@ -339,7 +339,7 @@ class CandleComponent:
             self.rho,
             (total, weight, pooled, squares),
             min(known, default=None),
-            LazyMembers(partial(self._members, latest, reasons, closes, counts)),
+            Lazy(partial(self._members, latest, reasons, closes, counts)),
             late_ms=0,
             freshness=1.0,
         )
