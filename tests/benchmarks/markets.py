@@ -1,4 +1,4 @@
-"""Markets in their steady state, as after hours: what the benchmarks of a second are measured on."""
+"""Markets as they are after hours: what the benchmarks of a second are measured on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

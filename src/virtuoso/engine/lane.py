@@ -467,12 +467,6 @@ class Lane:
             },
         )
 
-    def _age_state(self, as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
-        if as_of is None:
-            return State.ABSENT
-        age = now - as_of
-        return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
-
     def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:
         """Give the age of every kind of input, on the venue's clock."""
         market = self.market
@@ -481,7 +475,7 @@ class Lane:
         found: dict[str, Input] = {}
 
         def note(kind: str, as_of: Millis | None, delayed: int, stale: int, reason: Reason) -> None:
-            state = self._age_state(as_of, now, delayed, stale)
+            state = _age_state(as_of, now, delayed, stale)
             found[kind] = Input(kind, as_of, state, reason if as_of is None else None)
 
         delayed, stale = self._delayed_ms, self._stale_ms
@@ -552,7 +546,7 @@ class Lane:
         known = self.market.derivatives.ticker.get(field)
         if known is None or known.value is None:
             return Value.absent(Reason.NO_FEED)
-        state = self._age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
+        state = _age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
         if not self._connected or Topic.TICKER in self.market.silent:
             state = _at_best_delayed(state)
         return Value(known.value * scale, known.confirmed_at, state)
@@ -563,7 +557,7 @@ class Lane:
         price, at = self.market.trades.last_price, self.market.trades.last_price_at
         if price is None or at is None or (ticker.as_of is not None and ticker.as_of >= at):
             return ticker
-        return Value(price, at, self._age_state(at, now, self._delayed_ms, self._stale_ms))
+        return Value(price, at, _age_state(at, now, self._delayed_ms, self._stale_ms))
 
     def _funding(self, now: Millis) -> Value:
         rate = self._ticker(TickerField.FUNDING_RATE, now)
@@ -580,7 +574,7 @@ class Lane:
         polled = self.market.derivatives.open_interest_now
         if current.value is not None or polled is None:
             return current
-        state = self._age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
+        state = _age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
         return Value(polled.contracts, polled.at, state)
 
     def _open_interest_change(self, now: Millis) -> Value:
@@ -607,6 +601,13 @@ class Lane:
             if at > wanted + SCORE_STEP_MS:
                 return None
         return None
+
+
+def _age_state(as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
+    if as_of is None:
+        return State.ABSENT
+    age = now - as_of
+    return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
 
 
 def _at_best_delayed(state: State) -> State:

@@ -147,12 +147,8 @@ def _join(
 def _spread(shares: Sequence[float], places: Sequence[int], rho: Floats) -> float:
     """Give D, the standard deviation of the weighted sum when each z has variance 1."""
     rows = rho.tolist()
-    total = 0.0
-    for i, a in zip(places, shares, strict=True):
-        row = rows[i]
-        for j, b in zip(places, shares, strict=True):
-            total += a * b * row[j]
-    return sqrt(total)
+    placed = list(zip(places, shares, strict=True))
+    return sqrt(sum([a * b * rows[i][j] for i, a in placed for j, b in placed]))
 
 
 def _contributions(
