@@ -6,7 +6,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_frames, bench_http, bench_scoring, bench_socket
+from benchmarks import bench_frames, bench_http, bench_scoring, bench_second, bench_socket
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
 
@@ -20,6 +20,7 @@ def main() -> None:
         *bench_frames.measure(),
         *bench_socket.rows(),
         *bench_scoring.rows(),
+        *bench_second.rows(),
         *bench_http.rows(),
     )
     for row in measured:
