@@ -8,7 +8,7 @@ import numpy as np
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.market.bitcoin_beta import Beta, bitcoin_betas
+from virtuoso.market.bitcoin_beta import Beta, betas_in_parts
 from virtuoso.market.candles import Candles
 from virtuoso.market.closes import Closes
 from virtuoso.market.regime import MarketState, market_state
@@ -106,7 +106,7 @@ class Across:
             yield
             bitcoin = next((each for each in closes.instruments if is_bitcoin(each)), None)
             rows = zip(closes.instruments, returns, strict=True)
-            found = bitcoin_betas(
+            found = yield from betas_in_parts(
                 {str(each.symbol): row for each, row in rows},
                 "" if bitcoin is None else str(bitcoin.symbol),
             )

@@ -5,7 +5,7 @@ missing candle is NaN in the two places it would have touched. Moments are about
 by age.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -33,6 +33,10 @@ LEAST_VARIANCE: Final = 0.01
 OTHERS_NEEDED: Final = 10
 RESIDUAL_BARS: Final = 12
 MOST_LAGS: Final = 6
+LAGS: Final = (0, *(lag for lag in range(-MOST_LAGS, MOST_LAGS + 1) if lag))
+"""Bars by which Bitcoin's returns are shifted: moments with all of them are taken at once."""
+MARKETS_AT_ONCE: Final = 25
+"""So few that their returns stay in the processor's cache, and nobody waits for long."""
 LEAD_LIMIT: Final = 3.0
 
 
@@ -75,6 +79,16 @@ class _Raw:
     lagged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one market before the others are: arrays in the order of LAGS."""
+
+    raw: _Raw
+    correlations: Floats
+    effective: Floats
+    samples: int
+
+
 def bitcoin_betas(
     returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
 ) -> dict[str, Beta | Reason]:
@@ -82,39 +96,55 @@ def bitcoin_betas(
 
     `returns` are of equal length, on one grid. Without Bitcoin's, all are `no_feed`.
     """
+    working = betas_in_parts(returns, bitcoin, half_life)
+    while True:
+        try:
+            next(working)
+        except StopIteration as done:
+            return dict(done.value)
+
+
+def betas_in_parts(
+    returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
+) -> Generator[None, None, dict[str, Beta | Reason]]:
+    """Do the work of `bitcoin_betas` in parts of some markets, between which others may work."""
     if bitcoin not in returns:
         return dict.fromkeys(returns, Reason.NO_FEED)
     names = list(returns)
-    rows = np.array([returns[name] for name in names])
     reference = returns[bitcoin]
     weights = exponential_weights(len(reference), half_life)
-    moments = pairwise_moments(rows, reference[None, :], weights)
-    raw: dict[str, _Raw] = {}
+    shifted = np.array([_shifted(reference, lag) for lag in LAGS])
+    known: dict[str, _Known] = {}
     found: dict[str, Beta | Reason] = {}
-    for number, name in enumerate(names):
-        if name == bitcoin:
-            found[name] = Reason.NOT_APPLICABLE
-        elif moments.count[number, 0] < MINIMUM_PAIRS:
-            found[name] = Reason.WARMING_UP
-        else:
-            estimate = _estimate(rows[number], reference, weights, moments, number)
-            if estimate is None:
-                found[name] = Reason.TOO_FEW
+    for first in range(0, len(names), MARKETS_AT_ONCE):
+        some = names[first : first + MARKETS_AT_ONCE]
+        rows = np.array([returns[name] for name in some])
+        moments = pairwise_moments(rows, shifted, weights)
+        correlations = moments.correlation
+        for number, name in enumerate(some):
+            if name == bitcoin:
+                found[name] = Reason.NOT_APPLICABLE
+            elif moments.count[number, 0] < MINIMUM_PAIRS:
+                found[name] = Reason.WARMING_UP
             else:
-                raw[name] = estimate
-    lags = _lagged_correlations(rows, reference, weights)
-    for number, name in enumerate(names):
-        if name in raw:
-            found[name] = _finish(
-                raw[name],
-                [each for other, each in raw.items() if other != name],
-                rows[number],
-                reference,
-                weights,
-                moments,
-                number,
-                lags,
-            )
+                estimate = _estimate(rows[number], reference, weights, moments, number)
+                if estimate is None:
+                    found[name] = Reason.TOO_FEW
+                else:
+                    known[name] = _Known(
+                        raw=estimate,
+                        correlations=correlations[number],
+                        effective=moments.effective[number],
+                        samples=int(moments.count[number, 0]),
+                    )
+        yield
+    betas = np.array([each.raw.beta for each in known.values()])
+    errors = np.array([each.raw.standard_error for each in known.values()])
+    for number, (name, each) in enumerate(known.items()):
+        prior = _prior(np.delete(betas, number), np.delete(errors, number))
+        found[name] = _finish(each, prior, returns[name], reference, weights)
+        if number % MARKETS_AT_ONCE == MARKETS_AT_ONCE - 1:
+            yield
     return {name: found[name] for name in names}
 
 
@@ -163,30 +193,22 @@ def _with_lag(own: Floats, reference: Floats, weights: Floats) -> _Raw | None:
     return _Raw(float(slopes.sum()), sqrt(max(variance, 0.0)), lagged=True)
 
 
-def _prior(others: Sequence[_Raw]) -> tuple[float, float]:
+def _prior(betas: Floats, errors: Floats) -> tuple[float, float]:
     """Mean and variance of the other markets' betas, less what is error of estimation."""
-    if len(others) < OTHERS_NEEDED:
+    if len(betas) < OTHERS_NEEDED:
         return PRIOR_MEAN, PRIOR_VARIANCE
-    betas = np.array([each.beta for each in others])
-    errors = np.array([each.standard_error for each in others])
     variance = float(betas.var(ddof=1) - np.mean(errors**2))
     return float(betas.mean()), max(variance, LEAST_VARIANCE)
 
 
 def _finish(
-    raw: _Raw,
-    others: Sequence[_Raw],
-    own: Floats,
-    reference: Floats,
-    weights: Floats,
-    moments: PairwiseMoments,
-    number: int,
-    lags: Mapping[int, PairwiseMoments],
+    known: _Known, prior: tuple[float, float], own: Floats, reference: Floats, weights: Floats
 ) -> Beta:
-    mean, variance = _prior(others)
+    raw = known.raw
+    mean, variance = prior
     share = variance / (variance + raw.standard_error**2)
     beta = share * raw.beta + (1.0 - share) * mean
-    correlation = float(moments.correlation[number, 0])
+    correlation = float(known.correlations[0])
     return Beta(
         beta=beta,
         raw_beta=raw.beta,
@@ -195,10 +217,10 @@ def _finish(
         correlation=correlation,
         r_squared=correlation**2,
         residual_z=_residual_z(own, reference, weights, beta),
-        lead_lag=_lead_lag(lags, number),
+        lead_lag=_lead_lag(known.correlations.tolist(), known.effective.tolist()),
         lagged=raw.lagged,
-        samples=int(moments.count[number, 0]),
-        effective_samples=float(moments.effective[number, 0]),
+        samples=known.samples,
+        effective_samples=float(known.effective[0]),
     )
 
 
@@ -213,30 +235,23 @@ def _residual_z(own: Floats, reference: Floats, weights: Floats, beta: float) ->
     return float(latest.sum()) / (deviation * sqrt(RESIDUAL_BARS)) if deviation > 0.0 else None
 
 
-def _lagged_correlations(
-    rows: Floats, reference: Floats, weights: Floats
-) -> dict[int, PairwiseMoments]:
-    """Moments of every row now with Bitcoin's return k bars before, for k = -6..6 but 0."""
-    found = {}
-    count = len(reference)
-    for lag in range(-MOST_LAGS, MOST_LAGS + 1):
-        if lag == 0:
-            continue
-        shifted = np.full(count, np.nan)
-        if lag > 0:
-            shifted[lag:] = reference[:-lag]
-        else:
-            shifted[:lag] = reference[-lag:]
-        found[lag] = pairwise_moments(rows, shifted[None, :], weights)
-    return found
+def _shifted(reference: Floats, lag: int) -> Floats:
+    """Give Bitcoin's return `lag` bars before, NaN where that is outside the window."""
+    if lag == 0:
+        return reference
+    shifted = np.full(len(reference), np.nan)
+    if lag > 0:
+        shifted[lag:] = reference[:-lag]
+    else:
+        shifted[:lag] = reference[-lag:]
+    return shifted
 
 
-def _lead_lag(lags: Mapping[int, PairwiseMoments], number: int) -> LeadLag | None:
+def _lead_lag(correlations: Sequence[float], effective: Sequence[float]) -> LeadLag | None:
+    """Give the strongest correlation that stands out; both in the order of LAGS."""
     best: LeadLag | None = None
-    for lag, moments in lags.items():
-        correlation = float(moments.correlation[number, 0])
-        effective = float(moments.effective[number, 0])
-        if not abs(correlation) > LEAD_LIMIT / sqrt(effective):  # also when it is NaN
+    for lag, correlation, samples in zip(LAGS, correlations, effective, strict=True):
+        if lag == 0 or not abs(correlation) > LEAD_LIMIT / sqrt(samples):  # also when it is NaN
             continue
         if best is None or abs(correlation) > abs(best.correlation):
             best = LeadLag(lag, correlation)
