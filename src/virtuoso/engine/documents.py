@@ -532,7 +532,7 @@ def history_document(
     edition: Edition,
     symbol: RowSymbol,
     step_ms: int,
-    points: Iterable[tuple[Millis, float | None]],
+    points: Iterable[ScorePoint],
 ) -> ScoreHistoryDocument:
     """Build `/api/symbols/{symbol}/scores`."""
     return ScoreHistoryDocument(
@@ -541,10 +541,15 @@ def history_document(
         source=symbol.source,
         symbol=symbol.symbol,
         step_ms=step_ms,
-        points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
+        points=tuple(points),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
     )
+
+
+def point_of(at: Millis, score: float | None) -> ScorePoint:
+    """Build one point of a score's history."""
+    return ScorePoint(at, rounded(score, 2))
 
 
 def name_of(symbol: RowSymbol) -> Symbol:
