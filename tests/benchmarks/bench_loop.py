@@ -5,7 +5,7 @@ its own. A turn is what the loop does between two looks at its sockets and timer
 loop's thread, so that a machine shared with others says the same. It runs on asyncio's own loop,
 whose turns can be seen; `virtuoso run` has uvloop, which serves the same callbacks at less cost.
 
-Run: cd tests && python -m benchmarks.bench_loop [--symbols 500] [--rate 5000] [--seconds 60]
+Run: cd tests && python -m benchmarks.bench_loop [--symbols 500] [--rate 5000]
 
 Warming up lasts until every market's past is here and nothing is being fetched, the steady state
 begins `--settle` seconds later: the windows of five minutes are full by then. With `--longer MS`
@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +45,6 @@ from virtuoso.wire import keys
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.messages import EngineStatus, unpack
 
-LONGEST_WARM_UP_SECONDS = 900.0
 SAMPLE_SECONDS = 0.004
 DEEPEST = 12
 """Frames of a sample that are told, the innermost last."""
@@ -158,14 +157,17 @@ async def watch(turns: Turns, cache: MemoryCache, arguments: argparse.Namespace)
         )
 
     async def warm() -> None:
-        async with asyncio.timeout(LONGEST_WARM_UP_SECONDS):
-            while True:
-                await asyncio.sleep(1.0)
-                status = await status_of(cache)
-                parts = () if status is None else status.parts
-                is_warm = any(each.name == "warm_up" and each.status == "pass" for each in parts)
-                if status and is_warm and not status.counters.get("fetches_waiting"):
-                    return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(all_is_here(), arguments.warm_up)
+
+    async def all_is_here() -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            status = await status_of(cache)
+            parts = () if status is None else status.parts
+            is_warm = any(each.name == "warm_up" and each.status == "pass" for each in parts)
+            if status and is_warm and not status.counters.get("fetches_waiting"):
+                return
 
     loop = asyncio.get_running_loop()
     await measured(Phase("warming up"), loop.create_task(warm()))
@@ -230,6 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.bench_loop", description=__doc__)
     parser.add_argument("--symbols", type=int, default=500)
     parser.add_argument("--rate", type=float, default=5_000.0)
+    parser.add_argument("--warm-up", type=float, default=900.0, help="seconds at most")
     parser.add_argument("--settle", type=float, default=330.0)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--longer", type=float, help="tell what turns longer than MS worked on")

@@ -18,7 +18,7 @@ from virtuoso.components.base.component import (
     pool,
 )
 from virtuoso.components.base.stream_component import Feed, both, feed_at
-from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.market_data import FundingRate, TickerField
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.indicators.trailing_rank import Ranked, RankKind, TrailingRank
@@ -105,9 +105,9 @@ class Sentiment:
 
     def _read_funding(self, at: Millis, market: Market) -> Reading:
         series, follower = market.derivatives.funding, self._funding
-        for settled_at, rate in follower.fresh(series):
-            hours = rate.interval_hours
-            follower.push(settled_at, None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR)
+        follower.push_all(
+            [(settled_at, _yearly(rate)) for settled_at, rate in follower.fresh(series)]
+        )
         last = series.last
         if last is None or not last.interval_hours:
             return self._without(FUNDING)
@@ -116,9 +116,9 @@ class Sentiment:
 
     def _read_basis(self, at: Millis, market: Market) -> Reading:
         series, follower = market.derivatives.basis, self._basis
-        for minute, prices in follower.fresh(series):
-            sound = prices.mark > 0.0 and prices.index > 0.0
-            follower.push(minute, log(prices.mark / prices.index) if sound else None)
+        follower.push_all(
+            [(minute, _log_ratio(each.mark, each.index)) for minute, each in follower.fresh(series)]
+        )
         last = series.last_at
         if last is None:
             return self._without(BASIS)
@@ -135,9 +135,13 @@ class Sentiment:
         last = market.derivatives.ratio
         if last is None:
             return self._without(LONG_SHORT)
-        for hour, ratio in follower.fresh(series):
-            if hour < last.at:
-                follower.push(hour, _log_ratio(ratio.long_share, ratio.short_share))
+        follower.push_all(
+            [
+                (hour, _log_ratio(ratio.long_share, ratio.short_share))
+                for hour, ratio in follower.fresh(series)
+                if hour < last.at
+            ]
+        )
         key = (last.at, follower.pushes)
         if self._ratio_seen != key:
             self._ratio_seen = key
@@ -259,6 +263,13 @@ class _Follower:
         self.at = self._taken_to = at
         self.pushes += 1
 
+    def push_all(self, rows: Sequence[tuple[Millis, float | None]]) -> None:
+        """Push values, oldest first: a whole past in one call."""
+        if rows:
+            self.ranked = self._rank.push_all([x for _, x in rows])
+            self.at = self._taken_to = rows[-1][0]
+            self.pushes += len(rows)
+
     def skip(self, at: Millis) -> None:
         """Leave a value out."""
         self._taken_to = at
@@ -268,8 +279,14 @@ class _Follower:
         return self._rank.peek(x)
 
 
-def _log_ratio(long_share: float, short_share: float) -> float | None:
-    return log(long_share / short_share) if min(long_share, short_share) > 0.0 else None
+def _log_ratio(above: float, below: float) -> float | None:
+    return log(above / below) if min(above, below) > 0.0 else None
+
+
+def _yearly(rate: FundingRate) -> float | None:
+    """Give a funding rate as a fraction a year."""
+    hours = rate.interval_hours
+    return None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR
 
 
 def _reading(ranked: Ranked | None, feed: Feed, score: float | None = None) -> Reading:
