@@ -144,13 +144,26 @@ class StreamComponent:
             self.rho,
             (total, weight, pooled, squares),
             as_of,
-            Lazy(partial(self._members, facts, xs, scores, windows.codes.copy(), counts, sizes)),
+            Lazy(
+                partial(
+                    self._members,
+                    windows.limits,
+                    facts,
+                    xs,
+                    scores,
+                    windows.codes.copy(),
+                    counts,
+                    sizes,
+                )
+            ),
             late_ms=late_ms,
             freshness=freshness,
         )
 
+    @classmethod
     def _members(
-        self,
+        cls,
+        limits: StreamLimits,
         facts: Sequence[Fact],
         xs: Floats,
         scores: Floats,
@@ -158,11 +171,13 @@ class StreamComponent:
         counts: Integers,
         sizes: Integers,
     ) -> tuple[MemberScore, ...]:
-        """Make the members of one second; `counts` and `sizes` are of the windows before it."""
-        limits = self._windows.limits
+        """Make the members of one second; `counts` and `sizes` are of the windows before it.
+
+        Of the class, because a result that knew its component would be a cycle with it.
+        """
         members = []
         rows = zip(
-            self.table,
+            cls.table,
             facts,
             xs.tolist(),
             scores.tolist(),
