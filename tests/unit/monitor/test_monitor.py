@@ -14,8 +14,9 @@ from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_engine import FakeEngine
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import CycleTotals, Document, pack
+from virtuoso.wire.messages import CycleTotals, Document
 
 
 class Monitor:
@@ -138,7 +139,7 @@ async def test_the_last_cycles_are_served(monitor: Monitor) -> None:
     assert answer.status_code == 503
     body = b'{"status":"success","cycles":[]}'
     document = Document(1, "one", 1, monitor.clock.now(), None, "tag", body)
-    await monitor.cache.multi_set({keys.CYCLES: pack(document)}, 30_000)
+    await monitor.cache.multi_set({keys.CYCLES: Codec().encode(keys.CYCLES, document)}, 30_000)
     answer = await monitor.http.get("/api/monitoring/cycles")
     assert answer.status_code == 200
     assert answer.json()["cycles"] == []
