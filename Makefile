@@ -59,10 +59,15 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(VENV)/.dev-stamp web ## install what the tests need and run all but the faults
+# the browser's are the longest file, so they begin first
+WITH_PARTS := tests/browser tests/integration tests/contract
+
+test: check web ## all of `make check`, and whatever needs servers, processes or a browser, but the faults
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
-	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests --ignore tests/faults
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(WITH_PARTS) || { \
+	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
+	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
 	$(BIN)/python -m pytest -q -rs tests/faults

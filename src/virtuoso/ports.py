@@ -22,7 +22,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 
 
 class Clock(Protocol):
@@ -86,6 +86,18 @@ class CandleKind(StrEnum):
     INDEX = "index"
 
 
+class Spacing(StrEnum):
+    """How far apart the rows of a series are."""
+
+    FIVE_MINUTES = "5m"
+    HOUR = "1h"
+
+    @property
+    def ms(self) -> int:
+        """That distance in ms."""
+        return 5 * MINUTE if self is Spacing.FIVE_MINUTES else HOUR
+
+
 class History(Protocol):
     """What a venue (or a folder of files) knows about the past, oldest first.
 
@@ -130,14 +142,16 @@ class History(Protocol):
         """Settled funding rates."""
         ...
 
-    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
-        """Hourly open interest in contracts."""
+    async def open_interest(
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
+    ) -> Sequence[OpenInterest]:
+        """Open interest in contracts at equal distances."""
         ...
 
     async def long_short_ratio(
-        self, instrument: Instrument, limit: int
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
-        """Hourly shares of long and short accounts."""
+        """Shares of long and short accounts at equal distances."""
         ...
 
     async def close(self) -> None:

@@ -69,6 +69,9 @@ def test_f16_a_venue_that_is_not_well_is_on_the_page(asking: Rig, table: FaultTa
     marked = asking.seconds_until(
         "open breaker", lambda: "5 failures in a row" in rest_text(asking.virtuoso), 25
     )
+    asking.seconds_until(
+        "a notice", lambda: "5 failures in a row" in str(asking.virtuoso.get("/api/symbols")), 5
+    )
     asking.inject("clear")
     healed = asking.seconds_until(
         "closed breaker", lambda: "in a row" not in rest_text(asking.virtuoso), 15

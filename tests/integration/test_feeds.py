@@ -37,7 +37,7 @@ from virtuoso.domain.scores import Reason, Source
 from virtuoso.domain.time import Timeframe
 from virtuoso.market.door import Action, Door
 from virtuoso.market.order_book import OrderBook
-from virtuoso.ports import CandleKind
+from virtuoso.ports import CandleKind, Spacing
 from virtuoso.simulator.garbage import GARBAGE
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -383,8 +383,12 @@ async def test_history_gives_what_the_venue_knows(venue: Venue) -> None:
         interest = await history.open_interest(BTC, 30)
         assert len(interest) == 30
         assert interest[1].at - interest[0].at == 3_600_000
+        dense = await history.open_interest(BTC, 30, Spacing.FIVE_MINUTES)
+        assert [b.at - a.at for a, b in pairwise(dense)] == [300_000] * 29
         ratios = await history.long_short_ratio(BTC, 30)
         assert len(ratios) == 30
+        newest = await history.long_short_ratio(BTC, 30, Spacing.FIVE_MINUTES)
+        assert newest[1].at - newest[0].at == 300_000
         assert all(abs(row.long_share + row.short_share - 1) < 1e-3 for row in ratios)
 
 

@@ -2,30 +2,24 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import uvloop
-
-from virtuoso.apps.compile import compile_all
-from virtuoso.apps.doctor import DoctorOptions, doctor
-from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
-from virtuoso.apps.explain import ExplainOptions, explain
-from virtuoso.apps.logs import configure_logs
-from virtuoso.apps.record import RecordOptions, record, recorder_settings
-from virtuoso.apps.recording import show_recording
-from virtuoso.apps.replay import replay_headless
-from virtuoso.apps.research import CorrelationOptions, print_correlations
-from virtuoso.apps.run import RunOptions, run
-from virtuoso.apps.scan import SORTS, ScanOptions, scan
+from virtuoso.apps.scan import SORTS
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
+
+# Each command imports what it runs on when it runs: the kernels, CCXT and FastAPI take seconds
+# to load, and `--help`, the simulator beside a run, or a look at the board need none of them.
+
+T = TypeVar("T")
 
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
@@ -206,6 +200,8 @@ def _seconds(text: str) -> float:
 
 def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
     """Prepare the simulator. Raises SettingsError for what cannot be done as asked."""
+    from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
+
     ours = settings.simulator
     try:
         exchange = ExchangeSettings(
@@ -226,45 +222,57 @@ def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[An
 
 def _dispatch(arguments: argparse.Namespace) -> int:
     command: str = arguments.command
-    if command == "compile":
-        return compile_all()
-    if command == "schema":
-        return check_schema() if arguments.check else write_schema()
-    if command == "recording":
-        return show_recording(arguments.path, as_json=arguments.json)
-    if command == "doctor":
-        return _examine(arguments)
-    if command == "research":
-        return print_correlations(
-            CorrelationOptions(arguments.candles, arguments.symbol, arguments.timeframe)
-        )
+    if command in _WITHOUT_SETTINGS:
+        return _WITHOUT_SETTINGS[command](arguments)
     settings = load_settings(arguments.config, os.environ)
     if command in {"scan", "explain"}:
         return _show(arguments, settings)
+    from virtuoso.apps.logs import configure_logs
+
     configure_logs(debug=settings.app.debug)
-    if command == "exchange":
-        work = _exchange(arguments, settings)
-    elif command == "record":
+    if command == "record":
         return _record(arguments, settings)
-    elif command == "replay":
-        return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
-    else:
-        options = RunOptions(
-            source=arguments.source,
-            speed=arguments.speed,
-            candles=arguments.candles,
-            exchange=arguments.exchange,
-            symbols=arguments.symbols,
-            secondary=arguments.secondary,
-            record=recorder_settings(arguments.record, None) if arguments.record else None,
-        )
-        work = run(settings, options)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)
+    if command == "replay":
+        return _replay(arguments, settings)
+    _on_a_loop(
+        _exchange(arguments, settings) if command == "exchange" else _run(arguments, settings)
+    )
     return 0
 
 
+def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on the loop that production has."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
+    from virtuoso.apps.record import recorder_settings
+    from virtuoso.apps.run import RunOptions, run
+
+    options = RunOptions(
+        source=arguments.source,
+        speed=arguments.speed,
+        candles=arguments.candles,
+        exchange=arguments.exchange,
+        symbols=arguments.symbols,
+        secondary=arguments.secondary,
+        record=recorder_settings(arguments.record, None) if arguments.record else None,
+    )
+    return run(settings, options)
+
+
+def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.replay import replay_headless
+
+    return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
+
+
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.record import RecordOptions, record
+
     options = RecordOptions(
         source=arguments.source,
         out=arguments.out,
@@ -273,11 +281,36 @@ def _record(arguments: argparse.Namespace, settings: Settings) -> int:
         seconds=arguments.seconds,
         exchange=arguments.exchange,
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(record(settings, options))
+    return _on_a_loop(record(settings, options))
+
+
+def _compile(_arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.compile import compile_all
+
+    return compile_all()
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    return check_schema() if arguments.check else write_schema()
+
+
+def _recording(arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.recording import show_recording
+
+    return show_recording(arguments.path, as_json=arguments.json)
+
+
+def _research(arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.research import CorrelationOptions, print_correlations
+
+    return print_correlations(
+        CorrelationOptions(arguments.candles, arguments.symbol, arguments.timeframe)
+    )
 
 
 def _examine(arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.doctor import DoctorOptions, doctor
+
     error: str | None = None
     try:
         settings = load_settings(arguments.config, os.environ)
@@ -287,7 +320,19 @@ def _examine(arguments: argparse.Namespace) -> int:
     return doctor(settings, options, os.environ, error)
 
 
+_WITHOUT_SETTINGS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "compile": _compile,
+    "schema": _schema,
+    "recording": _recording,
+    "doctor": _examine,
+    "research": _research,
+}
+
+
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.explain import ExplainOptions, explain
+    from virtuoso.apps.scan import ScanOptions, scan
+
     address = arguments.address or f"http://{settings.app.address}:{settings.app.port}"
     if arguments.command == "explain":
         return explain(ExplainOptions(address, arguments.symbol, as_json=arguments.json))
@@ -307,7 +352,10 @@ def main(argv: Sequence[str] | None = None, *, leave: Callable[[int], None] = sy
     """Run a command. Exit codes: 0 done, 78 refused (the reason on standard error), 130 stopped."""
     arguments = parser().parse_args(argv)
     try:
-        leave(_dispatch(arguments))
+        code = _dispatch(arguments)
+        # all is closed: looking through what is left for cycles would only take seconds
+        gc.freeze()
+        leave(code)
     except VirtuosoError as error:
         sys.stderr.write(f"virtuoso: {error}\n")
         leave(EXIT_REFUSED)

@@ -26,8 +26,11 @@ def rest_part(status: BudgetStatus) -> PartHealth:
         f", {status.waiting} requests wait"
     )
     if status.breaker is not BreakerState.CLOSED:
-        text = f"{status.failures} failures in a row, the last one: {status.last_error}"
-        return PartHealth(name, "warn", text)
+        text = (
+            f"{status.venue} is asked only now and then, after {status.failures} failures in a row"
+            f", the last one: {status.last_error}"
+        )
+        return PartHealth(name, "fail", text)
     if status.share < 1:
         text += f"; the budget is at {status.share:.0%} after {status.last_error}"
         return PartHealth(name, "warn", text)

@@ -16,6 +16,7 @@ from virtuoso.domain.market_data import (
     Liquidation,
     MarketData,
     MarketEvent,
+    OpenInterest,
     Quote,
     Ticker,
     TickerField,
@@ -48,6 +49,8 @@ STREAM_STALE_MS = 5 * SECOND
 CANDLE_DELAYED_MS = 5 * SECOND
 CANDLE_STALE_MS = 60 * SECOND
 CHANGE_TOLERANCE_MS = 5 * MINUTE
+INTERESTS_KEPT = 80
+"""Each minute of an hour, or what was fetched of it before, with room for both."""
 """How far the older of two compared values may lie from one hour ago."""
 
 POLLED_DELAYED_MS = 2 * MINUTE
@@ -106,7 +109,7 @@ class Lane:
         self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
         self._peeked: Mapping[ComponentName, ComponentScore | Absent] = {}
         """The scores beside which the forming candles were looked at last."""
-        self._interests: deque[tuple[Millis, float]] = deque(maxlen=62)
+        self._interests: deque[tuple[Millis, float]] = deque(maxlen=INTERESTS_KEPT)
         self._held: deque[Candle] = deque(maxlen=KEPT)
         """Closed minutes that wait for those before them."""
         self._loaded = False
@@ -241,12 +244,21 @@ class Lane:
         """Take what was fetched of funding, open interest, ratios and basis."""
         derivatives = self.market.derivatives
         derivatives.add_funding(found.funding)
-        on_grid = [row for row in found.open_interest if row.at % SERIES_MS == 0]
+        grid = {row.at: row for row in found.open_interest if row.at % SERIES_MS == 0}
+        on_grid = [grid[at] for at in sorted(grid)]
         derivatives.add_open_interest(on_grid, _distance([row.at for row in on_grid]))
+        self._recall_interests(on_grid)
         for row in found.open_interest:
             derivatives.note_open_interest(row)
-        derivatives.add_ratios(found.ratio, _distance([row.at for row in found.ratio]))
+        ratios = sorted(found.ratio, key=lambda row: row.at)
+        derivatives.add_ratios(ratios, _distance(sorted({row.at for row in ratios})))
         derivatives.add_basis(found.mark, found.index)
+
+    def _recall_interests(self, rows: Sequence[OpenInterest]) -> None:
+        """Know the open interest of the hour before this process began to note it each minute."""
+        began = self._interests[0][0] if self._interests else None
+        before = [(row.at, row.contracts) for row in rows if began is None or row.at < began]
+        self._interests = deque([*before, *self._interests][-INTERESTS_KEPT:], INTERESTS_KEPT)
 
     def correct(self, trades: Sequence[MarketEvent[Trade]]) -> None:
         """Take trades that were missed: the last price, and nothing of the live order flow."""
@@ -519,11 +531,12 @@ class Lane:
             )
         else:
             note("funding", None, 0, 0, Reason.NO_FEED)
-        interest = market.derivatives.open_interest_at
-        note("open interest", interest, HOUR + 6 * MINUTE, HOUR + 15 * MINUTE, Reason.NO_FEED)
+        interest, step = market.derivatives.open_interest_at, market.derivatives.open_interest_every
+        note("open interest", interest, step + 6 * MINUTE, step + 15 * MINUTE, Reason.NO_FEED)
         ratio = market.derivatives.ratio
         ratio_at = None if ratio is None else ratio.at
-        note("account ratio", ratio_at, HOUR + 6 * MINUTE, HOUR + 15 * MINUTE, Reason.NO_FEED)
+        step = market.derivatives.ratio_every
+        note("account ratio", ratio_at, step + 6 * MINUTE, step + 15 * MINUTE, Reason.NO_FEED)
         return found
 
     def _state_of(

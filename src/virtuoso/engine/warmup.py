@@ -17,7 +17,7 @@ from virtuoso.domain.market_data import (
     TradesLoaded,
 )
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.ports import CandleKind, History
+from virtuoso.ports import CandleKind, History, Spacing
 
 log = structlog.get_logger()
 
@@ -27,8 +27,10 @@ TRADES = 1_000
 FUNDING_RATES = 200
 OPEN_INTEREST_HOURS = 200
 RATIO_HOURS = 500
-NEWEST_ROWS = 3
-"""Of a series that is polled: the newest, and what a late row may have missed."""
+NEWEST_RATES = 3
+"""Of funding that is polled: the newest, and what a late row may have missed."""
+NEWEST_ROWS = 38
+"""Of a series each five minutes: three hours, so that a cut leaves no full hour out."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
@@ -95,7 +97,7 @@ class Warmup:
         """Fetch funding, open interest, account ratio, mark and index minutes."""
         history, name = self._history, instrument.symbol
         minute = Timeframe.M1
-        mark, index, funding, interest, ratio = await asyncio.gather(
+        mark, index, funding, interest, ratio, newest = await asyncio.gather(
             self._series(
                 f"{name} mark candles",
                 lambda: history.candles(instrument, minute, CANDLES, CandleKind.MARK),
@@ -112,6 +114,7 @@ class Warmup:
             self._series(
                 f"{name} account ratio", lambda: history.long_short_ratio(instrument, RATIO_HOURS)
             ),
+            self.newest_series(instrument, now),
         )
         return DerivativesLoaded(
             instrument,
@@ -119,20 +122,22 @@ class Warmup:
             mark=mark or (),
             index=index or (),
             funding=funding or (),
-            open_interest=interest or (),
-            ratio=ratio or (),
+            open_interest=(*(interest or ()), *newest.open_interest),
+            ratio=(*(ratio or ()), *newest.ratio),
         )
 
     async def newest_series(
         self, instrument: Instrument, now: Callable[[], Millis]
     ) -> DerivativesLoaded:
-        """Fetch the newest rows of open interest and account ratio."""
+        """Fetch the last hours of open interest and account ratio, a row each five minutes."""
         history, name = self._history, instrument.symbol
         interest = await self._series(
-            f"{name} open interest", lambda: history.open_interest(instrument, NEWEST_ROWS)
+            f"{name} newest open interest",
+            lambda: history.open_interest(instrument, NEWEST_ROWS, Spacing.FIVE_MINUTES),
         )
         ratio = await self._series(
-            f"{name} account ratio", lambda: history.long_short_ratio(instrument, NEWEST_ROWS)
+            f"{name} newest account ratio",
+            lambda: history.long_short_ratio(instrument, NEWEST_ROWS, Spacing.FIVE_MINUTES),
         )
         return DerivativesLoaded(instrument, now(), open_interest=interest or (), ratio=ratio or ())
 
@@ -141,7 +146,7 @@ class Warmup:
     ) -> DerivativesLoaded:
         """Fetch the funding rates settled last."""
         rows = await self._series(
-            f"{instrument.symbol} funding", lambda: self._history.funding(instrument, NEWEST_ROWS)
+            f"{instrument.symbol} funding", lambda: self._history.funding(instrument, NEWEST_RATES)
         )
         return DerivativesLoaded(instrument, now(), funding=rows or ())
 

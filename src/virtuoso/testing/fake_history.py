@@ -15,7 +15,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.ports import CandleKind
+from virtuoso.ports import CandleKind, Spacing
 
 
 class FakeHistory:
@@ -120,23 +120,27 @@ class FakeHistory:
             raise NotOfferedError(message)
         return self._funding[instrument][-limit:]
 
-    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
-        """The last `limit` hours."""
+    async def open_interest(
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
+    ) -> Sequence[OpenInterest]:
+        """The last `limit` rows at full hours or five minutes."""
         self._reach()
         if instrument not in self._open_interest:
             message = f"expected open interest of {instrument.symbol}, found none"
             raise NotOfferedError(message)
-        return self._open_interest[instrument][-limit:]
+        rows = self._open_interest[instrument]
+        return [row for row in rows if row.at % spacing.ms == 0][-limit:]
 
     async def long_short_ratio(
-        self, instrument: Instrument, limit: int
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
-        """The last `limit` hours."""
+        """The last `limit` rows at full hours or five minutes."""
         self._reach()
         if instrument not in self._long_short_ratio:
             message = f"expected the ratio of {instrument.symbol}, found none"
             raise NotOfferedError(message)
-        return self._long_short_ratio[instrument][-limit:]
+        rows = self._long_short_ratio[instrument]
+        return [row for row in rows if row.at % spacing.ms == 0][-limit:]
 
     async def close(self) -> None:
         """Note it."""

@@ -316,6 +316,22 @@ def test_open_interest_that_no_ticker_carries_is_polled() -> None:
     assert change.as_of == NOW + 7
 
 
+@pytest.mark.parametrize("past", [30 * MINUTE, 55 * MINUTE])
+def test_the_hour_before_the_start_is_known_from_fetched_rows(past: int) -> None:
+    """Whatever the minute, the change over an hour is there from the first ticker on."""
+    pipeline = pipeline_of(BTC)
+    start = NOW - NOW % HOUR + past
+    hours = [OpenInterest(Millis(start - past - back * HOUR), 50.0) for back in (2, 1, 0)]
+    rows = [OpenInterest(Millis(start - back * 5 * MINUTE), 100.0 + back) for back in range(20)]
+    fetched = DerivativesLoaded(BTC, Millis(start + 500), open_interest=[*hours, *rows])
+    pipeline.handle(fetched)
+    pipeline.handle(DerivativesLoaded(BTC, Millis(start + 900), open_interest=rows[:3]))
+    now = OpenInterest(Millis(start + 60_000), 224.0)
+    pipeline.handle(DerivativesLoaded(BTC, Millis(start + 60_500), open_interest=(now,)))
+    change = view_of(pipeline, start + 61_000).open_interest_change_1h
+    assert change.value == pytest.approx(100.0), "twelve rows ago it was 112"
+
+
 def test_ticks_alone_turn_everything_stale() -> None:
     """A dead feed does not stop the clock that says so."""
     pipeline = warm()

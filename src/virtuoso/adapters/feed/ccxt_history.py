@@ -26,7 +26,7 @@ from virtuoso.adapters.feed.governed import (
     open_rest_session,
 )
 from virtuoso.adapters.feed.limits import Pool, Priority, RequestBudget
-from virtuoso.adapters.feed.listings import Excluded
+from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain import errors as ours
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Venue
@@ -41,7 +41,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.ports import CandleKind
+from virtuoso.ports import CandleKind, Spacing
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +59,7 @@ _ALL_MARKS: Final = Urgency(Priority.BOOK, weight=10)
 _MISSED: Final = Urgency(Priority.BACK_FILL)
 _PAST: Final = Urgency(Priority.WARM_UP)
 _FUNDING: Final = Urgency(Priority.WARM_UP, Pool.FUNDING)
+_BYBIT_SPACING: Final = {Spacing.FIVE_MINUTES: "5min", Spacing.HOUR: "1h"}
 _FUTURES_DATA: Final = Urgency(Priority.WARM_UP, Pool.FUTURES_DATA)
 
 _TRANSLATION: Final[tuple[tuple[type[BaseException], type[ours.FeedError]], ...]] = (
@@ -150,7 +151,9 @@ class CcxtHistory:
             found = await (
                 self._bybit_listings() if self._venue == BYBIT else self._binance_listings()
             )
-        self.excluded = tuple(each for each in found if isinstance(each, Excluded))
+        excluded = tuple(each for each in found if isinstance(each, Excluded))
+        log_excluded(self._venue, self.excluded, excluded)
+        self.excluded = excluded
         return [each for each in found if isinstance(each, Listing)]
 
     async def candles(
@@ -257,8 +260,10 @@ class CcxtHistory:
             rows = await self._ask("fapiPublicGetFundingRate", query, _FUNDING)
             return binance_rest.to_funding(rows)[-limit:]
 
-    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
-        """Hourly open interest in contracts, at most 200 rows."""
+    async def open_interest(
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
+    ) -> Sequence[OpenInterest]:
+        """Open interest in contracts at equal distances, at most 200 rows."""
         self._insist_on(OpenInterest)
         query: dict[str, object] = {
             "symbol": instrument.symbol,
@@ -266,29 +271,30 @@ class CcxtHistory:
         }
         with translate_errors(self._venue):
             if self._venue == BYBIT:
-                query["intervalTime"] = "1h"
+                query["intervalTime"] = _BYBIT_SPACING[spacing]
                 answer = await self._ask("publicGetV5MarketOpenInterest", query)
-                return bybit_rest.to_open_interest(_list(answer))[-limit:]
-            query["period"] = "1h"
+                return bybit_rest.to_open_interest(_list(answer), spacing.ms)[-limit:]
+            query["period"] = str(spacing)
             rows = await self._ask("fapiDataGetOpenInterestHist", query, _FUTURES_DATA)
-            return binance_rest.to_open_interest(rows)[-limit:]
+            return binance_rest.to_open_interest(rows, spacing.ms)[-limit:]
 
     async def long_short_ratio(
-        self, instrument: Instrument, limit: int
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
-        """Hourly shares of accounts, at most 500 rows."""
+        """Shares of accounts at equal distances, at most 500 rows."""
         self._insist_on(LongShortRatio)
-        query = {
+        query: dict[str, object] = {
             "symbol": instrument.symbol,
             "limit": max(1, min(limit, 500)),
-            "period": "1h",
         }
         with translate_errors(self._venue):
             if self._venue == BYBIT:
+                query["period"] = _BYBIT_SPACING[spacing]
                 answer = await self._ask("publicGetV5MarketAccountRatio", query)
-                return bybit_rest.to_ratios(_list(answer))[-limit:]
+                return bybit_rest.to_ratios(_list(answer), spacing.ms)[-limit:]
+            query["period"] = str(spacing)
             rows = await self._ask("fapiDataGetGlobalLongShortAccountRatio", query, _FUTURES_DATA)
-            return binance_rest.to_ratios(rows)[-limit:]
+            return binance_rest.to_ratios(rows, spacing.ms)[-limit:]
 
     async def close(self) -> None:
         """Release connections; the next question opens new ones."""

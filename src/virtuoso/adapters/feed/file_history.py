@@ -23,7 +23,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
-from virtuoso.ports import CandleKind
+from virtuoso.ports import CandleKind, Spacing
 
 _NAME: Final = re.compile(r"([A-Za-z0-9]{2,30})[-_](\d{1,2})([mh])\.csv(?:\.gz)?")
 _COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume")
@@ -135,15 +135,17 @@ class FileHistory:
         """Not in these files: raises NotOfferedError."""
         self._not_offered(f"{limit} funding rates of {instrument.symbol}")
 
-    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
+    async def open_interest(
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
+    ) -> Sequence[OpenInterest]:
         """Not in these files: raises NotOfferedError."""
-        self._not_offered(f"{limit} rows of open interest of {instrument.symbol}")
+        self._not_offered(f"{limit} rows of open interest each {spacing} of {instrument.symbol}")
 
     async def long_short_ratio(
-        self, instrument: Instrument, limit: int
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
         """Not in these files: raises NotOfferedError."""
-        self._not_offered(f"{limit} account ratios of {instrument.symbol}")
+        self._not_offered(f"{limit} account ratios each {spacing} of {instrument.symbol}")
 
     async def close(self) -> None:
         """Forget what was read."""

@@ -1,14 +1,21 @@
 """Which contracts of a venue's catalogue we take, and why the others are left out."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import structlog
 
 from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing, Venue, parse_symbol
 from virtuoso.domain.time import Millis
 
+log = structlog.get_logger()
+
 QUOTE: Final = "USDT"
+NAMED: Final = 20
+"""How many of the contracts that are left out a line of the log names."""
 
 _MULTIPLE: Final = re.compile(
     r"(?P<before>1000+|1M)(?P<after_it>[A-Z0-9]*[A-Z][A-Z0-9]*)|(?P<before_it>[A-Z]+)(?P<after>1000+)"
@@ -23,6 +30,14 @@ class Excluded:
 
     name: str
     reason: str
+
+
+def log_excluded(venue: Venue, before: Sequence[Excluded], now: Sequence[Excluded]) -> None:
+    """Say what is left out and why, once and whenever it changed."""
+    if set(now) == set(before):
+        return
+    names = [f"{each.name!r}: {each.reason}" for each in now]
+    log.info("contracts_excluded", venue=venue, count=len(now), first=names[:NAMED])
 
 
 def split_multiple(base: str) -> tuple[str, float]:

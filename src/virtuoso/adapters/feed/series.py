@@ -28,22 +28,22 @@ def to_funding(rows: Iterable[tuple[int, float]]) -> list[FundingRate]:
     ]
 
 
-def to_open_interest(rows: Iterable[tuple[int, float]]) -> list[OpenInterest]:
-    """Hourly rows by time."""
-    kept = {at: contracts for at, contracts in rows if _is_on_the_hour(at)}
+def to_open_interest(rows: Iterable[tuple[int, float]], step: int = HOUR) -> list[OpenInterest]:
+    """Rows by time, `step` ms apart."""
+    kept = {at: contracts for at, contracts in rows if _is_on_grid(at, step)}
     return [OpenInterest(Millis(at), contracts) for at, contracts in sorted(kept.items())]
 
 
-def to_ratios(rows: Iterable[tuple[int, float, float]]) -> list[LongShortRatio]:
-    """Hourly rows by time; shares that do not add up to one are left out."""
+def to_ratios(rows: Iterable[tuple[int, float, float]], step: int = HOUR) -> list[LongShortRatio]:
+    """Rows by time, `step` ms apart; shares that do not add up to one are left out."""
     kept = {
         at: (long, short)
         for at, long, short in rows
-        if _is_on_the_hour(at) and abs(long + short - 1) <= _SHARES_OFF
+        if _is_on_grid(at, step) and abs(long + short - 1) <= _SHARES_OFF
     }
     return [LongShortRatio(Millis(at), *shares) for at, shares in sorted(kept.items())]
 
 
-def _is_on_the_hour(at: int) -> bool:
-    past = at % HOUR
-    return min(past, HOUR - past) <= _OFF_GRID_MS
+def _is_on_grid(at: int, step: int) -> bool:
+    past = at % step
+    return min(past, step - past) <= _OFF_GRID_MS

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog.testing
 
 from virtuoso.adapters.feed.binance import rest as binance_rest
 from virtuoso.adapters.feed.bybit import rest as bybit_rest
-from virtuoso.adapters.feed.listings import Excluded, split_multiple
-from virtuoso.domain.instruments import Listing
+from virtuoso.adapters.feed.listings import Excluded, log_excluded, split_multiple
+from virtuoso.domain.instruments import BINANCE, Listing
 
 Found = list[Listing | Excluded]
 
@@ -148,3 +149,16 @@ def test_a_contract_that_is_not_for_us_says_why() -> None:
         "it is a stock",
         "its tick is 0.0 and its step 1.0",
     ]
+
+
+def test_what_is_left_out_is_said_once_and_again_when_it_changes() -> None:
+    """Names as a log can carry them, and a bound on how many."""
+    many = tuple(Excluded(f"\u5e01{at}USDT", "no") for at in range(30))
+    with structlog.testing.capture_logs() as lines:
+        log_excluded(BINANCE, (), ())
+        log_excluded(BINANCE, (), many)
+        log_excluded(BINANCE, many, tuple(reversed(many)))
+        log_excluded(BINANCE, many, many[:1])
+    assert [line["count"] for line in lines] == [30, 1]
+    assert len(lines[0]["first"]) == 20
+    assert "\u5e010USDT" in lines[1]["first"][0]

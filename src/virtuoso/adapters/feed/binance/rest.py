@@ -27,7 +27,7 @@ from virtuoso.domain.market_data import (
     TickerField,
     Trade,
 )
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.time import HOUR, Millis, Timeframe
 
 _USUAL_FUNDING_HOURS: Final = 8.0
 """Of contracts that fundingInfo does not list."""
@@ -264,18 +264,18 @@ def to_funding(rows: Sequence[object]) -> list[FundingRate]:
         return series.to_funding([(row.at, row.rate) for row in settled])
 
 
-def to_open_interest(rows: Sequence[object]) -> list[OpenInterest]:
+def to_open_interest(rows: Sequence[object], step: int = HOUR) -> list[OpenInterest]:
     """Open interest, oldest first."""
     with refuse_unreadable():
         interest = msgspec.convert(rows, list[_Interest], strict=False)
-        return series.to_open_interest([(row.at, row.contracts) for row in interest])
+        return series.to_open_interest([(row.at, row.contracts) for row in interest], step)
 
 
-def to_ratios(rows: Sequence[object]) -> list[LongShortRatio]:
+def to_ratios(rows: Sequence[object], step: int = HOUR) -> list[LongShortRatio]:
     """Shares of accounts, oldest first."""
     with refuse_unreadable():
         ratios = msgspec.convert(rows, list[_Ratio], strict=False)
-        return series.to_ratios([(row.at, row.long, row.short) for row in ratios])
+        return series.to_ratios([(row.at, row.long, row.short) for row in ratios], step)
 
 
 def to_trades(

@@ -22,7 +22,7 @@ from virtuoso.adapters.feed.ccxt.venues import dialect_of, find_library, weight_
 from virtuoso.adapters.feed.ccxt_history import translate_errors
 from virtuoso.adapters.feed.governed import URGENCY, Urgency, open_rest_session
 from virtuoso.adapters.feed.limits import Priority, RequestBudget
-from virtuoso.adapters.feed.listings import Excluded
+from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.series import to_funding, to_open_interest, to_ratios
 from virtuoso.domain.errors import NotOfferedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing, Venue
@@ -37,7 +37,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.ports import CandleKind, Clock
+from virtuoso.ports import CandleKind, Clock, Spacing
 
 SETTLED_MS: Final = 5 * SECOND
 """So long after its end a candle is taken for closed although no later one has begun."""
@@ -96,6 +96,7 @@ class CcxtGenericHistory:
         """Every tradable USDT perpetual; those left out are in `excluded`."""
         with translate_errors(self._venue):
             found = await load_catalogue(self._open(), self._venue, ranked=True)
+        log_excluded(self._venue, self.excluded, found.excluded)
         self._contracts, self.excluded = found.contracts, found.excluded
         return found.listings
 
@@ -198,31 +199,33 @@ class CcxtGenericHistory:
             found = [(int(row["timestamp"]), float(row["fundingRate"])) for row in rows]
         return to_funding(found)[-limit:]
 
-    async def open_interest(self, instrument: Instrument, limit: int) -> Sequence[OpenInterest]:
-        """Hourly open interest in base currency, at most 200 rows."""
+    async def open_interest(
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
+    ) -> Sequence[OpenInterest]:
+        """Open interest in base currency at equal distances, at most 200 rows."""
         self._insist_on("fetchOpenInterestHistory")
         contract = await self._contract(instrument)
         self._insist_on_single(contract)
         with self._asking() as library:
             rows = await library.fetch_open_interest_history(
-                contract.symbol, "1h", None, max(1, min(limit, 200))
+                contract.symbol, str(spacing), None, max(1, min(limit, 200))
             )
             found = [(int(row["timestamp"]), float(row["openInterestAmount"])) for row in rows]
-        return to_open_interest(found)[-limit:]
+        return to_open_interest(found, spacing.ms)[-limit:]
 
     async def long_short_ratio(
-        self, instrument: Instrument, limit: int
+        self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
-        """Hourly shares of accounts, at most 500 rows; they follow from the ratio of the two."""
+        """Shares of accounts, at most 500 rows; they follow from the ratio of the two."""
         self._insist_on("fetchLongShortRatioHistory")
         contract = await self._contract(instrument)
         with self._asking() as library:
             rows = await library.fetch_long_short_ratio_history(
-                contract.symbol, "1h", None, max(1, min(limit, 500))
+                contract.symbol, str(spacing), None, max(1, min(limit, 500))
             )
             ratios = [(int(row["timestamp"]), float(row["longShortRatio"])) for row in rows]
         shares = [(at, ratio / (1 + ratio), 1 / (1 + ratio)) for at, ratio in ratios if ratio >= 0]
-        return to_ratios(shares)[-limit:]
+        return to_ratios(shares, spacing.ms)[-limit:]
 
     async def close(self) -> None:
         """Release connections."""
