@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,10 @@ from virtuoso.domain.time import Timeframe
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=500)]
+Pool = Annotated[int, msgspec.Meta(ge=2, le=200)]
+Timeout = Annotated[int, msgspec.Meta(ge=10, le=10_000)]
+Seconds = Annotated[int, msgspec.Meta(ge=5, le=86_400)]
+Host = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 
@@ -61,12 +65,67 @@ class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeframes: dict[Timeframe, Weight]
 
 
-class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is published, and for how long."""
+Address: TypeAlias = tuple[str, int] | Path
+"""Host and port, or the path of a unix socket."""
 
-    type: Literal["memory"]
+
+def _address(host: str, port: int) -> Address:
+    if host.startswith("/"):
+        return Path(host)
+    # `localhost` may be IPv6 first, and the servers listen on IPv4
+    return ("127.0.0.1" if host == "localhost" else host, port)
+
+
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is published, where, and for how long."""
+
+    type: Literal["auto", "memory", "memcached", "redis"]
     items: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
     ttl_seconds: Annotated[int, msgspec.Meta(ge=5, le=600)]
+    memcached_host: Host
+    memcached_port: Port
+    memcached_pool: Pool
+    memcached_timeout_ms: Timeout
+    memcached_most_seconds: Seconds
+    redis_host: Host
+    redis_port: Port
+    redis_pool: Pool
+    redis_timeout_ms: Timeout
+    redis_factor: Annotated[float, msgspec.Meta(ge=1, le=100)]
+    redis_least_seconds: Seconds
+    redis_most_seconds: Seconds
+    redis_password: str
+    secret: str
+
+    @property
+    def memcached(self) -> Address:
+        """Where memcached is."""
+        return _address(self.memcached_host, self.memcached_port)
+
+    @property
+    def redis(self) -> Address:
+        """Where Redis is."""
+        return _address(self.redis_host, self.redis_port)
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one process tells another that something changed."""
+
+    type: Literal["redis", "none"]
+    redis_host: str
+    redis_port: Port
+    timeout_ms: Timeout
+    waiting: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+    def redis(self, cache: CacheSettings) -> Address:
+        """Where its Redis is: the cache's, unless another is named."""
+        return _address(self.redis_host, self.redis_port) if self.redis_host else cache.redis
+
+
+class EngineSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one writer."""
+
+    lease_seconds: Annotated[int, msgspec.Meta(ge=3, le=60)]
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +166,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings
     scoring: ScoringSettings
     cache: CacheSettings
+    broker: BrokerSettings
+    engine: EngineSection
     web: WebSettings
     simulator: SimulatorSettings
     state: StateSettings
@@ -117,6 +178,12 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "MONITORING_PORT": ("app", "monitoring_port"),
     "DEBUG": ("app", "debug"),
     "CACHE_TYPE": ("cache", "type"),
+    "MEMCACHED_HOST": ("cache", "memcached_host"),
+    "MEMCACHED_PORT": ("cache", "memcached_port"),
+    "REDIS_HOST": ("cache", "redis_host"),
+    "REDIS_PORT": ("cache", "redis_port"),
+    "REDIS_PASSWORD": ("cache", "redis_password"),
+    "VIRTUOSO_CACHE_SECRET": ("cache", "secret"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
 }
 """Environment variables that set one key each."""
@@ -189,3 +256,12 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     except msgspec.ValidationError as error:
         msg = f"a setting is wrong: {error}"
         raise SettingsError(msg) from error
+
+
+def with_port(settings: Settings, command: str, port: int | None) -> Settings:
+    """The settings with another port for `web` or `monitor`; None changes nothing."""
+    if port is None:
+        return settings
+    name = "port" if command == "web" else "monitoring_port"
+    app = msgspec.structs.replace(settings.app, **{name: port})
+    return msgspec.structs.replace(settings, app=app)

@@ -25,6 +25,8 @@ from virtuoso.wire.messages import (
     BoardState,
     Document,
     EngineStatus,
+    LastGood,
+    ProcessReport,
     Push,
     pack,
     unpack,
@@ -116,7 +118,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     body: bytes
 
 
-Published = BoardState | Document | EngineStatus
+Published = BoardState | Document | EngineStatus | LastGood | ProcessReport
 """What lies in the cache."""
 
 _encoder = msgspec.msgpack.Encoder()

@@ -20,6 +20,7 @@ from virtuoso.wire.messages import (
     BoardState,
     Document,
     EngineStatus,
+    LastGood,
     Notice,
     RowsChanged,
 )
@@ -159,6 +160,24 @@ class Follower:
     def engine_now(self) -> int:
         """The engine's clock, as `BoardReader.now` carries it on."""
         return self.reader.now(self._clock.monotonic_ms())
+
+    def restore(self, value: bytes) -> bool:
+        """Take the last good snapshot, until the engine says something; False when it is not one.
+
+        It shows as what it is, old: nothing of it tells that the engine lives.
+        """
+        last = self._decode(keys.LAST_GOOD, value, LastGood)
+        if last is None or self.reader.board is not None:
+            return False
+        board = self._decode(keys.BOARD, last.values.get(keys.BOARD), BoardState)
+        if board is None:
+            return False
+        self._take_board(board)
+        for key in self._hot:
+            if (document := self._decode(key, last.values.get(key), Document)) is not None:
+                self._take_document(key, document)
+        log.info("last_good_restored", epoch=last.epoch, made=iso(last.now))
+        return True
 
     async def receive(self, message: bytes) -> None:
         """Take one message of the push channel."""

@@ -21,6 +21,17 @@ BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
 
+LEASE: Final = "virtuoso:lease:v1"
+"""Names the one writer, `messages.Writer`, for as long as it renews it."""
+
+LAST_GOOD: Final = "virtuoso:last:v1"
+"""The last snapshot that was good, `messages.LastGood`; it outlives everything."""
+
+LAST_GOOD_LIFE_MS: Final = 7 * 24 * 3_600 * SECOND
+
+PROCESS_SLOTS: Final = 32
+"""How many web processes and monitors can say that they live."""
+
 PLAIN: Final = frozenset({SYMBOLS_PLAIN})
 """Keys of bare JSON for people and foreign programs; ours never read them."""
 
@@ -34,7 +45,7 @@ class KeyKind:
     thing: str
     """The word that counters and tables use."""
     pattern: str
-    """The key, with {symbol} and {timeframe} where it has them."""
+    """The key, with {symbol}, {timeframe} or {slot} where it has them."""
     message: str
     """Class of `wire.messages` that is inside; a document's is in the body of a `Document`."""
     life_ms: int
@@ -51,6 +62,7 @@ KINDS: Final = (
     KeyKind("board", BOARD, "BoardState", 30 * SECOND, 0),
     KeyKind("engine", ENGINE, "EngineStatus", 30 * SECOND, 0),
     KeyKind("refusals", REFUSALS, "RefusalsDocument", 30 * SECOND, 15 * SECOND),
+    KeyKind("process", "virtuoso:process:{slot}:v1", "ProcessReport", 10 * SECOND, 0),
     KeyKind("bitcoin_beta", BITCOIN_BETA, "BitcoinBetaDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
@@ -102,3 +114,8 @@ def candles(symbol: Symbol, timeframe: Timeframe) -> str:
 def score_history(symbol: Symbol) -> str:
     """Key of one symbol's recent scores."""
     return f"virtuoso:scores:{symbol}:v1"
+
+
+def process(slot: int) -> str:
+    """Key of one process's word about itself, 0 to PROCESS_SLOTS - 1."""
+    return f"virtuoso:process:{slot}:v1"

@@ -162,6 +162,8 @@ class TieredCache:
 
     def forget(self, keys: Collection[str]) -> None:
         """Read these from the tiers the next time; reads under way are not kept in memory."""
+        if not self._tiers:
+            return
         self._forgotten += 1
         for key in keys:
             self._near.drop(key)
@@ -176,6 +178,7 @@ class TieredCache:
             tier.counters.waiting = tier.writes.waiting
             tier.counters.circuit = "closed" if tier.circuit.closed else "open"
             tier.counters.opened = tier.circuit.opened
+            tier.counters.reason = tier.circuit.reason
         return (near, *(tier.counters for tier in self._tiers))
 
     async def close(self) -> None:
