@@ -208,7 +208,7 @@ class Codec:
                 raise ValueRefusedError(Refusal.SIGNATURE, message)
         try:
             sealed = _decoder.decode(payload)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             message = f"expected a whole envelope under {key}, found: {error}"
             raise ValueRefusedError(Refusal.DAMAGED, message) from error
         if sealed.schema != self._schema:

@@ -673,7 +673,7 @@ def unpack(body: bytes, kind: type[M]) -> M:
     """Decode what `pack` wrote. Raises WireError when it is anything else."""
     try:
         return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"expected {getattr(kind, '__name__', kind)}, found bytes that are not: {error}"
         raise WireError(message) from error
 
@@ -685,7 +685,7 @@ def unpack_push(body: bytes) -> Push:
     """Decode a message of the push channel. Raises WireError when it is not one."""
     try:
         return _push.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"expected a push message, found bytes that are not: {error}"
         raise WireError(message) from error
 

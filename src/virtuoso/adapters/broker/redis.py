@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 from redis import exceptions as theirs
@@ -127,7 +127,9 @@ class RedisBroker:
                 channel, message = self._line[0]
                 try:
                     async with asyncio.timeout(self._timeout_s):
-                        await self._client.publish(channel, message)
+                        heard_by = await self._client.publish(channel, message)
+                    if not isinstance(heard_by, int):
+                        self._garbled("the number of listeners", heard_by)
                 except (*_LOST, *_GARBAGE) as error:
                     self._cut("sending", error)
                     await self._client.connection_pool.disconnect(inuse_connections=False)
@@ -161,11 +163,15 @@ class RedisBroker:
         time = asyncio.get_running_loop().time
         asked_for: set[str] = set()
         heard_at, asked = time(), False
+        asked_at = time()
         while True:
             for channel in sorted(self._channels - asked_for):
                 async with asyncio.timeout(self._timeout_s):
                     await pubsub.subscribe(channel)
                 asked_for.add(channel)
+                asked_at = time()
+            if asked_for - self._listening and time() - asked_at > self._quiet_s:
+                self._garbled("to be subscribed", "other answers")
             heard: dict[str, Any] | None = await pubsub.get_message(timeout=LOOK_S)
             if heard is not None:
                 heard_at, asked = time(), False
@@ -191,6 +197,10 @@ class RedisBroker:
                 self.error = None
             case _:
                 return
+
+    def _garbled(self, expected: str, found: object) -> NoReturn:
+        message = f"expected {expected}, found {found!r:.100}"
+        raise ValueError(message)
 
     def _cut(self, doing: str, error: BaseException) -> None:
         self.cuts += 1

@@ -65,7 +65,10 @@ class RedisCache(SharedCache):
             return {}
         async with self._within():
             found = await self._client.mget(wanted)
-        pairs = zip(wanted, found, strict=False)
+            if not isinstance(found, list) or len(found) != len(wanted):
+                message = f"expected {len(wanted)} answers, found {type(found).__name__}"
+                raise ValueError(message)
+        pairs = zip(wanted, found, strict=True)
         return self._opened({key: value for key, value in pairs if isinstance(value, bytes)})
 
     async def store(self, values: Mapping[str, Lived]) -> None:
