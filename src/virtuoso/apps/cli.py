@@ -278,8 +278,8 @@ def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
-    from virtuoso.apps.record import recorder_settings
     from virtuoso.apps.engine import RunOptions, run_engine
+    from virtuoso.apps.record import recorder_settings
     from virtuoso.apps.run import run
 
     options = RunOptions(

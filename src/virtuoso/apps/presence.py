@@ -1,7 +1,6 @@
 """Says each second that a process lives, and a last word when it ends on purpose."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -28,7 +27,7 @@ class Report(Protocol):
 class Presence:
     """One process's entry in the roll."""
 
-    def __init__(self, roll: Roll, report: Callable[..., ProcessReport] | Report) -> None:
+    def __init__(self, roll: Roll, report: Report) -> None:
         self._roll = roll
         self._report = report
 

@@ -1,9 +1,10 @@
-"""What serves: the follower of the engine, pages and API, the monitor. `run` and the rest share it."""
+"""What serves: the follower of the engine, pages and API, the monitor; in one process or apart."""
 
 import os
 import socket
 from collections.abc import Coroutine
 from contextlib import closing
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -91,7 +92,7 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
         )
-        presence = Presence(self._roll, lambda *, leaving: self._report("web", listener, leaving))
+        presence = Presence(self._roll, partial(self._report, "web", listener))
         return (
             serve_on(app, listener, closing=app.close),
             presence.run(),
@@ -121,7 +122,7 @@ class Serving:
         return tuple(own_part(each, self._role, now) for each in self._watch.parts())
 
     def _report(
-        self, role: Literal["web", "monitor"], listener: socket.socket, leaving: bool
+        self, role: Literal["web", "monitor"], listener: socket.socket, *, leaving: bool
     ) -> ProcessReport:
         port = int(listener.getsockname()[1])
         web = self._web
@@ -163,7 +164,7 @@ async def serve_web(settings: Settings, version: str) -> None:
 
 
 async def serve_monitor(settings: Settings, version: str) -> None:
-    """Serve the monitoring API until SIGINT or SIGTERM. Raises SettingsError as `serve_web` does."""
+    """Serve the monitoring API until SIGINT or SIGTERM. Raises SettingsError as above."""
     clock = SystemClock()
     with closing(bind(settings.app.address, settings.app.monitoring_port)) as listener:
         stop = stop_at_signals()

@@ -31,9 +31,15 @@ async def until_stopped(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -
             for task in running:
                 task.cancel()
     except BaseExceptionGroup as group:
-        ours = group.subgroup(VirtuosoError)
-        while isinstance(ours, BaseExceptionGroup):
-            ours = ours.exceptions[0]
+        ours = _first_of_ours(group)
         if ours is None:
             raise
         raise ours from group
+
+
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> VirtuosoError | None:
+    for error in group.exceptions:
+        found = _first_of_ours(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, VirtuosoError):
+            return found
+    return None

@@ -84,7 +84,7 @@ class Warmer:
 
     async def run(self) -> None:
         """Warm for ever; ends only by cancellation."""
-        while self._follower.reader.board is None:
+        while self._follower.reader.board is None:  # noqa: ASYNC110 (once, at the start)
             await asyncio.sleep(0.1)
         while True:
             await self.warm()

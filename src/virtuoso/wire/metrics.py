@@ -1,4 +1,4 @@
-"""What a process says of its cache, since its start: `/cache-metrics` for people, `/metrics` too."""
+"""What a process says of its cache since its start: JSON for people, and what Prometheus reads."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal

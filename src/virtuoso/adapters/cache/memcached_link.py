@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
@@ -95,8 +95,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""

@@ -59,8 +59,8 @@ class RedisLease:
 
     async def _evaluate(self, script: str, *values: bytes | int) -> object:
         async with self._within():
-            # redis-py shares this signature with its blocking client
-            answer: Any = self._client.execute_command("EVAL", script, 1, LEASE, *values)
+            # its signature says bytes or an awaitable, for both of redis-py's clients
+            answer: Any = self._client.eval(script, 1, LEASE, *values)
             found: object = await answer
         return found
 
