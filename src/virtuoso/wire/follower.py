@@ -13,6 +13,7 @@ from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.dependencies import stale_after
 from virtuoso.wire.documents import Served, degraded, etag_of, nothing, quoted
 from virtuoso.wire.messages import (
     Beat,
@@ -195,7 +196,7 @@ class Follower:
             self._say_where_from("pushes")
         wanted: tuple[str, ...] = ()
         if isinstance(push, RowsChanged):
-            self._cache.forget(push.documents)
+            self._cache.forget(stale_after(push.documents))
             wanted = tuple(key for key in push.documents if key in self._hot)
         if step is Step.REPLACED:
             self._cache.forget(self._hot)

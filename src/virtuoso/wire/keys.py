@@ -29,7 +29,7 @@ LAST_GOOD: Final = "virtuoso:last:v1"
 
 LAST_GOOD_LIFE_MS: Final = 7 * 24 * 3_600 * SECOND
 
-PROCESS_SLOTS: Final = 32
+PROCESS_SLOTS: Final = 16
 """How many web processes and monitors can say that they live."""
 
 PLAIN: Final = frozenset({SYMBOLS_PLAIN})

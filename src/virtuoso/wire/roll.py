@@ -4,7 +4,7 @@ No server of ours can list its keys, so the slots are numbered. A process takes 
 free; where two took the same, the one that started later moves on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -35,28 +35,22 @@ class Roll:
 
     async def read(self) -> tuple[ProcessReport, ...]:
         """Everybody who said so lately. Raises CacheError."""
-        return tuple((await self._reports()).values())
+        return tuple((await self._reports(SLOTS)).values())
 
     async def answer(self, report: ProcessReport) -> None:
         """Say that we live, in our slot. Raises CacheError.
 
         The report's `epoch` names us; its `seq` is counted here.
         """
-        reports = await self._reports()
-        if self._slot is not None and self._yields(report, reports.get(self._slot)):
-            self._slot = None
+        if self._slot is not None:
+            there = await self._reports((self._slot,))
+            if self._yields(report, there.get(self._slot)):
+                self._slot = None
         if self._slot is None:
-            free = [
-                key
-                for key in SLOTS
-                if key not in reports
-                or reports[key].epoch == report.epoch
-                or self._is_over(reports[key])
-            ]
-            if not free:
-                log.warning("no_free_slot", slots=keys.PROCESS_SLOTS)
-                return
-            self._slot = free[0]
+            self._slot = await self._free_slot(report)
+        if self._slot is None:
+            log.warning("no_free_slot", slots=keys.PROCESS_SLOTS)
+            return
         self._seq += 1
         said = msgspec.structs.replace(report, seq=self._seq, now=self._clock.now())
         # the last word of one that leaves makes room soon
@@ -72,14 +66,22 @@ class Roll:
             and (found.started, found.epoch) < (report.started, report.epoch)
         )
 
+    async def _free_slot(self, report: ProcessReport) -> str | None:
+        reports = await self._reports(SLOTS)
+        for key in SLOTS:
+            found = reports.get(key)
+            if found is None or found.epoch == report.epoch or self._is_over(found):
+                return key
+        return None
+
     def _is_over(self, found: ProcessReport) -> bool:
         """Whether this was said so long ago that its slot can be had; some tiers keep it longer."""
         return found.leaving or self._clock.now() - found.now > LIFE_MS
 
-    async def _reports(self) -> Mapping[str, ProcessReport]:
+    async def _reports(self, slots: Sequence[str]) -> Mapping[str, ProcessReport]:
         # our own last word must not stand for what others see
-        self._cache.forget(SLOTS)
-        values = await self._cache.multi_get(SLOTS)
+        self._cache.forget(slots)
+        values = await self._cache.multi_get(slots)
         found: dict[str, ProcessReport] = {}
         for key, value in values.items():
             if value is None:
