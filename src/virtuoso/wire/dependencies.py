@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from virtuoso.domain.instruments import Symbol
 from virtuoso.wire import keys
 
 DEPENDENTS: Final[Mapping[str, frozenset[str]]] = {
@@ -59,9 +60,9 @@ def stale_after(written: Iterable[str]) -> frozenset[str]:
 def _keys_of(things: Collection[str], symbol: str) -> frozenset[str]:
     found = {OF_THE_WHOLE[each] for each in things if each in OF_THE_WHOLE}
     if symbol and "symbol" in things:
-        found.add(keys.symbol_detail(keys.Symbol(symbol)))
+        found.add(keys.symbol_detail(Symbol(symbol)))
     if symbol and "scores" in things:
-        found.add(keys.score_history(keys.Symbol(symbol)))
+        found.add(keys.score_history(Symbol(symbol)))
     return frozenset(found)
 
 
