@@ -263,6 +263,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return _serve(arguments, settings)
     if command in {"warm", "validate"}:
         return _cache(arguments, settings)
+    if command == "engine" and not arguments.standby:
+        from virtuoso.apps.writing import refuse_second
+
+        _on_a_loop(refuse_second(settings))
     _on_a_loop(
         _exchange(arguments, settings) if command == "exchange" else _run(arguments, settings)
     )

@@ -1,10 +1,9 @@
 """The composition root of `virtuoso engine`: feeds, scores, publication; no port of its own."""
 
-import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +22,10 @@ from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
-from virtuoso.apps.sharing import Sharing, host_name, open_sharing
+from virtuoso.apps.sharing import Sharing, open_sharing
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
+from virtuoso.apps.writing import become_writer, writer_lease
 from virtuoso.domain.errors import LeaseError, SettingsError
 from virtuoso.domain.market_data import TickerField
 from virtuoso.domain.time import SECOND
@@ -39,13 +39,12 @@ from virtuoso.engine.warmup import Warmup
 from virtuoso.engine.writer import WriterLease
 from virtuoso.ports import Clock
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
-from virtuoso.wire.messages import PartHealth, Writer
+from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
 
 LARGEST_UNIVERSE = 500
 DOCUMENTS_A_SYMBOL = 8
-STANDBY_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,27 +219,6 @@ def documents_in(settings: Settings, options: RunOptions) -> int:
     return _universe_size(settings, options) * DOCUMENTS_A_SYMBOL * 2 + 100
 
 
-def writer_lease(settings: Settings, sharing: Sharing, clock: Clock) -> WriterLease:
-    """Make this process's claim to be the one writer; nobody was asked yet."""
-    now = clock.now()
-    ours = Writer(f"{now:x}-{os.getpid():x}", host_name(), os.getpid(), now)
-    life_ms = settings.engine.lease_seconds * SECOND
-    return WriterLease(sharing.leases, clock, ours, _is_gone, life_ms)
-
-
-def _is_gone(writer: Writer) -> bool:
-    """Whether it was a process of this machine and has ended."""
-    if writer.host != host_name():
-        return False
-    try:
-        os.kill(writer.pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
@@ -317,7 +295,7 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
             load_all()
         while not stop.is_set():
             lease = writer_lease(settings, sharing, clock)
-            if not await _become_writer(lease, stop, standby=standby):
+            if not await become_writer(lease, stop, standby=standby):
                 break
             load_all()
             try:
@@ -330,24 +308,3 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
             finally:
                 await lease.release()
     log.info("stopped")
-
-
-async def _become_writer(lease: WriterLease, stop: asyncio.Event, *, standby: bool) -> bool:
-    """Claim the lease, or wait for it; False when a signal came first. Raises LeaseError."""
-    said = False
-    while not stop.is_set():
-        try:
-            await lease.claim()
-        except LeaseError as error:
-            if not standby:
-                raise
-            if not said:
-                log.info("standing_by", reason=str(error))
-                said = True
-        else:
-            log.info("writing_claimed", epoch=lease.ours.epoch)
-            return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STANDBY_LOOK_S):
-                await stop.wait()
-    return False

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
-from virtuoso.apps.engine import RunOptions, documents_in, open_engine, writer_lease
+from virtuoso.apps.engine import RunOptions, documents_in, open_engine
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import open_sharing
 from virtuoso.apps.stopping import log, stop_at_signals, until_stopped
+from virtuoso.apps.writing import writer_lease
 from virtuoso.web.server import bind
 
 

@@ -65,6 +65,13 @@ class WriterLease:
     async def claim(self) -> None:
         """Be named where nobody is. Raises LeaseError, which names whoever is."""
         self.lost = None
+        await self.look()
+        await self._renew()
+        if self.lost is not None:
+            raise self.lost
+
+    async def look(self) -> None:
+        """Make sure that nobody else is named, without a claim. Raises LeaseError."""
         for place in self._places:
             try:
                 held = await place.holder()
@@ -76,9 +83,6 @@ class WriterLease:
                 await place.release(held)
             except CacheError as error:
                 self.error = f"{place.name}: {error}"
-        await self._renew()
-        if self.lost is not None:
-            raise self.lost
 
     async def run(self) -> None:
         """Renew until another is named. Raises LeaseError then."""

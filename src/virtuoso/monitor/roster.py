@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import LRUCache
+
 from virtuoso.domain.errors import CacheError
 from virtuoso.domain.scores import State
 from virtuoso.domain.time import MINUTE, SECOND
@@ -34,6 +36,8 @@ class Roster:
         self._roll = roll
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._gone: LRUCache[tuple[str, str, int], int] = LRUCache(maxsize=4 * MOST)
+        """By role, host and port: when the newest one started that left or was replaced."""
 
     async def run(self) -> None:
         """Look each second; ends only by cancellation."""
@@ -49,26 +53,32 @@ class Roster:
             return
         at_ms, now = self._clock.monotonic_ms(), self._clock.now()
         for report in reports:
-            known = self._known.get(report.epoch)
-            if report.leaving:
-                self._known.pop(report.epoch, None)
-            elif known is None:
-                age_ms = max(0, now - report.now)
-                if age_ms < REMEMBERED_MS and len(self._known) < MOST:
-                    self._forget_before(report)
-                    self._known[report.epoch] = _Known(report, at_ms - age_ms)
-            elif report.seq > known.report.seq:
-                self._known[report.epoch] = _Known(report, at_ms)
+            self._take(report, at_ms, max(0, now - report.now))
         for epoch, known in tuple(self._known.items()):
             if at_ms - known.heard_ms > REMEMBERED_MS:
                 del self._known[epoch]
 
-    def _forget_before(self, report: ProcessReport) -> None:
-        """Forget whoever served there before."""
-        for epoch, known in tuple(self._known.items()):
-            theirs = known.report
-            if (theirs.role, theirs.host, theirs.port) == (report.role, report.host, report.port):
-                del self._known[epoch]
+    def _take(self, report: ProcessReport, at_ms: int, age_ms: int) -> None:
+        place = (report.role, report.host, report.port)
+        # a tier may keep the word of one that was replaced, or left, for minutes
+        if report.started <= self._gone.get(place, -1):
+            return
+        known = self._known.get(report.epoch)
+        if report.leaving:
+            self._known.pop(report.epoch, None)
+            self._gone[place] = report.started
+        elif known is not None:
+            if report.seq > known.report.seq:
+                self._known[report.epoch] = _Known(report, at_ms)
+        elif age_ms < REMEMBERED_MS and len(self._known) < MOST:
+            for epoch, other in tuple(self._known.items()):
+                theirs = other.report
+                if (theirs.role, theirs.host, theirs.port) == place:
+                    if theirs.started > report.started:
+                        return
+                    self._gone[place] = theirs.started
+                    del self._known[epoch]
+            self._known[report.epoch] = _Known(report, at_ms - age_ms)
 
     def reports(self) -> tuple[ProcessReport, ...]:
         """What each said last, by role and port."""

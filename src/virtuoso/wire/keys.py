@@ -29,6 +29,9 @@ LAST_GOOD: Final = "virtuoso:last:v1"
 
 LAST_GOOD_LIFE_MS: Final = 7 * 24 * 3_600 * SECOND
 
+PROCESS: Final = "virtuoso:process:"
+"""How the keys begin under which processes say that they live."""
+
 PROCESS_SLOTS: Final = 16
 """How many web processes and monitors can say that they live."""
 
@@ -118,4 +121,4 @@ def score_history(symbol: Symbol) -> str:
 
 def process(slot: int) -> str:
     """Key of one process's word about itself, 0 to PROCESS_SLOTS - 1."""
-    return f"virtuoso:process:{slot}:v1"
+    return f"{PROCESS}{slot}:v1"

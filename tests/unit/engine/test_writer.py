@@ -70,7 +70,7 @@ async def test_the_second_is_refused_and_told_who_the_first_is(clock: FakeClock)
     """Pid, host and time of the first stand in the message."""
     place = Place(clock)
     await lease_of(clock, 1, place).claim()
-    with pytest.raises(LeaseError, match="process 1 on here, since 20.*--standby"):
+    with pytest.raises(LeaseError, match=r"process 1 on here, since 20.*--standby"):
         await lease_of(clock, 2, place).claim()
 
 
