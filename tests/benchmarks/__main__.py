@@ -6,7 +6,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_frames, bench_http, bench_scoring, bench_socket
+from benchmarks import bench_cache, bench_frames, bench_http, bench_scoring, bench_socket
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
 
@@ -21,6 +21,7 @@ def main() -> None:
         *bench_socket.rows(),
         *bench_scoring.rows(),
         *bench_http.rows(),
+        *bench_cache.rows(),
     )
     for row in measured:
         table.add_row(row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread)

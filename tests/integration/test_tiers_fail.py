@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from support.fault_proxy import Weather, fault_proxy
 from support.servers import Server, babbling_peer, memcached, redis
@@ -323,3 +324,27 @@ async def test_f31_a_broker_before_a_babbling_peer_neither_breaks_nor_hangs() ->
 def has_cuts(broker: RedisBroker) -> bool:
     """Whether it has noticed that nobody is there."""
     return broker.cuts > 0
+
+
+def test_the_loop_of_production_reads_and_writes_as_well(one: Server, two: Server) -> None:
+    """Uvloop's transports are not those of asyncio."""
+
+    async def there_and_back() -> bytes | None:
+        plans = (
+            TierPlan(MemcachedCache(CLOCK, one.address, timeout_s=2), Life()),
+            TierPlan(RedisCache(CLOCK, two.address, timeout_s=2), Life()),
+        )
+        cache = TieredCache(Near(CLOCK), plans, CLOCK, CODEC, patience_s=2)
+        await cache.set(KEY, a_value(), 30_000)
+        cache.forget([KEY])
+        found = await cache.get(KEY)
+        assert cache.counters()[1].hits == 1
+        one.kill()
+        cache.forget([KEY])
+        assert await cache.get(KEY) == found
+        assert cache.counters()[2].hits == 1
+        await cache.close()
+        return found
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(there_and_back()) is not None

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,11 +14,9 @@ from virtuoso.domain.time import Timeframe
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=500)]
-Pool = Annotated[int, msgspec.Meta(ge=2, le=200)]
-Timeout = Annotated[int, msgspec.Meta(ge=10, le=10_000)]
-Seconds = Annotated[int, msgspec.Meta(ge=5, le=86_400)]
-Host = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Deadline = Annotated[int, msgspec.Meta(ge=10, le=10_000)]
+Life = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 
 
@@ -65,65 +63,40 @@ class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeframes: dict[Timeframe, Weight]
 
 
-Address: TypeAlias = tuple[str, int] | Path
-"""Host and port, or the path of a unix socket."""
-
-
-def _address(host: str, port: int) -> Address:
-    if host.startswith("/"):
-        return Path(host)
-    # `localhost` may be IPv6 first, and the servers listen on IPv4
-    return ("127.0.0.1" if host == "localhost" else host, port)
-
-
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is published, where, and for how long."""
 
     type: Literal["auto", "memory", "memcached", "redis"]
     items: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
     ttl_seconds: Annotated[int, msgspec.Meta(ge=5, le=600)]
-    memcached_host: Host
+    order: tuple[Literal["memcached", "redis"], ...]
+    near_seconds: Annotated[int, msgspec.Meta(ge=0, le=45)]
+    compress_above_bytes: Annotated[int, msgspec.Meta(ge=0, le=16_777_216)]
+    waiting: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
+    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+    memcached_host: str
     memcached_port: Port
-    memcached_pool: Pool
-    memcached_timeout_ms: Timeout
-    memcached_most_seconds: Seconds
-    redis_host: Host
+    memcached_socket: str
+    memcached_pool: Annotated[int, msgspec.Meta(ge=2, le=20)]
+    memcached_timeout_ms: Deadline
+    memcached_seconds: tuple[Life, Life]
+    redis_host: str
     redis_port: Port
-    redis_pool: Pool
-    redis_timeout_ms: Timeout
-    redis_factor: Annotated[float, msgspec.Meta(ge=1, le=100)]
-    redis_least_seconds: Seconds
-    redis_most_seconds: Seconds
-    redis_password: str
-    secret: str
-
-    @property
-    def memcached(self) -> Address:
-        """Where memcached is."""
-        return _address(self.memcached_host, self.memcached_port)
-
-    @property
-    def redis(self) -> Address:
-        """Where Redis is."""
-        return _address(self.redis_host, self.redis_port)
+    redis_socket: str
+    redis_pool: Annotated[int, msgspec.Meta(ge=2, le=20)]
+    redis_timeout_ms: Deadline
+    redis_seconds: tuple[Life, Life]
+    redis_factor: Annotated[float, msgspec.Meta(ge=1, le=20)]
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one process tells another that something changed."""
 
     type: Literal["redis", "none"]
-    redis_host: str
-    redis_port: Port
-    timeout_ms: Timeout
-    waiting: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-
-    def redis(self, cache: CacheSettings) -> Address:
-        """Where its Redis is: the cache's, unless another is named."""
-        return _address(self.redis_host, self.redis_port) if self.redis_host else cache.redis
 
 
-class EngineSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one writer."""
+class WriterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one engine that writes."""
 
     lease_seconds: Annotated[int, msgspec.Meta(ge=3, le=60)]
 
@@ -167,7 +140,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scoring: ScoringSettings
     cache: CacheSettings
     broker: BrokerSettings
-    engine: EngineSection
+    engine: WriterSettings
     web: WebSettings
     simulator: SimulatorSettings
     state: StateSettings
@@ -182,8 +155,6 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "MEMCACHED_PORT": ("cache", "memcached_port"),
     "REDIS_HOST": ("cache", "redis_host"),
     "REDIS_PORT": ("cache", "redis_port"),
-    "REDIS_PASSWORD": ("cache", "redis_password"),
-    "VIRTUOSO_CACHE_SECRET": ("cache", "secret"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
 }
 """Environment variables that set one key each."""

@@ -7,22 +7,27 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.broker.redis import RedisBroker
-from virtuoso.adapters.cache.memcached import MemcachedCache
-from virtuoso.adapters.cache.near import Near
-from virtuoso.adapters.cache.redis import RedisCache
-from virtuoso.adapters.cache.shared import SharedCache
-from virtuoso.adapters.cache.tiered import Life, Note, TieredCache, TierPlan
+from virtuoso.adapters.cache.tiered import TieredCache
 from virtuoso.adapters.keepsake.file import FileKeepsake
 from virtuoso.adapters.keepsake.redis import RedisKeepsake
 from virtuoso.adapters.lease.memcached import MemcachedLease
 from virtuoso.adapters.lease.redis import RedisLease
-from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings import CacheSettings, Settings
+from virtuoso.apps.tiers import (
+    PASSWORD_VARIABLE,
+    address_of,
+    open_broker,
+    open_cache,
+    open_codec,
+    order,
+)
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.time import SECOND
 from virtuoso.ports import Broker, Clock, Keepsake, Lease
-from virtuoso.wire.codec import Codec, Secret
+from virtuoso.wire.codec import Codec
 
 Backend: TypeAlias = Literal["memory", "memcached", "redis"]
 
@@ -83,56 +88,31 @@ def backend_of(settings: Settings, *, alone: bool) -> Backend:
     return kind
 
 
-def servers_of(settings: Settings, backend: Backend, clock: Clock) -> tuple[SharedCache, ...]:
-    """Make clients of the servers, nearest first; nothing is connected yet."""
-    ours = settings.cache
-    if backend == "memory":
-        return ()
-    redis = RedisCache(
-        clock,
-        ours.redis,
-        ours.redis_pool,
-        ours.redis_timeout_ms / SECOND,
-        ours.redis_password or None,
-    )
-    if backend == "redis":
-        return (redis,)
-    memcached = MemcachedCache(
-        clock, ours.memcached, ours.memcached_pool, ours.memcached_timeout_ms / SECOND
-    )
-    return (memcached, redis)
+def cache_of(settings: Settings, backend: Backend) -> CacheSettings:
+    """The cache's settings with its type decided."""
+    return msgspec.structs.replace(settings.cache, type=backend)
 
 
-def plans_of(settings: Settings, servers: tuple[SharedCache, ...]) -> tuple[TierPlan, ...]:
-    """Give each server its place and its lives."""
-    ours = settings.cache
-    first = Life(most_ms=ours.memcached_most_seconds * SECOND)
-    behind = Life(
-        ours.redis_factor, ours.redis_least_seconds * SECOND, ours.redis_most_seconds * SECOND
-    )
-    return tuple(
-        TierPlan(server, behind if server.name == "redis" else first) for server in servers
-    )
+def password_of() -> str | None:
+    """Redis's, from the environment."""
+    return os.environ.get(PASSWORD_VARIABLE) or None
 
 
-def codec_of(settings: Settings, backend: Backend) -> Codec:
-    """Values that stay in this process are not compressed. Raises SettingsError."""
-    secret = Secret(settings.cache.secret) if settings.cache.secret else None
-    return Codec(compress_above=None) if backend == "memory" else Codec(secret)
+def places_of(cache: CacheSettings) -> tuple[Lease, ...]:
+    """Where the one writer is named: on every server that is written to."""
+    found: list[Lease] = []
+    for name in order(cache):
+        if name == "memcached":
+            found.append(MemcachedLease(address_of(cache, name)))
+        else:
+            found.append(RedisLease(address_of(cache, name), password=password_of()))
+    return tuple(found)
 
 
-def _leases(settings: Settings, backend: Backend) -> tuple[Lease, ...]:
-    ours = settings.cache
-    if backend == "memory":
-        return ()
-    redis = RedisLease(ours.redis, password=ours.redis_password or None)
-    return (redis,) if backend == "redis" else (MemcachedLease(ours.memcached), redis)
-
-
-def _keepsake(settings: Settings, backend: Backend, source: str | None) -> Keepsake | None:
+def _keepsake(settings: Settings, cache: CacheSettings, source: str | None) -> Keepsake | None:
     """Where the last good snapshot goes: Redis, or a file of each source."""
-    if backend != "memory":
-        return RedisKeepsake(settings.cache.redis, password=settings.cache.redis_password or None)
+    if order(cache):
+        return RedisKeepsake(address_of(cache, "redis"), password=password_of())
     if source is None or source.startswith("replay"):
         return None
     name = "".join(each if each.isalnum() else "-" for each in source)
@@ -150,22 +130,18 @@ async def open_sharing(
 ) -> AsyncIterator[Sharing]:
     """Open what the settings name; no server has to be there. Raises SettingsError."""
     backend = backend_of(settings, alone=alone)
-    codec = codec_of(settings, backend)
-    near: Near[Note] = Near(clock, max(settings.cache.items, items or 0))
-    plans = plans_of(settings, servers_of(settings, backend, clock))
-    cache = TieredCache(near, plans, clock, codec)
+    ours = cache_of(settings, backend)
+    codec = open_codec(ours, os.environ)
+    cache = open_cache(ours, clock, codec, os.environ, items or 0)
     broker: Broker = MemoryBroker()
     push: RedisBroker | None = None
-    if backend != "memory" and settings.broker.type == "redis":
-        push = RedisBroker(
-            settings.broker.redis(settings.cache),
-            settings.broker.timeout_ms / SECOND,
-            waiting=settings.broker.waiting,
-            password=settings.cache.redis_password or None,
-        )
-        broker = EchoBroker(MemoryBroker(), push) if alone else push
-    leases = _leases(settings, backend)
-    keepsake = _keepsake(settings, backend, source)
+    if settings.broker.type == "redis":
+        broker = open_broker(ours, os.environ)
+        push = broker if isinstance(broker, RedisBroker) else None
+        if push is not None and alone:
+            broker = EchoBroker(MemoryBroker(), push)
+    leases = places_of(ours)
+    keepsake = _keepsake(settings, ours, source)
     async with AsyncExitStack() as stack:
         for each in (*leases, *(() if keepsake is None else (keepsake,)), cache, broker):
             stack.push_async_callback(each.close)

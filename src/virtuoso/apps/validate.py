@@ -21,13 +21,12 @@ from virtuoso.adapters.cache.redis import RedisCache
 from virtuoso.adapters.cache.shared import SharedCache
 from virtuoso.adapters.cache.tiered import Note, TieredCache, TierPlan
 from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.adapters.lease.memcached import MemcachedLease
-from virtuoso.adapters.lease.redis import RedisLease
 from virtuoso.apps.settings import Settings
-from virtuoso.apps.sharing import backend_of, codec_of, plans_of, servers_of
+from virtuoso.apps.sharing import backend_of, cache_of, password_of, places_of
+from virtuoso.apps.tiers import SECRET_VARIABLE, address_of, open_codec, open_plans
 from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.domain.time import SECOND
-from virtuoso.ports import Clock, Lease
+from virtuoso.ports import Clock
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import SCHEMA, Document
 
@@ -91,10 +90,10 @@ class _Checks:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clock: Clock = SystemClock()
-        self._backend = backend_of(settings, alone=False)
-        self._codec = codec_of(settings, self._backend)
-        self._servers = servers_of(settings, self._backend, self._clock)
-        self._plans = plans_of(settings, self._servers)
+        self._cache_settings = cache_of(settings, backend_of(settings, alone=False))
+        self._codec = open_codec(self._cache_settings, os.environ)
+        self._plans = tuple(open_plans(self._cache_settings, self._clock, os.environ))
+        self._servers = tuple(each.tier for each in self._plans)
         self._mark = f"{os.getpid():x}{self._clock.now():x}"
         self._seq = 0
         self._opened: list[TieredCache] = []
@@ -190,7 +189,7 @@ class _Checks:
         reader = self._cache()
         _expect(await reader.get(key) == value, "expected what was written, found something else")
         document = self._codec.decode(key, value, Document)
-        signed = "signed" if self._settings.cache.secret else "unsigned (no secret is set)"
+        signed = "signed" if os.environ.get(SECRET_VARIABLE) else "unsigned (no secret is set)"
         return f"the same bytes from another process; {signed}; schema {document.schema}"
 
     async def _batch(self) -> str:
@@ -279,12 +278,8 @@ class _Checks:
         return f"with a dead first tier the value came in {took:.1f} ms"
 
     async def _one_writer(self) -> str:
-        ours = self._settings.cache
-        places: list[Lease] = [RedisLease(ours.redis, password=ours.redis_password or None)]
-        if self._backend == "memcached":
-            places.append(MemcachedLease(ours.memcached))
         said = []
-        for place in places:
+        for place in places_of(self._cache_settings):
             held = await place.holder()
             who = "nobody" if held is None else held.decode("utf-8", "replace")[:80]
             said.append(f"{place.name}: {who}")
@@ -292,10 +287,9 @@ class _Checks:
         return f"named by {'; '.join(said)}"
 
     async def _push(self) -> str:
-        ours = self._settings
-        address = ours.broker.redis(ours.cache)
-        timeout_s = ours.broker.timeout_ms / SECOND
-        password = ours.cache.redis_password or None
+        address = address_of(self._cache_settings, "redis")
+        timeout_s = self._cache_settings.redis_timeout_ms / SECOND
+        password = password_of()
         sender = RedisBroker(address, timeout_s, password=password)
         hearer = RedisBroker(address, timeout_s, password=password)
         channel = self._key("push")

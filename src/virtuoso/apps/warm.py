@@ -1,5 +1,6 @@
 """`virtuoso warm`: what any tier holds, brought to all of them; nothing is made up."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -9,7 +10,8 @@ import msgspec
 from virtuoso.adapters.cache.shared import Lived, SharedCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.settings import Settings
-from virtuoso.apps.sharing import backend_of, codec_of, plans_of, servers_of
+from virtuoso.apps.sharing import backend_of, cache_of
+from virtuoso.apps.tiers import open_codec, open_plans
 from virtuoso.domain.errors import CacheError, ValueRefusedError
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
@@ -49,10 +51,11 @@ class Warmed(msgspec.Struct, frozen=True):
 async def warm(settings: Settings, *, as_json: bool) -> int:
     """Warm and say what came of it: 0 when every document is everywhere, else 1."""
     clock = SystemClock()
-    backend = backend_of(settings, alone=False)
-    servers = servers_of(settings, backend, clock)
-    codec = codec_of(settings, backend)
-    lives = {plan.tier.name: plan.life.most_ms for plan in plans_of(settings, servers)}
+    cache = cache_of(settings, backend_of(settings, alone=False))
+    codec = open_codec(cache, os.environ)
+    plans = open_plans(cache, clock, os.environ)
+    servers = tuple(each.tier for each in plans)
+    lives = {each.tier.name: each.life.most_ms for each in plans}
     try:
         found = await _Warming(servers, codec, lives).all()
     finally:

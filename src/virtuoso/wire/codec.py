@@ -4,18 +4,18 @@
     [schema, epoch, seq, made, as_of, packed, body]
 
 `body` is the message in msgpack, compressed with zstd where `packed` says so. 0xC1 begins neither
-msgpack nor JSON, so a value of somebody else's is known by its first byte. The signature is an
-HMAC over the key and all that follows, so that a value cannot be moved to another key.
+msgpack nor JSON, so a value of somebody else's is known by its first byte. The signature is
+keyed BLAKE2b over the key and all that follows, so that a value cannot be moved to another key.
 """
 
-import hmac
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 import zstandard
-from cachetools import LRUCache
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
@@ -38,14 +38,13 @@ _BARE: Final = MAGIC + b"\x00"
 _SIGNED: Final = MAGIC + b"\x01"
 _SIGNATURE_BYTES: Final = 32
 _SIGNATURE_END: Final = len(_SIGNED) + _SIGNATURE_BYTES
-_DIGEST: Final = "blake2b512"
 LEAST_SECRET_BYTES: Final = 16
 COMPRESS_ABOVE: Final = 10_240
 """Bytes of a body that is still left as it is."""
 LARGEST_BYTES: Final = 16 * 1024 * 1024
 """Of a body, unpacked: more is refused before room is made for it."""
 OPENED_REMEMBERED: Final = 64
-"""Keys whose last verified bytes are known by identity: a tier and its reader check only once."""
+"""Keys whose last verified bytes are known: a tier and its reader check them only once."""
 
 M = TypeVar("M")
 
@@ -67,7 +66,7 @@ class Refusal(StrEnum):
 class Secret:
     """What values are signed with; neither `repr` nor `str` shows it."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_begun",)
 
     def __init__(self, text: str) -> None:
         """Take the text of a setting. Raises SettingsError when it is too short to protect."""
@@ -77,15 +76,18 @@ class Secret:
                 f"expected a cache secret of at least {LEAST_SECRET_BYTES} bytes, found {len(key)}"
             )
             raise SettingsError(message)
-        self._key = key
+        # a key of at most 64 bytes is what the function takes; a longer one is worth its digest
+        self._begun = blake2b(key=blake2b(key).digest(), digest_size=_SIGNATURE_BYTES)
 
     def __repr__(self) -> str:
         return "Secret(...)"
 
     def sign(self, key: str, payload: bytes) -> bytes:
         """The signature of these bytes under this cache key."""
-        found = hmac.digest(self._key, key.encode() + b"\0" + payload, _DIGEST)
-        return found[:_SIGNATURE_BYTES]
+        signing = self._begun.copy()
+        signing.update(key.encode() + b"\0")
+        signing.update(payload)
+        return signing.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Codec:
         self._secret = secret
         self._compress_above = compress_above
         self._schema = schema
-        self._opened: LRUCache[str, tuple[bytes, _Sealed]] = LRUCache(maxsize=OPENED_REMEMBERED)
+        self._opened: dict[str, tuple[bytes, _Sealed]] = {}
 
     def encode(self, key: str, message: Published | Push) -> bytes:
         """The bytes for this key, or for the channel of this name."""
@@ -185,12 +187,14 @@ class Codec:
             raise ValueRefusedError(Refusal.DAMAGED, str(error)) from error
 
     def _open(self, key: str, value: bytes) -> _Sealed:
-        """The envelope; the very bytes that were verified last for this key are not again."""
+        """The envelope; the bytes that were verified last for this key are not verified again."""
         known = self._opened.get(key)
-        if known is not None and known[0] is value:
+        if known is not None and known[0] == value:
             return known[1]
         sealed = self._verify(key, value)
         self._opened[key] = (value, sealed)
+        if len(self._opened) > OPENED_REMEMBERED:
+            del self._opened[next(iter(self._opened))]
         return sealed
 
     def _verify(self, key: str, value: bytes) -> _Sealed:
@@ -206,7 +210,7 @@ class Codec:
         if self._secret is not None:
             payload = value[_SIGNATURE_END:]
             found = value[len(_SIGNED) : _SIGNATURE_END]
-            if not hmac.compare_digest(found, self._secret.sign(key, payload)):
+            if not compare_digest(found, self._secret.sign(key, payload)):
                 message = f"expected our signature under {key}, found another"
                 raise ValueRefusedError(Refusal.SIGNATURE, message)
         try:

@@ -65,7 +65,7 @@ KINDS: Final = (
     KeyKind("board", BOARD, "BoardState", 30 * SECOND, 0),
     KeyKind("engine", ENGINE, "EngineStatus", 30 * SECOND, 0),
     KeyKind("refusals", REFUSALS, "RefusalsDocument", 30 * SECOND, 15 * SECOND),
-    KeyKind("process", "virtuoso:process:{slot}:v1", "ProcessReport", 10 * SECOND, 0),
+    KeyKind("process", "virtuoso:process:{slot}:v1", "ProcessReport", 30 * SECOND, 0),
     KeyKind("bitcoin_beta", BITCOIN_BETA, "BitcoinBetaDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from cachetools import LRUCache
-
 from virtuoso.wire.codec import Stamp
 
 KEYS_REMEMBERED: Final = 10_000
@@ -23,12 +21,15 @@ class _Seen:
 class Newest:
     """The newest value seen of each key, by epoch and sequence. Pure: times come in.
 
+    Bounded: of too many keys the one that came first is forgotten.
+
     Within an epoch the sequence decides. Another epoch is newer when its value was made later, or
     when the one that is held has fallen silent; an epoch that was left for it does not return.
     """
 
     def __init__(self, keys: int = KEYS_REMEMBERED) -> None:
-        self._seen: LRUCache[str, _Seen] = LRUCache(maxsize=keys)
+        self._seen: dict[str, _Seen] = {}
+        self._keys = keys
 
     def take(self, key: str, stamp: Stamp | None, at_ms: int) -> bool:
         """Note a value, unless it is older than what was seen: then False, and it is a miss."""
@@ -37,6 +38,8 @@ class Newest:
         seen = self._seen.get(key)
         if seen is None:
             self._seen[key] = _Seen(stamp, at_ms, None)
+            if len(self._seen) > self._keys:
+                del self._seen[next(iter(self._seen))]
             return True
         held = seen.stamp
         if stamp.epoch == held.epoch:

@@ -19,7 +19,8 @@ from virtuoso.wire.messages import ProcessReport
 
 log = structlog.get_logger()
 
-LIFE_MS: Final = 10 * SECOND
+OVER_MS: Final = 10 * SECOND
+"""A word older than this is of one that died: its slot can be had."""
 SLOTS: Final = tuple(keys.process(slot) for slot in range(keys.PROCESS_SLOTS))
 
 
@@ -54,7 +55,7 @@ class Roll:
         self._seq += 1
         said = msgspec.structs.replace(report, seq=self._seq, now=self._clock.now())
         # the last word of one that leaves makes room soon
-        life_ms = SECOND if report.leaving else LIFE_MS
+        life_ms = SECOND if report.leaving else keys.life_ms(self._slot)
         await self._cache.set(self._slot, self._codec.encode(self._slot, said), life_ms)
 
     def _yields(self, report: ProcessReport, found: ProcessReport | None) -> bool:
@@ -76,7 +77,7 @@ class Roll:
 
     def _is_over(self, found: ProcessReport) -> bool:
         """Whether this was said so long ago that its slot can be had; some tiers keep it longer."""
-        return found.leaving or self._clock.now() - found.now > LIFE_MS
+        return found.leaving or self._clock.now() - found.now > OVER_MS
 
     async def _reports(self, slots: Sequence[str]) -> Mapping[str, ProcessReport]:
         # our own last word must not stand for what others see

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError
@@ -47,6 +47,7 @@ def a_document(body: bytes = b"{}") -> Document:
 
 
 @ALL
+@settings(deadline=None)
 @given(document=documents)
 def test_what_was_encoded_is_decoded_exactly(codec: Codec, document: Document) -> None:
     """Any document, signed or not, compressed or not; and the stamp tells of it without it."""
@@ -66,6 +67,7 @@ def test_boards_and_pushes_go_the_same_way(codec: Codec) -> None:
 
 
 @ALL
+@settings(deadline=None)
 @given(value=st.binary(max_size=200))
 def test_f33_foreign_bytes_are_refused_with_a_reason(codec: Codec, value: bytes) -> None:
     """Whatever somebody wrote under our key."""
@@ -73,6 +75,7 @@ def test_f33_foreign_bytes_are_refused_with_a_reason(codec: Codec, value: bytes)
 
 
 @ALL
+@settings(deadline=None)
 @given(data=st.data())
 def test_f33_one_changed_byte_is_seen(codec: Codec, data: st.DataObject) -> None:
     """A signed value with a changed byte is refused; an unsigned one too, or is a document."""

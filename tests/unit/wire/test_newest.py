@@ -56,7 +56,7 @@ def test_an_engine_whose_clock_is_behind_is_heard_once_the_other_is_silent() -> 
 
 
 def test_memory_is_bounded() -> None:
-    """The key that was seen longest ago is forgotten."""
+    """The key that came first is forgotten first."""
     newest = Newest(keys=2)
     for number in range(3):
         assert newest.take(f"key{number}", stamp("one", 5, 5), 0)

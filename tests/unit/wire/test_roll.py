@@ -9,7 +9,7 @@ from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import ProcessReport, TierReport
-from virtuoso.wire.roll import LIFE_MS, Roll
+from virtuoso.wire.roll import OVER_MS, Roll
 
 
 def report(clock: FakeClock, port: int, pid: int = 1, **changes: object) -> ProcessReport:
@@ -85,7 +85,7 @@ async def test_a_slot_of_one_that_died_is_taken_again(town: Town) -> None:
     """Slots do not run out because processes crash."""
     for number in range(3 * keys.PROCESS_SLOTS):
         await town.roll().answer(report(town.clock, 8_003, pid=number))
-        town.clock.advance(LIFE_MS + 1)
+        town.clock.advance(OVER_MS + 1)
     assert len(await town.roll().read()) <= 1
 
 

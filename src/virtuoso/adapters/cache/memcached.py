@@ -13,7 +13,6 @@ from virtuoso.adapters.cache.shared import (
     Lived,
     SharedCache,
     checked,
-    is_key,
     with_life,
 )
 from virtuoso.domain.time import SECOND
@@ -54,7 +53,7 @@ class MemcachedCache(SharedCache):
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """What is there of these keys, in one round trip."""
-        wanted = {key.encode(): key for key in keys if is_key(key)}
+        wanted = {name: key for key in keys if (name := self._name(key)) is not None}
         if not wanted:
             return {}
         self._turn = (self._turn + 1) % (len(self._links) - 1)
@@ -71,7 +70,7 @@ class MemcachedCache(SharedCache):
             found = {}
             for answer in await asyncio.gather(*asked):
                 found |= answer
-        return self._opened({wanted[raw]: value for raw, value in found.items()})
+        return self._opened((wanted[raw], value) for raw, value in found.items())
 
     async def store(self, values: Mapping[str, Lived]) -> None:
         """Store every value in one round trip; one without a life is removed."""

@@ -5,6 +5,7 @@ length of a value on trust and returns that many bytes of our own memory (docs/a
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Collection
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Final, cast
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
 LONGEST_LINE: Final = 2_048
-LARGEST_VALUE: Final = 64 * 1024 * 1024
+GRACE_S: Final = 0.002
 _DONE: Final = frozenset({b"STORED", b"NOT_STORED", b"DELETED", b"NOT_FOUND", b"EXISTS"})
 _NO: Final = (b"SERVER_ERROR", b"CLIENT_ERROR")
 _EOL: Final = b"\r\n"
+_EOL_OR_LESS: Final = (b"", b"\r", _EOL)
+_VALUE: Final = re.compile(rb"VALUE ([!-~]+) \d+ (\d{1,8})(?: \d+)?\r\n")
 
 
 class Reply:
@@ -50,9 +53,14 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._rest = b""
+        """Received, and not yet a whole line or value."""
+        self._pieces: list[bytes] = []
+        """What came after it, while more is known to be missing."""
+        self._missing = 0
         self._replies: deque[Reply] = deque()
         self._watch: asyncio.TimerHandle | None = None
+        self._suspect: Reply | None = None
         self.lost: CacheUnavailableError | None = None
         """Why there is no connection any more."""
 
@@ -87,8 +95,13 @@ class Link(asyncio.Protocol):
         self._watch = None
         if not self._replies:
             return
-        due = self._replies[0].sent_at + self._timeout_s
-        if due <= self._loop.time():
+        oldest = self._replies[0]
+        due = oldest.sent_at + self._timeout_s
+        if due <= self._loop.time() and self._suspect is not oldest:
+            # it may be this loop that was busy, and the answer waits to be read
+            self._suspect = oldest
+            self._watch = self._loop.call_later(GRACE_S, self._look)
+        elif due <= self._loop.time():
             self._lose(f"expected an answer of memcached within {self._timeout_s:g} s, found none")
         else:
             self._watch = self._loop.call_at(due, self._look)
@@ -103,23 +116,33 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
-        self._buffer += data
+        if self._rest:
+            self._missing = max(0, self._missing - len(data))
+            self._pieces.append(data)
+            if self._missing:
+                return
+            data = b"".join((self._rest, *self._pieces))
+            self._pieces.clear()
         position = 0
-        while self.lost is None and position < len(self._buffer):
-            taken = self._take(position)
+        while position < len(data):
+            taken = position
+            if self._replies and not self._replies[0].lines:
+                taken = self._take_values(data, position)
+            if not self._missing and self.lost is None:
+                taken = self._take(data, taken)
             if taken == position:
                 break
             position = taken
-        del self._buffer[:position]
+        self._rest = b"" if self.lost is not None else data[position:]
 
-    def _take(self, start: int) -> int:
+    def _take(self, data: bytes, start: int) -> int:
         """Take one line, and the value it announces; `start` again when they are not all there."""
-        end = self._buffer.find(_EOL, start, start + LONGEST_LINE)
+        end = data.find(_EOL, start, start + LONGEST_LINE)
         if end < 0:
-            if len(self._buffer) - start >= LONGEST_LINE:
-                self._garbage(bytes(self._buffer[start : start + 40]))
+            if len(data) - start >= LONGEST_LINE:
+                self._garbage(data[start : start + 40])
             return start
-        line = bytes(self._buffer[start:end])
+        line = data[start:end]
         if not self._replies:
             self._garbage(line)
             return start
@@ -134,28 +157,29 @@ class Link(asyncio.Protocol):
                 return start
             self._line_done(reply)
             return end + 2
-        if line == b"END":
-            self._finish(reply)
-            return end + 2
-        return self._take_value(reply, line, start, end + 2)
+        if line != b"END":
+            self._garbage(line)
+            return start
+        self._finish(reply)
+        return end + 2
 
-    def _take_value(self, reply: Reply, line: bytes, start: int, first: int) -> int:
-        words = line.split(b" ")
-        known = len(words) in (4, 5) and words[0] == b"VALUE" and words[1] in reply.wanted
-        if not known or not words[3].isdigit() or len(words[3]) > 9:
-            self._garbage(line)
-            return start
-        last = first + int(words[3])
-        if last - first > LARGEST_VALUE:
-            self._garbage(line)
-            return start
-        if len(self._buffer) < last + 2:
-            return start
-        if self._buffer[last : last + 2] != _EOL:
-            self._garbage(line)
-            return start
-        reply.values[words[1]] = bytes(self._buffer[first:last])
-        return last + 2
+    def _take_values(self, data: bytes, start: int) -> int:
+        """Take the values that are there in one piece; anything else is left where it is."""
+        reply = self._replies[0]
+        wanted, values, match, there = reply.wanted, reply.values, _VALUE.match, len(data)
+        while (head := match(data, start)) is not None:
+            key, size = head.groups()
+            first = head.end()
+            last = first + int(size)
+            if key not in wanted or data[last : last + 2] not in _EOL_OR_LESS:
+                self._garbage(head.group())
+                return start
+            if there < last + 2:
+                self._missing = last + 2 - there
+                return start
+            values[key] = data[first:last]
+            start = last + 2
+        return start
 
     def _line_done(self, reply: Reply) -> None:
         reply.lines -= 1
@@ -185,7 +209,6 @@ class Link(asyncio.Protocol):
             self._watch = None
         if self._transport is not None:
             self._transport.abort()
-        self._buffer.clear()
         for reply in self._replies:
             if not reply.future.done():
                 error: CacheError = CacheUnavailableError(message)

@@ -17,7 +17,6 @@ from virtuoso.adapters.cache.shared import (
     Lived,
     SharedCache,
     checked,
-    is_key,
     with_life,
 )
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
@@ -60,7 +59,7 @@ class RedisCache(SharedCache):
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """What is there of these keys, in one round trip; a value of another type is missing."""
-        wanted = [key for key in keys if is_key(key)]
+        wanted = [key for key in keys if self._name(key) is not None]
         if not wanted:
             return {}
         async with self._within():
@@ -69,7 +68,7 @@ class RedisCache(SharedCache):
                 message = f"expected {len(wanted)} answers, found {type(found).__name__}"
                 raise ValueError(message)
         pairs = zip(wanted, found, strict=True)
-        return self._opened({key: value for key, value in pairs if isinstance(value, bytes)})
+        return self._opened((key, value) for key, value in pairs if isinstance(value, bytes))
 
     async def store(self, values: Mapping[str, Lived]) -> None:
         """Store every value in one round trip; one without a life is removed."""

@@ -10,7 +10,7 @@ mark: people read them.
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from virtuoso.domain.errors import CacheRefusedError
@@ -20,12 +20,15 @@ from virtuoso.wire.keys import PLAIN
 
 MAGIC: Final = b"\xc1L"
 _LIFE: Final = struct.Struct(">2sQI")
+_LIFE_SIZE: Final = _LIFE.size
+_unpack: Final = _LIFE.unpack_from
 SKEW_MS: Final = 3 * SECOND
 """A server that serves a value for longer than this after its end has another clock."""
 UNKNOWN_LIFE_MS: Final = SECOND
 """What is left of a life nobody can tell."""
 LONGEST_LIFE_MS: Final = 24 * 3_600 * SECOND
 LONGEST_KEY: Final = 200
+NAMES_REMEMBERED: Final = 10_000
 
 
 class Held(NamedTuple):
@@ -49,11 +52,12 @@ def with_life(key: str, value: bytes, life_ms: int, now: int) -> bytes:
 
 def without_life(stored: bytes, now: int) -> Held | None:
     """The value and the rest of its life; None when that is over."""
-    if stored[:2] != MAGIC or len(stored) < _LIFE.size:
+    if not stored.startswith(MAGIC) or len(stored) < _LIFE_SIZE:
         return Held(stored, UNKNOWN_LIFE_MS)
     _, end, life_ms = _LIFE.unpack_from(stored)
-    value = stored[_LIFE.size :]
-    left = min(end - now, life_ms)
+    value = stored[_LIFE_SIZE:]
+    left = end - now
+    left = min(left, life_ms)
     if left > 0:
         return Held(value, left)
     return Held(value, UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
@@ -83,6 +87,7 @@ class SharedCache(ABC):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._names: dict[str, bytes] = {}
 
     @abstractmethod
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
@@ -125,7 +130,22 @@ class SharedCache(ABC):
     def forget(self, keys: Collection[str]) -> None:  # noqa: B027 - a server forgets nothing
         """Nothing: this is where they are shared."""
 
-    def _opened(self, stored: Mapping[str, bytes]) -> Mapping[str, Held]:
+    def _opened(self, stored: Iterable[tuple[str, bytes]]) -> Mapping[str, Held]:
         now = self._clock.now()
-        found = {key: without_life(value, now) for key, value in stored.items()}
-        return {key: held for key, held in found.items() if held is not None}
+        found: dict[str, Held] = {}
+        for key, value in stored:
+            held = without_life(value, now)
+            if held is not None:
+                found[key] = held
+        return found
+
+    def _name(self, key: str) -> bytes | None:
+        """The key as a server takes it; None when none could."""
+        name = self._names.get(key)
+        if name is None:
+            if not is_key(key):
+                return None
+            if len(self._names) >= NAMES_REMEMBERED:
+                self._names.clear()
+            name = self._names[key] = key.encode()
+        return name

@@ -249,27 +249,21 @@ class TieredCache:
         forgotten = self._forgotten
         found: dict[str, bytes | None] = dict.fromkeys(keys)
         missing = keys
-        above: list[_Tier] = []
         failed = 0
-        for tier in self._tiers:
+        for place, tier in enumerate(self._tiers):
             answer = await self._ask(tier, missing)
             if answer is None:
                 failed += 1
-                above.append(tier)
                 continue
-            good = self._judge(tier, missing, answer)
-            for upper in above:
+            good = self._judge(tier, missing, answer, keep=forgotten == self._forgotten)
+            for upper in self._tiers[:place] if good else ():
                 self._promote(upper, good)
-            for key, (held, stamp) in good.items():
+            for key, held in good.items():
                 found[key] = held.value
-                if forgotten == self._forgotten:
-                    life_ms = self._keep_near(key, held.left_ms)
-                    self._put_near(key, held.value, life_ms, stamp)
-            missing = tuple(key for key in missing if key not in good)
-            if not missing:
+            if len(good) == len(missing):
                 return found
-            above.append(tier)
-        if self._tiers and failed == len(self._tiers):
+            missing = tuple(key for key in missing if key not in good)
+        if failed and failed == len(self._tiers):
             names = ", ".join(f"{tier.shared.name}: {tier.circuit.reason}" for tier in self._tiers)
             message = f"expected an answer of one tier at least, found none: {names}"
             raise CacheUnavailableError(message)
@@ -298,11 +292,12 @@ class TieredCache:
         return answer
 
     def _judge(
-        self, tier: _Tier, keys: tuple[str, ...], answer: Mapping[str, Held]
-    ) -> dict[str, tuple[Held, Stamp | None]]:
+        self, tier: _Tier, keys: tuple[str, ...], answer: Mapping[str, Held], *, keep: bool
+    ) -> dict[str, Held]:
         """Keep what can be relied on; everything else is a miss with a reason."""
-        good: dict[str, tuple[Held, Stamp | None]] = {}
+        good: dict[str, Held] = {}
         at_ms = self._clock.monotonic_ms()
+        now = self._clock.now()
         for key in keys:
             counters = tier.counters.of(kind_of(key).thing)
             held = answer.get(key)
@@ -317,16 +312,19 @@ class TieredCache:
             if not self._newest.take(key, stamp, at_ms):
                 counters.misses[OLDER] += 1
                 continue
-            counters.hit(len(held.value), self._age(None if stamp is None else stamp.made))
-            good[key] = (held, stamp)
+            age_ms = 0 if stamp is None or stamp.made > now else now - stamp.made
+            counters.hit(len(held.value), age_ms)
+            good[key] = held
+            if keep and (life_ms := self._keep_near(key, held.left_ms)) > 0:
+                self._put_near(key, held.value, life_ms, stamp)
         return good
 
-    def _promote(self, tier: _Tier, good: Mapping[str, tuple[Held, Stamp | None]]) -> None:
+    def _promote(self, tier: _Tier, good: Mapping[str, Held]) -> None:
         """Give values back to a tier that had nothing, for what is left of their life."""
         tier.writes.put(
             (
                 (key, Lived(held.value, min(held.left_ms, tier.life.most_ms)))
-                for key, (held, _) in good.items()
+                for key, held in good.items()
                 if key not in PLAIN
             ),
             refill=True,

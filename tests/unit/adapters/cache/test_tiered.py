@@ -109,14 +109,13 @@ async def test_a_promotion_never_replaces_what_the_engine_wrote_meanwhile(
 ) -> None:
     """A reader fills holes; it is not a writer."""
     await setting.third.set(KEY, a_value(1), 600_000)
-    setting.second.held_up = asyncio.Event()
+    setting.third.held_up = asyncio.Event()
     reading = asyncio.create_task(setting.reader.get(KEY))
-    await eventually(lambda: setting.second.reads)
+    await eventually(lambda: setting.third.reads)
     setting.second.entries[KEY] = (a_value(2), setting.clock.monotonic_ms() + 30_000)
-    setting.second.held_up.set()
-    await reading
-    await setting.cache().multi_get([KEY])
-    await setting.reader.close()
+    setting.third.held_up.set()
+    assert await reading == a_value(1)
+    await eventually(lambda: setting.reader.counters()[1].promoted == 1)
     assert setting.second.entries[KEY][0] == a_value(2)
 
 
@@ -156,6 +155,15 @@ async def test_a_read_under_way_when_its_key_is_forgotten_is_not_kept(setting: S
     setting.second.held_up.set()
     await asyncio.gather(first, second)
     assert setting.second.reads == [(KEY,), (KEY,)]
+    setting.reader.forget([KEY])
+    setting.second.held_up.clear()
+    third = asyncio.create_task(setting.reader.get(KEY))
+    await eventually(lambda: len(setting.second.reads) == 3)
+    setting.reader.forget([KEY])
+    setting.second.held_up.set()
+    assert await third == a_value(1)
+    await setting.second.set(KEY, a_value(2), 30_000)
+    assert await setting.reader.get(KEY) == a_value(2)
 
 
 async def test_f32_five_hundred_misses_are_one_read(setting: Setting) -> None:

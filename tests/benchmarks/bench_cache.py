@@ -1,0 +1,198 @@
+"""P8, P9, P10: reads of the cache tiers, against a dictionary and against a raw socket."""
+
+import asyncio
+import socket
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import uvloop
+
+from benchmarks.report import Row
+from support.servers import Server, memcached
+from virtuoso.adapters.cache.memcached import MemcachedCache
+from virtuoso.adapters.cache.near import Near
+from virtuoso.adapters.cache.tiered import Life, TieredCache, TierPlan
+from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.testing import wire_messages as make
+from virtuoso.wire import keys
+from virtuoso.wire.codec import OPENED_REMEMBERED, Codec, Secret
+from virtuoso.wire.messages import Document
+
+ROUNDS = 25
+READS = 200
+NEAR_READS = 20_000
+SYMBOLS = 7
+BATCH = 50
+CLOCK = SystemClock()
+SECRET = Secret("a secret of this benchmark")
+
+
+def a_document() -> Document:
+    """A symbols document of the six kilobytes that the owner measured."""
+    rows = [
+        make.a_row(number, score=50 + 7.3 * number, price=91_000.5 / (number + 1))
+        for number in range(SYMBOLS)
+    ]
+    symbols = tuple(f"S{number}USDT" for number in range(SYMBOLS))
+    board = make.a_board(symbols=symbols, rows=rows)
+    return make.published(board, make.symbols_document(board))
+
+
+class Raw:
+    """The least a program can do: a blocking socket, one request, one answer, nothing decoded."""
+
+    def __init__(self, server: Server) -> None:
+        self._socket = socket.create_connection(server.address)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get(self, key: str) -> int:
+        """The length of the answer."""
+        self._socket.sendall(b"get " + key.encode() + b"\r\n")
+        answer = self._socket.recv(1 << 18)
+        while not answer.endswith(b"END\r\n"):
+            answer += self._socket.recv(1 << 18)
+        return len(answer)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+async def seconds(call: Callable[[], Awaitable[object]], times: int = READS) -> float:
+    """Wall time of one call: the median of many, which others on the machine disturb least."""
+    took: list[float] = []
+    for _ in range(times):
+        started = time.perf_counter()
+        await call()
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def row(name: str, what: str, reference: str, ratios: list[float], target: str) -> Row:
+    """A row with the middle half of its rounds."""
+    low, _, high = statistics.quantiles(ratios, n=4)
+    spread = f"{low:.2f}..{high:.2f} (middle half of {len(ratios)} rounds)"
+    return Row(name, what, reference, statistics.median(ratios), target, spread)
+
+
+def opened(server: Server, codec: Codec, near_ms: int) -> TieredCache:
+    """The tiers as a web process has them, with one server."""
+    plan = TierPlan(MemcachedCache(CLOCK, server.address, timeout_s=5), Life())
+    keep = (lambda _key, _left: near_ms) if near_ms else (lambda _key, _left: 0)
+    return TieredCache(Near(CLOCK), (plan,), CLOCK, codec, keep_near=keep)
+
+
+async def measure_near(server: Server) -> Row:
+    """P8: a hit in memory, against a dictionary whose entries carry a deadline."""
+    codec = Codec(SECRET)
+    cache = opened(server, codec, 60_000)
+    names = [f"virtuoso:symbol:S{number}USDT:v1" for number in range(200)]
+    document = a_document()
+    for name in names:
+        await cache.set(name, codec.encode(name, document), 600_000)
+    end = CLOCK.monotonic_ms() + 600_000
+    held = dict.fromkeys(names, (b"value", end))
+
+    def plain(name: str) -> bytes | None:
+        entry = held.get(name)
+        return None if entry is None or entry[1] <= CLOCK.monotonic_ms() else entry[0]
+
+    ratios, ours_us = [], []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for _ in range(NEAR_READS // len(names)):
+            for name in names:
+                plain(name)
+        dictionary = time.process_time() - started
+        started = time.process_time()
+        for _ in range(NEAR_READS // len(names)):
+            for name in names:
+                await cache.get(name)
+        ours = time.process_time() - started
+        ratios.append(ours / dictionary)
+        ours_us.append(1e6 * ours / NEAR_READS)
+    await cache.close()
+    what = f"L1 get through the tiers, counted: {statistics.median(ours_us):.1f} us"
+    return row("P8", what, "dict get with a deadline", ratios, "<= 10, under 10 us")
+
+
+async def measure_shared(server: Server, *, signed: bool) -> list[Row]:
+    """P9, P10: a read of memcached through everything, against the same on a raw socket."""
+    codec = Codec(SECRET if signed else None)
+    cache = opened(server, codec, 0)
+    document = a_document()
+    names = [f"virtuoso:symbol:S{number}USDT:v1" for number in range(BATCH)]
+    await cache.set(keys.SYMBOLS, codec.encode(keys.SYMBOLS, document), 600_000)
+    small = Document(1, "one", 1, 1, None, "tag", b"x" * 1_000)
+    for name in names:
+        await cache.set(name, codec.encode(name, small), 600_000)
+    # more of them than a codec remembers, so that each read is verified
+    large = [f"virtuoso:symbol:L{number}USDT:v1" for number in range(OPENED_REMEMBERED + 10)]
+    for name in large:
+        await cache.set(name, codec.encode(name, document), 600_000)
+    cache.forget([keys.SYMBOLS, *names, *large])
+    raw = Raw(server)
+    turn = cycle(large)
+    tier = MemcachedCache(CLOCK, server.address, timeout_s=5)
+
+    async def one() -> object:
+        key = next(turn)
+        return codec.decode(key, await cache.get(key) or b"", Document)
+
+    async def many() -> object:
+        found = await cache.multi_get(names)
+        return [codec.decode(name, value or b"", Document) for name, value in found.items()]
+
+    async def by_hand() -> object:
+        return raw.get(keys.SYMBOLS)
+
+    async def one_of_tier() -> object:
+        return await tier.get(names[0])
+
+    async def many_of_tier() -> object:
+        return await tier.multi_get(names)
+
+    singles, batches, tier_batches = [], [], []
+    for _ in range(ROUNDS):
+        reference = await seconds(by_hand)
+        ours = await seconds(one)
+        singles.append(ours / reference)
+        batches.append(await seconds(many, READS // 10) / ours)
+        tier_batches.append(await seconds(many_of_tier, READS // 10) / await seconds(one_of_tier))
+    raw.close()
+    await tier.close()
+    await cache.close()
+    how = "signed" if signed else "unsigned"
+    size = len(codec.encode(keys.SYMBOLS, document))
+    what = f"L2 get of the symbols document, {size} bytes, {how}: verified and decoded"
+    batch_what = f"L2 get of {BATCH} documents of 1 KB, {how}"
+    return [
+        row("P9", what, "round trip on a raw socket", singles, "<= 2.0"),
+        row("P10", batch_what, "a get of one of them, the tier alone", tier_batches, "<= 4"),
+        row("P10", f"{batch_what}: verified, decoded", "the get of P9", batches, "<= 4"),
+    ]
+
+
+async def measure() -> list[Row]:
+    """All of it on one server of our own."""
+    with TemporaryDirectory() as folder, memcached(Path(folder)) as server:
+        return [
+            await measure_near(server),
+            *await measure_shared(server, signed=False),
+            *await measure_shared(server, signed=True),
+        ]
+
+
+def rows() -> list[Row]:
+    """Measure on the loop that production uses."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure())
+
+
+if __name__ == "__main__":
+    for each in rows():
+        print(each)  # noqa: T201
