@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from cachetools import LRUCache
 
@@ -19,6 +19,8 @@ SILENT_MS: Final = 3 * SECOND
 REMEMBERED_MS: Final = 15 * MINUTE
 """A process that fell silent is named for so long; then it is taken for given up."""
 MOST: Final = 64
+Place: TypeAlias = tuple[str, str, int]
+"""Role, host and port."""
 LOOK_S: Final = 1.0
 
 
@@ -36,8 +38,8 @@ class Roster:
         self._roll = roll
         self._clock = clock
         self._known: dict[str, _Known] = {}
-        self._gone: LRUCache[tuple[str, str, int], int] = LRUCache(maxsize=4 * MOST)
-        """By role, host and port: when the newest one started that left or was replaced."""
+        self._gone: LRUCache[Place, int] = LRUCache(maxsize=4 * MOST)
+        """When the newest one started that left, or was replaced."""
 
     async def run(self) -> None:
         """Look each second; ends only by cancellation."""
@@ -59,26 +61,27 @@ class Roster:
                 del self._known[epoch]
 
     def _take(self, report: ProcessReport, at_ms: int, age_ms: int) -> None:
-        place = (report.role, report.host, report.port)
+        place = _place(report)
         # a tier may keep the word of one that was replaced, or left, for minutes
         if report.started <= self._gone.get(place, -1):
             return
         known = self._known.get(report.epoch)
         if report.leaving:
-            self._known.pop(report.epoch, None)
-            self._gone[place] = report.started
+            self._forget(place, report.started)
         elif known is not None:
             if report.seq > known.report.seq:
                 self._known[report.epoch] = _Known(report, at_ms)
         elif age_ms < REMEMBERED_MS and len(self._known) < MOST:
-            for epoch, other in tuple(self._known.items()):
-                theirs = other.report
-                if (theirs.role, theirs.host, theirs.port) == place:
-                    if theirs.started > report.started:
-                        return
-                    self._gone[place] = theirs.started
-                    del self._known[epoch]
-            self._known[report.epoch] = _Known(report, at_ms - age_ms)
+            self._forget(place, report.started - 1)
+            if not any(_place(each.report) == place for each in self._known.values()):
+                self._known[report.epoch] = _Known(report, at_ms - age_ms)
+
+    def _forget(self, place: Place, until: int) -> None:
+        """Forget everybody of a place who had started by then."""
+        self._gone[place] = until
+        for epoch, known in tuple(self._known.items()):
+            if _place(known.report) == place and known.report.started <= until:
+                del self._known[epoch]
 
     def reports(self) -> tuple[ProcessReport, ...]:
         """What each said last, by role and port."""
@@ -105,3 +108,7 @@ class Roster:
         else:
             return HealthPart(name, "pass", State.LIVE, f"{who} serves", None, heard_at, age)
         return HealthPart(name, "warn", State.DELAYED, text, None, heard_at, age)
+
+
+def _place(report: ProcessReport) -> Place:
+    return (report.role, report.host, report.port)

@@ -138,6 +138,18 @@ async def test_what_a_tier_still_holds_of_the_last_one_brings_it_not_back(town: 
     assert await town.parts() == {}
 
 
+async def test_who_came_and_left_between_two_looks_was_there_all_the_same(town: Town) -> None:
+    """It had taken the place of one that died, which is missed no more."""
+    await town.roll().answer(report(town.clock, 8_003))
+    await town.parts()
+    town.clock.advance(SILENT_MS + 1)
+    later = report(town.clock, 8_003, pid=2)
+    roll = town.roll()
+    await roll.answer(later)
+    await roll.answer(msgspec.structs.replace(later, leaving=True))
+    assert await town.parts() == {}
+
+
 async def test_a_report_that_was_old_when_it_was_found_is_no_sign_of_life(town: Town) -> None:
     """Some tiers keep a value longer than its writer lives."""
     await town.roll().answer(report(town.clock, 8_003))
