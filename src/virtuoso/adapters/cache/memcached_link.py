@@ -15,6 +15,7 @@ from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailab
 
 LONGEST_LINE: Final = 2_048
 GRACE_S: Final = 0.002
+"""Of the deadline, kept for reading what came while this loop was busy."""
 _DONE: Final = frozenset({b"STORED", b"NOT_STORED", b"DELETED", b"NOT_FOUND", b"EXISTS"})
 _NO: Final = (b"SERVER_ERROR", b"CLIENT_ERROR")
 _EOL: Final = b"\r\n"
@@ -52,6 +53,7 @@ class Link(asyncio.Protocol):
     def __init__(self, timeout_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
+        self._due_s = timeout_s - min(GRACE_S, timeout_s / 2)
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         """Received, and not yet a whole line or value."""
@@ -86,7 +88,7 @@ class Link(asyncio.Protocol):
         now = self._loop.time()
         self._replies.append(Reply(future, now, wanted, lines))
         if self._watch is None:
-            self._watch = self._loop.call_at(now + self._timeout_s, self._look)
+            self._watch = self._loop.call_at(now + self._due_s, self._look)
         self._transport.write(command)
         return future
 
@@ -96,7 +98,7 @@ class Link(asyncio.Protocol):
         if not self._replies:
             return
         oldest = self._replies[0]
-        due = oldest.sent_at + self._timeout_s
+        due = oldest.sent_at + self._due_s
         if due <= self._loop.time() and self._suspect is not oldest:
             # it may be this loop that was busy, and the answer waits to be read
             self._suspect = oldest

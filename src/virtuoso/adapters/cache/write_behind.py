@@ -45,6 +45,7 @@ class WriteBehind:
         self._now = clock.monotonic_ms
         self._most = waiting
         self._line: dict[str, _Waiting] = {}
+        self._under_way = 0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
@@ -81,6 +82,7 @@ class WriteBehind:
             self._news.clear()
             while self._line and self._circuit.closed:
                 await self._write()
+                self._under_way = 0
             self.idle.set()
 
     async def _write(self) -> None:
@@ -99,6 +101,7 @@ class WriteBehind:
                 self._counters.dropped += 1
                 continue
             (filled if waiting.refill else kept)[key] = Lived(waiting.value, left)
+        self._under_way = len(kept) + len(filled)
         time = asyncio.get_running_loop().time
         started = time()
         try:
@@ -124,8 +127,8 @@ class WriteBehind:
 
     @property
     def waiting(self) -> int:
-        """Values in line."""
-        return len(self._line)
+        """Values that are not written yet."""
+        return len(self._line) + self._under_way
 
     async def close(self) -> None:
         """Stop writing."""
