@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test faults bench soak fuzz lock schema shape clean
+.PHONY: help run setup web dev check format test proofs faults bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -68,6 +68,9 @@ test: check web ## all of `make check`, and whatever needs servers, processes or
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(WITH_PARTS) || { \
 	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }
+
+proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
+	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
 	$(BIN)/python -m pytest -q -rs tests/faults

@@ -131,6 +131,83 @@ def test_the_panel_takes_a_score_apart(live: Running, open_page: Opener) -> None
     expect(panel).to_be_hidden()
 
 
+LENSES = (
+    "order_flow",
+    "sentiment",
+    "liquidity",
+    "bitcoin_beta",
+    "smart_money",
+    "machine_learning",
+)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_a_symbol_shows_its_six_lenses_or_why_not(
+    live: Running, open_page: Opener, *, phone: bool
+) -> None:
+    """Each lens has its value as the API says it, or a dash and its reason; never 0, never 50."""
+    path = "/mobile" if phone else "/"
+    page = open_page(f"{live.url}{path}#/s/ETHUSDT", phone=phone)
+    lenses = page.get_by_test_id("lenses")
+    expect(lenses).to_be_visible(timeout=10_000)
+    for name in LENSES:
+        expect(lenses.locator(f"[data-lens={name}]")).to_have_count(1)
+    beta = lenses.locator("[data-lens=bitcoin_beta]")
+    expect(beta).not_to_have_attribute("data-state", "absent", timeout=10_000)
+    said = live.get("/api/bitcoin-beta")["symbols"]
+    assert isinstance(said, list)
+    record = next(each for each in said if each["symbol"] == "ETHUSDT")
+    shown = float(beta.locator("[data-value]").inner_text())
+    assert shown == pytest.approx(100 * record["r_squared"], abs=0.1)
+    against = page.get_by_test_id("beta")
+    for figure, digits in (("beta", 0.006), ("r_squared", 0.006), ("standard_error", 0.006)):
+        text = against.locator(f"[data-figure={figure}]").inner_text().removeprefix("± ")
+        assert float(text) == pytest.approx(record[figure], abs=digits)
+    expect(against.locator("[data-figure=samples]")).to_have_text(
+        re.compile(str(record["samples"])[-3:])
+    )
+    learned = lenses.locator("[data-lens=machine_learning]")
+    expect(learned).to_contain_text("— unproven")
+    expect(learned).to_have_attribute("data-state", "absent")
+    expect(learned.locator("[data-value]")).to_have_count(0)
+    expect(lenses.locator("[data-lens=smart_money]")).to_contain_text("large-trade flow")
+    beta.locator("button").click()
+    expect(beta.locator("[data-part=standard_error]")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= (390 if phone else 1440)
+
+
+def test_bitcoin_has_no_beta_to_itself_on_the_page(live: Running, open_page: Opener) -> None:
+    """A dash and "does not apply" instead of a one."""
+    page = open_page(f"{live.url}/#/s/BTCUSDT")
+    beta = page.get_by_test_id("beta")
+    expect(beta).to_contain_text("— does not apply", timeout=10_000)
+    expect(beta.locator("[data-figure]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_the_market_as_a_whole_stands_over_the_board(
+    live: Running, open_page: Opener, *, phone: bool
+) -> None:
+    """Regime, percentile of volatility and dispersion as the API says, each with its state."""
+    page = open_page(live.url + ("/mobile" if phone else "/"), phone=phone)
+    strip = page.get_by_test_id("whole-market")
+    expect(strip.locator("[data-field=market_regime]")).to_be_visible(timeout=10_000)
+    market: dict[str, Any] = live.get("/api/market/overview")["market_overview"]  # type: ignore[assignment]
+    for field in ("market_regime", "volatility_percentile", "market_dispersion"):
+        cell = strip.locator(f"[data-field={field}]")
+        if market[field] is None:
+            expect(cell).to_contain_text("—")
+            expect(cell).to_have_attribute("data-state", "absent")
+        else:
+            expect(cell).not_to_have_attribute("data-state", "absent")
+    if market["market_regime"] is not None:
+        words = market["market_regime"].replace("_", " ")
+        expect(strip.locator("[data-field=market_regime]")).to_contain_text(words)
+    if market["volatility_percentile"] is not None:
+        value = strip.locator("[data-field=volatility_percentile] [data-value]").inner_text()
+        assert float(value) == pytest.approx(market["volatility_percentile"], abs=1)
+
+
 def test_filter_and_keyboard(live: Running, open_page: Opener) -> None:
     """`/` filters, Escape leaves, j moves, Enter opens."""
     page = open_page(live.url)

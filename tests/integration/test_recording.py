@@ -1,6 +1,7 @@
 """A run that is recorded and played again: the same scores, byte for byte."""
 
 import asyncio
+import itertools
 import random
 import re
 import resource
@@ -27,12 +28,14 @@ from virtuoso.apps.replay import second_document, whole_line
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings, load_settings
 from virtuoso.apps.sources import open_replay, open_venue
+from virtuoso.components.base.candle_component import CandleSettings
 from virtuoso.domain.market_data import Topic
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.venue_watch import VenueWatch
+from virtuoso.scoring.definition import Definition
 
 EPOCH = "the same"
 RUN_SECONDS = 25
@@ -132,6 +135,28 @@ async def test_a_replay_gives_the_scores_of_the_run_that_was_recorded(
     assert last["source"] == "simulator"
     assert [each for each in last["symbols"] if each["confluence_score"] is not None]
     assert await play(path) == once
+
+
+async def test_a_definition_that_changed_changes_at_the_same_second_of_a_replay(
+    tmp_path: Path,
+) -> None:
+    """Other weights, then other windows: every second's bytes, with the hash of its definition."""
+    windows = Definition(candles=CandleSettings(window=400))
+    changes = {8: Definition.of_profile("owner"), 15: windows, 20: Definition()}
+    changing: list[asyncio.Task[None]] = []
+
+    def change(watch: VenueWatch, second: int) -> None:
+        if second in changes:
+            changing.append(asyncio.create_task(watch.redefine(changes[second])))
+
+    live = await run_and_record("bybit", tmp_path, change)
+    assert all(each.done() for each in changing)
+    replayed = await play(only_file(tmp_path))
+    assert [at for at, document in live.items() if replayed.get(at) != document] == []
+    hashes = [msgspec.json.decode(live[at])["definition"] for at in sorted(live)]
+    usual = Definition().hash
+    expected = [usual, changes[8].hash, windows.hash, usual]
+    assert [each for each, _ in itertools.groupby(hashes)] == expected
 
 
 @dataclass

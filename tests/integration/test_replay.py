@@ -24,8 +24,10 @@ def joined(recordings: Path, files: tuple[str, ...]) -> str:
     return ",".join(str(recordings / file) for file in files)
 
 
-def seconds_of(recordings: Path, files: tuple[str, ...], out: Path) -> list[dict[str, Any]]:
-    """Play recordings and give the symbols document of every second."""
+def seconds_of(
+    recordings: Path, files: tuple[str, ...], out: Path, hash_seed: str = "0"
+) -> list[dict[str, Any]]:
+    """Play recordings in a process of their own and give the symbols document of every second."""
     done = command(
         "replay",
         joined(recordings, files),
@@ -35,15 +37,17 @@ def seconds_of(recordings: Path, files: tuple[str, ...], out: Path) -> list[dict
         str(out),
         folder=out.parent,
         seconds=150,
+        env={"PYTHONHASHSEED": hash_seed},
     )
     assert done.returncode == 0, done.stderr
     return [msgspec.json.decode(line) for line in out.read_bytes().splitlines()]
 
 
 def test_a_replay_gives_the_same_bytes_twice(recordings: Path, tmp_path: Path) -> None:
-    """Two plays of two symbols end in byte-identical score documents, second for second."""
-    seconds_of(recordings, AUGUST, tmp_path / "once.jsonl")
-    seconds_of(recordings, AUGUST, tmp_path / "twice.jsonl")
+    """In two processes, of which sets and dicts are ordered otherwise: second for second."""
+    seconds_of(recordings, AUGUST, tmp_path / "once.jsonl", "1")
+    seconds_of(recordings, AUGUST, tmp_path / "twice.jsonl", "2")
+    assert (tmp_path / "once.jsonl").stat().st_size > 100_000
     assert (tmp_path / "once.jsonl").read_bytes() == (tmp_path / "twice.jsonl").read_bytes()
 
 
@@ -75,8 +79,30 @@ def test_a_recording_gives_what_it_can_and_says_what_it_cannot(
     prices = {second["symbols"][0]["price"] for second in seconds if second["symbols"][0]["price"]}
     assert len(prices) > 100
     assert all(27_000 < price < 29_500 for price in prices)
+    lenses, quality = last["dimensions"], last["quality"]
+    assert 0 <= lenses["order_flow"] <= 100
+    assert 0 <= lenses["liquidity"] <= 100
+    assert quality["dimensions"]["as_of"] is not None
+    for name, value in lenses.items():
+        assert value is not None or quality[f"dimensions.{name}"]["reason"]
+    assert lenses["machine_learning"] is None
+    assert quality["dimensions.machine_learning"]["reason"] == "unproven"
+    assert lenses["bitcoin_beta"] is None
+    assert len({s["symbols"][0]["dimensions"]["liquidity"] for s in seconds}) > 10
     values = [s["symbols"][0]["components"]["orderbook"] for s in seconds]
     assert len({value for value in values if value is not None}) > 50
+
+
+def test_a_recording_does_not_know_what_follows_it(
+    recordings: Path, april: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Its first file alone gives the seconds that it gives when the second file follows.
+
+    But for the last two, in which it ends.
+    """
+    alone = seconds_of(recordings, APRIL[:1], tmp_path / "alone.jsonl")[:-2]
+    assert len(alone) > 90
+    assert alone == april[: len(alone)]
 
 
 def test_the_off_market_print_never_becomes_the_price(april: list[dict[str, Any]]) -> None:
@@ -133,3 +159,28 @@ def test_a_folder_plays_every_recording_in_it(recordings: Path, tmp_path: Path) 
             return any(each["price"] for each in process.symbols())
 
         wait_for("a price of the first recording", has_price, 90)
+
+
+def test_one_second_taken_apart_is_that_of_the_replay(
+    april: list[dict[str, Any]], recordings: Path, tmp_path: Path
+) -> None:
+    """`explain --at` says of a recorded second what the replay said when it came to it."""
+    for second in (april[200], april[333]):
+        done = command(
+            "explain",
+            "BTCUSDT",
+            "--at",
+            second["timestamp"],
+            "--recording",
+            joined(recordings, APRIL),
+            "--candles",
+            str(recordings / HOURS),
+            "--json",
+            folder=tmp_path,
+            seconds=150,
+        )
+        assert done.returncode == 0, done.stderr
+        detail = msgspec.json.decode(done.stdout)
+        assert detail["timestamp"] == second["timestamp"]
+        assert detail["record"] == second["symbols"][0]
+        assert detail["account"]["missing"]

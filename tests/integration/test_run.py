@@ -72,6 +72,59 @@ def test_a_score_comes_apart_to_its_inputs(live: Running) -> None:
     assert detail["confidence"]["record_reason"] == "unproven"
 
 
+LENSES = ["order_flow", "sentiment", "liquidity", "bitcoin_beta", "smart_money", "machine_learning"]
+
+
+def test_a_symbol_has_six_lenses_beside_its_score(live: Running) -> None:
+    """Each with state, age and source, or with its reason; the record says the same in short."""
+
+    def betas() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = live.get("/api/bitcoin-beta")["symbols"]  # type: ignore[assignment]
+        return found
+
+    def lens_value() -> bool:
+        detail: dict[str, Any] = live.get("/api/symbols/ETHUSDT")
+        return detail["dimensions"][LENSES.index("bitcoin_beta")]["value"] is not None
+
+    wait_for("betas", lambda: len(betas()) >= 15, 30)
+    wait_for("a beta among the lenses", lens_value, 30)
+    known = {each["symbol"]: each for each in betas()}
+    for record in scored(live)[:5]:
+        detail: dict[str, Any] = live.get(f"/api/symbols/{record['symbol']}")
+        lenses = {each["name"]: each for each in detail["dimensions"]}
+        assert list(lenses) == LENSES
+        assert set(detail["record"]["dimensions"]) == set(LENSES)
+        for name, lens in lenses.items():
+            assert lens["source"] == "simulator"
+            assert lens["label"]
+            if lens["value"] is None:
+                assert lens["reason"]
+                assert lens["state"] == "absent"
+                assert detail["record"]["dimensions"][name] is None
+                assert detail["record"]["quality"][f"dimensions.{name}"]["reason"]
+            else:
+                assert 0 <= lens["value"] <= 100
+                assert lens["as_of"] <= detail["now"]
+                assert lens["state"] in {"live", "delayed", "stale"}
+        assert lenses["machine_learning"]["reason"] == "unproven"
+        beta = known[record["symbol"]]
+        if beta["r_squared"] is not None:
+            assert lenses["bitcoin_beta"]["value"] == pytest.approx(
+                100 * beta["r_squared"], abs=0.01
+            )
+    bitcoin: dict[str, Any] = live.get("/api/symbols/BTCUSDT")
+    assert bitcoin["dimensions"][LENSES.index("bitcoin_beta")]["reason"] == "not_applicable"
+
+
+def test_explain_prints_the_lenses(live: Running, tmp_path: Path) -> None:
+    """All six by name, and why a value is missing."""
+    said = command("explain", "ETHUSDT", "--address", live.url, folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    for name in LENSES:
+        assert name.replace("_", " ") in said.stdout
+    assert "absent (unproven)" in said.stdout
+
+
 def test_the_two_dashboards_agree_number_for_number(live: Running) -> None:
     """Desktop and phone documents of one cycle hold the same records."""
 

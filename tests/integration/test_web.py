@@ -16,12 +16,22 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.web_site import DEADLINE_S, Site, a_site, eventually, hear, say
 from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.scores import Reason, State
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_clock import START
 from virtuoso.web.app import HOT_PATHS
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind
-from virtuoso.wire.messages import COMPONENT_ORDER, BoardState, MobileDocument, ScoreRow
+from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
+from virtuoso.wire.messages import (
+    COMPONENT_ORDER,
+    BetaMatrixDocument,
+    BoardState,
+    MobileDocument,
+    ScoreRow,
+    to_json,
+)
 
 SCORE = ScoreRow.__struct_fields__.index("score")
 HOT = tuple(HOT_PATHS)
@@ -147,6 +157,49 @@ async def test_the_overview_is_the_part_of_the_dashboard_document(site: Site) ->
         part = (await site.http.get(path)).json()
         assert part["market_overview"] == whole["market_overview"]
         assert (part["status"], part["timestamp"]) == ("success", whole["timestamp"])
+
+
+async def test_the_matrix_is_served_whole_or_cut_to_the_symbols_asked_for(site: Site) -> None:
+    """Rows and columns in the order asked for; nothing is computed, only left out."""
+    assert (await site.http.get("/api/bitcoin-beta/matrix")).status_code == 503
+    board = site.engine.board
+    names = tuple(each.symbol for each in board.symbols)[:3]
+    body = BetaMatrixDocument(
+        status="success",
+        timestamp="2026-07-19T12:00:00.000Z",
+        as_of=board.now,
+        state=State.LIVE,
+        source=board.source,
+        data_source="cache",
+        timeframe="5m",
+        window=1_000,
+        half_life=288.0,
+        minimum_pairs=250,
+        symbols=names[:2],
+        monitored=3,
+        correlations=((1.0, 0.5), (0.5, Reason.TOO_FEW)),
+        samples=((999, 900), (900, 900)),
+        epoch=board.epoch,
+        seq=board.seq,
+    )
+    key = keys.BITCOIN_BETA_MATRIX
+    await site.cache.set(key, Codec().encode(key, make.published(board, body)), 60_000)
+    whole = await site.http.get("/api/bitcoin-beta/matrix")
+    assert whole.content == to_json(body)
+    asked = f"/api/bitcoin-beta/matrix?symbols={names[1]},{names[0]}"
+    cut = (await site.http.get(asked)).json()
+    assert cut["symbols"] == [names[1], names[0]]
+    assert cut["correlations"] == [["too_few", 0.5], [0.5, 1.0]]
+    assert cut["samples"] == [[900, 900], [900, 999]]
+    assert cut["monitored"] == 3
+    alone = (await site.http.get(f"/api/bitcoin-beta/matrix?symbols={names[0]}")).json()
+    assert alone["correlations"] == [[1.0]]
+    outside = await site.http.get(f"/api/bitcoin-beta/matrix?symbols={names[2]}")
+    assert (outside.status_code, outside.json()["code"]) == (404, "not_in_matrix")
+    wrong = await site.http.get("/api/bitcoin-beta/matrix?symbols=NONEUSDT")
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "unknown_symbol")
+    odd = await site.http.get("/api/bitcoin-beta/matrix?symbols=%3Cscript%3E")
+    assert (odd.status_code, odd.json()["code"]) == (400, "impossible_symbol")
 
 
 # --- refusals ---------------------------------------------------------------------------------

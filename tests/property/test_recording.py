@@ -30,6 +30,7 @@ from virtuoso.domain.market_data import (
     Candle,
     CandlesLoaded,
     Connected,
+    DefinitionChosen,
     DerivativesLoaded,
     Disconnected,
     FeedEnded,
@@ -129,6 +130,7 @@ EVENTS: st.SearchStrategy[FeedEvent] = st.one_of(
     st.builds(TopicRestored, INSTRUMENTS, TOPICS, TIMES),
     st.builds(TradesMissing, INSTRUMENTS, COUNTS, TIMES),
     st.builds(UniverseChosen, VENUES, some(LISTINGS), TIMES),
+    st.builds(DefinitionChosen, TEXTS, TIMES),
     st.builds(CandlesLoaded, INSTRUMENTS, LOADED, TIMES),
     st.builds(
         DerivativesLoaded,

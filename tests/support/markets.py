@@ -1,6 +1,7 @@
 """Markets in a few lines: pipelines, histories and what streams of them."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,13 +19,17 @@ from virtuoso.domain.market_data import (
     TickerField,
     Trade,
 )
-from virtuoso.domain.time import HOUR, Millis, Timeframe
+from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.view import CycleView
 from virtuoso.scoring.definition import Definition
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 ETH = Instrument(BYBIT, Symbol("ETHUSDT"))
 BTC_BINANCE = Instrument(BINANCE, Symbol("BTCUSDT"))
+
+Seconds: TypeAlias = list[list[MarketEvent[MarketData]]]
+"""What came in each grid second."""
 
 NOW = 1_800_000_000_000 - 1_800_000_000_000 % (4 * HOUR)
 
@@ -102,3 +107,37 @@ def heard_of(
         Ticker(values, whole=True),
     ]
     return [event(fact, at, instrument) for fact in facts]
+
+
+def drawn_seconds(count: int, instrument: Instrument = BTC, seed: int = 5) -> Seconds:
+    """What a stream brings in each second: book, best quote, trade and ticker, at random."""
+    draw = np.random.default_rng(seed)
+    price = 100.0
+    found: Seconds = []
+    for second in range(count):
+        at = NOW + second * SECOND
+        price *= float(np.exp(draw.normal(0.0, 1e-4)))
+        half = float(draw.uniform(0.005, 0.02))
+        events = list(heard_of(instrument, at, price))
+        quantities = draw.uniform(0.5, 2.0, 120).tolist()
+        bids = [(price - half - 0.001 * i, quantities[i]) for i in range(60)]
+        asks = [(price + half + 0.001 * i, quantities[60 + i]) for i in range(60)]
+        events[0] = event(BookSnapshot(bids, asks, sequence=at, depth=60), at, instrument)
+        side = Side.BUY if draw.random() < 0.5 else Side.SELL
+        events[2] = event(Trade(str(at), price, float(draw.uniform(0, 9)), side), at, instrument)
+        found.append(events)
+    return found
+
+
+def played(seconds: Seconds, *instruments: Instrument) -> tuple[Pipeline, CycleView]:
+    """A pipeline that was given these seconds after a thousand candles."""
+    pipeline = pipeline_of(*instruments)
+    for instrument in instruments:
+        pipeline.handle(history_of(NOW, instrument=instrument))
+    for number, events in enumerate(seconds):
+        for each in events:
+            pipeline.handle(each)
+        pipeline.second(Millis(NOW + number * SECOND))
+    cycle = pipeline.view()
+    assert cycle is not None
+    return pipeline, cycle

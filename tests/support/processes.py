@@ -134,10 +134,16 @@ def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes
 
 
 def command(
-    *arguments: str, folder: Path, seconds: float = 60.0
+    *arguments: str, folder: Path, seconds: float = 60.0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a `virtuoso` command to its end."""
     words: Sequence[str] = [*VIRTUOSO, *arguments]
     return subprocess.run(
-        words, capture_output=True, text=True, cwd=folder, timeout=seconds, check=False
+        words,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=seconds,
+        check=False,
+        env=os.environ | (env or {}),
     )

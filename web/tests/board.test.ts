@@ -82,7 +82,7 @@ function snapshot(seq = 10, epoch = "one"): Snapshot {
     limits: { heartbeat_ms: 5_000, price_delayed_ms: 3_000, price_stale_ms: 10_000, coverage_floor: 0.5 },
     cells: [], notices: [], replay: null, unknown: [],
     symbols: [
-      { row: 0, symbol: "BTCUSDT", venue: "bybit", source: "simulator" }, { row: 1, symbol: "ETHUSDT", venue: "bybit", source: "simulator" },
+      { row: 0, symbol: "BTCUSDT", venue: "bybit", source: "simulator", definition: "", coverage_floor: null }, { row: 1, symbol: "ETHUSDT", venue: "bybit", source: "simulator", definition: "", coverage_floor: null },
     ],
     rows: [row(0, 100), row(1, 10)],
   }
@@ -164,7 +164,7 @@ describe("the board", () => {
   it("replaces everything by the snapshot of a new epoch, even with a lower sequence", () => {
     const socket = connected()
     socket.say(update(11, 10, [row(0, 101)]))
-    socket.say({ ...snapshot(1, "two"), symbols: [{ row: 0, symbol: "ETHUSDT", venue: "bybit", source: "bybit" }], rows: [row(0, 9)], source: "bybit" })
+    socket.say({ ...snapshot(1, "two"), symbols: [{ row: 0, symbol: "ETHUSDT", venue: "bybit", source: "bybit", definition: "", coverage_floor: null }], rows: [row(0, 9)], source: "bybit" })
     paint()
     expect([board.rows.map((held) => held.symbol), priceOf("ETHUSDT"), board.simulated]).toEqual([["ETHUSDT"], 9, false])
   })

@@ -14,7 +14,9 @@ from virtuoso.apps.scan import SORTS
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
+from virtuoso.domain.time import Millis
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
+from virtuoso.wire.records import millis_of
 
 # Each command imports what it runs on when it runs: the kernels, CCXT and FastAPI take seconds
 # to load, and `--help`, the simulator beside a run, or a look at the board need none of them.
@@ -23,6 +25,9 @@ T = TypeVar("T")
 
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
+
+
+RESCORE = "of a replay: score by your settings, not by those of the recorded run"
 
 
 def _speed(text: str) -> float | None:
@@ -102,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     )
     again.add_argument("path", help="a recording, several joined by commas, or a folder")
     again.add_argument("--candles", type=Path, metavar="PATH", help="candle history (CSV files)")
+    again.add_argument("--rescore", action="store_true", help=RESCORE)
     again.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     again.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
@@ -112,6 +118,16 @@ def parser() -> argparse.ArgumentParser:
     board.add_argument("--watch", action="store_true", help="again each second, until Ctrl-C")
     why = commands.add_parser("explain", help="one score taken apart to its inputs, with ages")
     why.add_argument("symbol", help="such as BTCUSDT")
+    why.add_argument(
+        "--at",
+        type=_instant,
+        metavar="TIME",
+        help="of --recording: ISO 8601 UTC such as 2024-08-08T23:56:00Z (default: its end)",
+    )
+    why.add_argument(
+        "--recording", metavar="PATH", help="play this instead of asking a running one"
+    )
+    why.add_argument("--candles", type=Path, metavar="PATH", help="candle history for --recording")
     for command in (board, why):
         command.add_argument("--json", action="store_true", help="the document as JSON")
         command.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
@@ -155,6 +171,7 @@ def _add_sources(start: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--candles", type=Path, metavar="PATH", help="candle history for a replay (CSV files)"
     )
+    start.add_argument("--rescore", action="store_true", help=RESCORE)
     start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
     start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
     start.add_argument(
@@ -221,6 +238,15 @@ def _seconds(text: str) -> float:
         msg = f"expected a number of seconds above 0, found {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return seconds
+
+
+def _instant(text: str) -> Millis:
+    """Read a time."""
+    try:
+        return millis_of(text)
+    except ValueError as error:
+        msg = f"expected a time as 2024-08-08T23:56:00Z (ISO 8601, UTC), found {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg) from error
 
 
 def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
@@ -294,6 +320,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
         symbols=arguments.symbols,
         secondary=arguments.secondary,
         record=recorder_settings(arguments.record, None) if arguments.record else None,
+        rescore=arguments.rescore,
+        config=arguments.config,
     )
     if arguments.command == "engine":
         return run_engine(settings, options, standby=arguments.standby)
@@ -324,7 +352,9 @@ def _cache(arguments: argparse.Namespace, settings: Settings) -> int:
 def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.apps.replay import replay_headless
 
-    return replay_headless(settings, arguments.path, arguments.candles, arguments.out)
+    return replay_headless(
+        settings, arguments.path, arguments.candles, arguments.out, rescore=arguments.rescore
+    )
 
 
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -392,6 +422,8 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
 
     address = arguments.address or f"http://{settings.app.address}:{settings.app.port}"
     if arguments.command == "explain":
+        if arguments.recording or arguments.at or arguments.candles:
+            return _show_recorded(arguments, settings)
         return explain(ExplainOptions(address, arguments.symbol, as_json=arguments.json))
     return scan(
         ScanOptions(
@@ -403,6 +435,28 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
             watch=arguments.watch,
         )
     )
+
+
+def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.explain_recording import RecordedOptions, explain_recording
+    from virtuoso.apps.logs import configure_logs
+
+    if arguments.recording is None:
+        msg = (
+            "expected --recording PATH beside --at: scores of the past are not kept yet, they are "
+            "made again from a recording (`virtuoso record` makes one); without --at the running "
+            "Virtuoso is asked"
+        )
+        raise SettingsError(msg)
+    configure_logs(debug=settings.app.debug)
+    options = RecordedOptions(
+        arguments.recording,
+        arguments.symbol,
+        candles=arguments.candles,
+        at=arguments.at,
+        as_json=arguments.json,
+    )
+    return explain_recording(settings, options)
 
 
 def main(argv: Sequence[str] | None = None, *, leave: Callable[[int], None] = sys.exit) -> None:

@@ -1,7 +1,9 @@
 """The composition root of `virtuoso engine`: feeds, scores, publication; no port of its own."""
 
+import asyncio
 import os
 import random
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.exchange import exchange_beside
 from virtuoso.apps.recorders import Recorders
+from virtuoso.apps.reload import Reload
 from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
@@ -64,6 +67,10 @@ class RunOptions:
     """Where to keep everything that is received; None: nowhere."""
     only: tuple[str, ...] = ()
     """Exactly these symbols; empty: the most traded and the pinned."""
+    rescore: bool = False
+    """A replay is scored by the settings of now."""
+    config: Path | None = None
+    """The file of the user's settings; None: config/local.toml, if it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,11 @@ async def open_sources(
         if options.record is not None:
             msg = "expected to record a live source or the simulator, found a recording"
             raise SettingsError(msg)
-        yield _Sources(open_replay(path, options.speed, options.candles))
+        yield _Sources(open_replay(path, options.speed, options.candles, rescore=options.rescore))
         return
+    if options.rescore:
+        msg = "expected --rescore together with --source replay:PATH, found it without"
+        raise SettingsError(msg)
     if options.candles is not None:
         msg = "expected --candles together with --source replay:PATH, found it without"
         raise SettingsError(msg)
@@ -219,6 +229,13 @@ def documents_in(settings: Settings, options: RunOptions) -> int:
     return _universe_size(settings, options) * DOCUMENTS_A_SYMBOL * 2 + 100
 
 
+def reload_at_signal(settings: Settings, options: RunOptions, clock: Clock) -> Reload:
+    """Take up changed settings at SIGHUP, or when their file is saved, once it runs."""
+    reload = Reload(options.config, os.environ, settings, clock)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.wake)
+    return reload
+
+
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
@@ -227,6 +244,7 @@ async def open_engine(
     clock: Clock,
     lease: WriterLease,
     watch: CacheWatch,
+    reload: Reload,
 ) -> AsyncIterator[tuple[Coroutine[Any, Any, None], ...]]:
     """Open the sources, and give what must run for the engine to work."""
     rng = random.Random()  # noqa: S311 - spreads retries in time, nothing secret
@@ -247,7 +265,8 @@ async def open_engine(
         def beside() -> tuple[PartHealth, ...]:
             kept_part = () if last_good is None else (last_good.part(),)
             writer = (lease.part(),) if sharing.leases else ()
-            return (*sources.parts(), *watch.parts(), *_push_part(sharing), *writer, *kept_part)
+            ours = (*watch.parts(), *_push_part(sharing), *writer, *kept_part)
+            return (*sources.parts(), *reload.parts(), *ours)
 
         # what other processes know of an epoch must not be mistaken for this run of a recording
         again = sources.first.epoch
@@ -264,7 +283,9 @@ async def open_engine(
             epoch,
         )
         log.info("started", source=options.source, version=version("virtuoso"))
-        work = [engine.run(), lease.run()]
+        is_replay = sources.first.replay is not None
+        redefine = None if is_replay else engine.redefine
+        work = [engine.run(), lease.run(), reload.run(redefine)]
         if last_good is not None:
             work.append(last_good.run())
         yield tuple(work)
@@ -286,6 +307,7 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
     """
     clock = SystemClock()
     stop = stop_at_signals()
+    reload = reload_at_signal(settings, options, clock)
     async with open_sharing(
         settings, clock, alone=False, items=documents_in(settings, options)
     ) as sharing:
@@ -299,7 +321,9 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
                 break
             load_all()
             try:
-                async with open_engine(settings, options, sharing, clock, lease, watch) as work:
+                async with open_engine(
+                    settings, options, sharing, clock, lease, watch, reload
+                ) as work:
                     await until_stopped(stop, *work)
             except LeaseError as error:
                 if not standby:

@@ -14,6 +14,7 @@ from virtuoso.domain.instruments import parse_symbol
 from virtuoso.wire.messages import (
     ComponentDetail,
     ConfidenceDetail,
+    DimensionDetail,
     MemberDetail,
     SymbolDetail,
     to_json,
@@ -49,7 +50,7 @@ def page(detail: SymbolDetail) -> Group:
         parts.append(_confidence(detail.confidence))
     parts += [Text(sentence) for sentence in detail.explanation]
     parts += [Text(reason, style="yellow") for reason in detail.reasons]
-    parts += ["", _components(detail), "", _inputs(detail)]
+    parts += ["", _components(detail), "", _dimensions(detail), "", _inputs(detail)]
     return Group(*parts)
 
 
@@ -71,9 +72,11 @@ def _confidence(confidence: ConfidenceDetail) -> Text:
 def _components(detail: SymbolDetail) -> Table:
     rows = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     rows.add_column("component / member", no_wrap=True)
-    for name in ("x", "score", "weight", "adds", "age"):
+    for name in ("x", "score", "weight", "adds", "without", "age"):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("")
+    account = detail.account
+    without = {} if account is None else {each.component: each.score for each in account.without}
     for component in detail.components:
         weight = None if component.weight is None else 100 * component.weight
         rows.add_row(
@@ -82,6 +85,7 @@ def _components(detail: SymbolDetail) -> Table:
             terminal.score(component.score),
             terminal.number(weight, 1),
             terminal.signed(component.shown),
+            terminal.score(without[component.name]) if component.name in without else "",
             terminal.age(component.as_of, detail.now),
             _note(component),
         )
@@ -92,6 +96,7 @@ def _components(detail: SymbolDetail) -> Table:
                 terminal.score(member.score),
                 terminal.number(100 * member.weight, 1),
                 terminal.signed(member.contribution),
+                "",
                 terminal.age(member.as_of, detail.now),
                 _note(member),
             )
@@ -105,6 +110,35 @@ def _components(detail: SymbolDetail) -> Table:
             terminal.signed(added),
         )
     return rows
+
+
+def _dimensions(detail: SymbolDetail) -> Table:
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    rows.add_column("lens, beside the score", no_wrap=True)
+    rows.add_column("value", justify="right", no_wrap=True)
+    rows.add_column("age", justify="right", no_wrap=True)
+    rows.add_column("state", no_wrap=True)
+    rows.add_column("")
+    for lens in detail.dimensions:
+        rows.add_row(
+            lens.name.replace("_", " "),
+            terminal.number(lens.value, 1),
+            terminal.age(lens.as_of, detail.now),
+            terminal.state(lens.state, lens.reason),
+            Text(_of_lens(lens), style="dim"),
+        )
+    return rows
+
+
+def _of_lens(lens: DimensionDetail) -> str:
+    """What a lens means and what it was made of, in one line."""
+    parts = [
+        f"{part.name} {part.value:.4g}" + ("" if part.unit in {"z", "ratio"} else f" {part.unit}")
+        for part in lens.parts
+        if part.value is not None
+    ]
+    record = "" if lens.record is None else f" ({terminal.reason_text(lens.record)})"
+    return f"{lens.label}{record}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _note(part: ComponentDetail | MemberDetail) -> Text:
@@ -134,9 +168,13 @@ def explain(options: ExplainOptions) -> int:
     """Print it. Raises NotRunningError and UnknownSymbolError."""
     symbol = parse_symbol(options.symbol.upper())
     path = f"/api/symbols/{quote(symbol, safe='')}"
-    detail = ask(options.address, path, SymbolDetail)
-    if options.as_json:
+    show(ask(options.address, path, SymbolDetail), as_json=options.as_json)
+    return 0
+
+
+def show(detail: SymbolDetail, *, as_json: bool) -> None:
+    """Print one document, for a program or for a reader."""
+    if as_json:
         sys.stdout.buffer.write(to_json(detail) + b"\n")
     else:
         terminal.console().print(page(detail))
-    return 0

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -17,11 +17,21 @@ from virtuoso.engine.documents import Edition, records_of, symbols_document
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.warmup import Warmup
-from virtuoso.wire.messages import RowSymbol, to_json
+from virtuoso.wire.messages import RowSymbol, SymbolRecord, to_json
 
 
-def replay_headless(settings: Settings, path: str, candles: Path | None, out: Path | None) -> int:
-    """Play a recording and write one symbols document per grid second; 0 when done."""
+def replay_headless(
+    settings: Settings,
+    path: str,
+    candles: Path | None,
+    out: Path | None,
+    *,
+    rescore: bool = False,
+) -> int:
+    """Play a recording and write one symbols document per grid second; 0 when done.
+
+    `rescore`: by the settings of now, where the recording says what it was scored by.
+    """
     with ExitStack() as stack:
         lines: IO[bytes] = sys.stdout.buffer
         if out is not None:
@@ -30,12 +40,17 @@ def replay_headless(settings: Settings, path: str, candles: Path | None, out: Pa
             except OSError as error:
                 msg = f"expected --out to name a file that can be written: {error.strerror}: {out}"
                 raise SettingsError(msg) from error
-        asyncio.run(_play(settings, path, candles, lines))
+        asyncio.run(_play(settings, open_replay(path, None, candles, rescore=rescore), lines))
     return 0
 
 
-async def _play(settings: Settings, path: str, candles: Path | None, out: IO[bytes]) -> None:
-    source = open_replay(path, None, candles)
+async def _play(settings: Settings, source: OpenSource, out: IO[bytes]) -> None:
+    async for edition in editions_of(settings, source):
+        out.write(document_in(edition) + b"\n")
+
+
+async def editions_of(settings: Settings, source: OpenSource) -> AsyncGenerator[Edition, None]:
+    """Play a recording through the pipeline and give every second as it was closed."""
     definition = definition_of(settings.scoring)
     make_lane = lane_maker(definition, source.feed.venue)
     pipeline = Pipeline(sorted(source.instruments or ()), (), definition, make_lane)
@@ -43,8 +58,18 @@ async def _play(settings: Settings, path: str, candles: Path | None, out: IO[byt
     async for event in whole_line(source):
         for second in timeline.steps(event):
             if second is not None:
-                document = second_document(pipeline, source.feed.source, source.epoch or "")
-                out.write(document + b"\n")
+                yield edition_of(pipeline, source.feed.source, source.epoch or "")
+
+
+def edition_of(pipeline: Pipeline, source: Source, epoch: str) -> Edition:
+    """Give the second that was closed last."""
+    cycle = pipeline.view()
+    if cycle is None:
+        msg = "expected a second that was closed, found none"
+        raise ValueError(msg)
+    return Edition(
+        epoch=epoch, source=source, definition=pipeline.definition, cycle=cycle, notices=()
+    )
 
 
 async def whole_line(source: OpenSource) -> AsyncIterator[FeedEvent]:
@@ -63,17 +88,26 @@ async def whole_line(source: OpenSource) -> AsyncIterator[FeedEvent]:
             yield event
 
 
-def second_document(pipeline: Pipeline, source: Source, epoch: str) -> bytes:
-    """The symbols document of the second that was closed last."""
-    cycle = pipeline.view()
-    if cycle is None:
-        msg = "expected a second that was closed, found none"
-        raise ValueError(msg)
+def records_in(edition: Edition) -> tuple[SymbolRecord, ...]:
+    """Give every symbol's record of a second."""
     symbols = [
-        RowSymbol(number, view.instrument.symbol, view.instrument.venue, source)
-        for number, view in enumerate(cycle.markets)
+        RowSymbol(
+            number,
+            view.instrument.symbol,
+            view.instrument.venue,
+            edition.source,
+            view.score.definition,
+        )
+        for number, view in enumerate(edition.cycle.markets)
     ]
-    edition = Edition(
-        epoch=epoch, source=source, definition=pipeline.definition, cycle=cycle, notices=()
-    )
-    return to_json(symbols_document(edition, records_of(edition, symbols)))
+    return records_of(edition, symbols)
+
+
+def document_in(edition: Edition) -> bytes:
+    """Give the symbols document of a second."""
+    return to_json(symbols_document(edition, records_in(edition)))
+
+
+def second_document(pipeline: Pipeline, source: Source, epoch: str) -> bytes:
+    """Give the symbols document of the second that was closed last."""
+    return document_in(edition_of(pipeline, source, epoch))

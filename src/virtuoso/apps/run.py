@@ -6,7 +6,7 @@ from importlib.metadata import version
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
-from virtuoso.apps.engine import RunOptions, documents_in, open_engine
+from virtuoso.apps.engine import RunOptions, documents_in, open_engine, reload_at_signal
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import open_sharing
@@ -24,6 +24,7 @@ async def run(settings: Settings, options: RunOptions) -> None:
         closing(bind(host, settings.app.port)) as pages,
         closing(bind(host, settings.app.monitoring_port)) as monitoring,
     ):
+        reload = reload_at_signal(settings, options, clock)
         # loading a kernel holds the loop, and nobody is served yet
         load_all()
         stop = stop_at_signals()
@@ -35,7 +36,9 @@ async def run(settings: Settings, options: RunOptions) -> None:
             lease = writer_lease(settings, sharing, clock)
             await lease.claim()
             try:
-                async with open_engine(settings, options, sharing, clock, lease, watch) as work:
+                async with open_engine(
+                    settings, options, sharing, clock, lease, watch, reload
+                ) as work:
                     say_address(pages)
                     await serving.restore()
                     await until_stopped(

@@ -1,31 +1,105 @@
 """From settings to the definition of the score, and from there to the components of one market."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+
+import msgspec
 
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
-from virtuoso.apps.settings import ScoringSettings
+from virtuoso.apps.settings import ScoringSettings, SymbolScoringSettings
 from virtuoso.components.base import Component
+from virtuoso.components.base.candle_component import CandleSettings
 from virtuoso.components.orderbook import Orderbook
 from virtuoso.components.orderflow import LIQUIDATIONS, Orderflow
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.sentiment import Sentiment
 from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
-from virtuoso.domain.instruments import Instrument, Listing, Venue
+from virtuoso.domain.errors import SettingsError, UnknownSymbolError
+from virtuoso.domain.instruments import Instrument, Listing, Venue, parse_symbol
 from virtuoso.domain.market_data import Liquidation
 from virtuoso.domain.scores import ComponentName
 from virtuoso.engine.lane import Lane
-from virtuoso.scoring.definition import Definition
+from virtuoso.indicators.stream_window import StreamLimits
+from virtuoso.scoring.definition import PROFILES, Definition, DirectionRule
 
 
 def definition_of(settings: ScoringSettings) -> Definition:
     """Build the definition. Raises SettingsError when the settings are no definition."""
-    return Definition.of_profile(
+    if settings.profile != "custom" and any(each != 1.0 for each in settings.weights.values()):
+        msg = (
+            "expected scoring.profile custom where scoring.weights are set, "
+            f"found {settings.profile}: the weights would not count"
+        )
+        raise SettingsError(msg)
+    windows = settings.windows
+    with _naming("scoring.windows"):
+        candles = CandleSettings(
+            window=windows.candles,
+            minimum=windows.candles_minimum,
+            minimum_sizes=windows.candles_minimum_sizes,
+        )
+        stream = StreamLimits(windows.stream, windows.stream_minimum, windows.stream_minimum_sizes)
+    if not candles.minimum_sizes <= candles.minimum <= candles.window:
+        msg = (
+            "expected scoring.windows.candles_minimum_sizes <= candles_minimum <= candles, found "
+            f"{candles.minimum_sizes}, {candles.minimum} and {candles.window}"
+        )
+        raise SettingsError(msg)
+    with _naming("scoring.direction"):
+        direction = DirectionRule(**msgspec.structs.asdict(settings.direction))
+    usual = Definition.of_profile(
         settings.profile,
         settings.weights,
         coverage_floor=settings.coverage_floor,
         timeframes=settings.timeframes,
+        candles=candles,
+        stream_limits=stream,
+        direction=direction,
     )
+    if not settings.symbols:
+        return usual
+    symbols = {}
+    for symbol, own in settings.symbols.items():
+        with _naming(f"scoring.symbols.{symbol:.40}"):
+            symbols[str(parse_symbol(symbol))] = _definition_of_symbol(settings, own, usual)
+    return replace(usual, symbols=MappingProxyType(symbols))
+
+
+def _definition_of_symbol(
+    settings: ScoringSettings, own: SymbolScoringSettings, usual: Definition
+) -> Definition:
+    """Join one symbol's exceptions with what holds for all."""
+    profile = own.profile or settings.profile
+    weights: Mapping[ComponentName, float] = settings.weights
+    if profile == "owner":
+        weights = PROFILES[profile]
+    elif profile == "equal":
+        weights = dict.fromkeys(ComponentName, 1.0)
+    rule = {key: each for key, each in msgspec.structs.asdict(own.direction).items() if each}
+    floor = own.coverage_floor
+    return Definition.of_profile(
+        "custom" if own.weights else profile,
+        {**weights, **own.weights},
+        coverage_floor=usual.coverage_floor if floor is None else floor,
+        timeframes={**settings.timeframes, **own.timeframes},
+        candles=usual.candles,
+        stream_limits=usual.stream_limits,
+        direction=replace(usual.direction, **rule),
+    )
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Say which table of the settings an error is about."""
+    try:
+        yield
+    except (SettingsError, UnknownSymbolError) as error:
+        msg = f"{key}: {error}"
+        raise SettingsError(msg) from error
 
 
 def components_of(definition: Definition, venue: Venue) -> dict[ComponentName, Component]:
@@ -50,12 +124,14 @@ def lane_maker(
     """Give what builds one market's lane."""
 
     def make(instrument: Instrument, listing: Listing | None) -> Lane:
+        own = definition.of(instrument.symbol)
         return Lane(
             instrument,
             listing,
-            components_of(definition, venue),
-            definition,
+            components_of(own, venue),
+            own,
             book_sequenced=capabilities_known_of(venue).book_sequenced,
+            make_components=partial(components_of, venue=venue),
         )
 
     return make

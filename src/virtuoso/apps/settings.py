@@ -1,10 +1,11 @@
 """The settings tree: defaults, a local file, the environment; read once, frozen, typos refused."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -54,13 +55,63 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ccxt_url: str
 
 
-class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the six components are weighed."""
+Profile: TypeAlias = Literal["equal", "owner", "custom"]
+Points = Annotated[float, msgspec.Meta(gt=0, lt=50)]
+Confirmations = Annotated[int, msgspec.Meta(ge=1, le=60)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=60)]
+Values = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+StreamValues = Annotated[int, msgspec.Meta(ge=1, le=7_200)]
 
-    profile: Literal["equal", "owner", "custom"]
+
+class DirectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the direction changes."""
+
+    enter: Points
+    leave: Points
+    confirmations: Confirmations
+    minimum_seconds: Seconds
+
+
+class WindowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many values a value is ranked among, and how many it takes before it is ranked."""
+
+    candles: Values
+    candles_minimum: Values
+    candles_minimum_sizes: Values
+    stream: StreamValues
+    stream_minimum: StreamValues
+    stream_minimum_sizes: StreamValues
+
+
+class SymbolDirectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When one symbol's direction changes; what is not named is as for all."""
+
+    enter: Points | None = None
+    leave: Points | None = None
+    confirmations: Confirmations | None = None
+    minimum_seconds: Seconds | None = None
+
+
+class SymbolScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one symbol is scored; what is not named is as for all."""
+
+    profile: Profile | None = None
+    coverage_floor: Share | None = None
+    weights: dict[ComponentName, Weight] = {}
+    timeframes: dict[Timeframe, Weight] = {}
+    direction: SymbolDirectionSettings = SymbolDirectionSettings()
+
+
+class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the six components are weighed, and when what is believed."""
+
+    profile: Profile
     coverage_floor: Share
     weights: dict[ComponentName, Weight]
     timeframes: dict[Timeframe, Weight]
+    direction: DirectionSettings
+    windows: WindowSettings
+    symbols: Annotated[dict[str, SymbolScoringSettings], msgspec.Meta(max_length=500)] = {}
 
 
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,20 +263,25 @@ def default_settings() -> Settings:
     return msgspec.convert(_read_toml(_default_path()), Settings)
 
 
+def local_path(file: Path | None) -> Path:
+    """Give the file of the user's settings: the one that was named, or config/local.toml."""
+    return _default_path().with_name("local.toml") if file is None else file
+
+
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read the tree: defaults, then `file` (or config/local.toml if there), then the environment.
 
     Raises SettingsError, which names the key, what was expected and what was found.
     """
     tree = _read_toml(_default_path())
-    local = _default_path().with_name("local.toml") if file is None else file
+    local = local_path(file)
     if file is not None or local.is_file():
         tree = _merge(tree, _read_toml(local))
     tree = _merge(tree, _from_environment(environment))
     try:
         return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
-        msg = f"a setting is wrong: {error}"
+        msg = f"a setting is wrong: {error}{_found_at(str(error), tree)}"
         raise SettingsError(msg) from error
 
 
@@ -236,3 +292,57 @@ def with_port(settings: Settings, command: str, port: int | None) -> Settings:
     name = "port" if command == "web" else "monitoring_port"
     app = msgspec.structs.replace(settings.app, **{name: port})
     return msgspec.structs.replace(settings, app=app)
+
+
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`")
+_OF_A_SYMBOL = "scoring.symbols[...]"
+
+
+def _found_at(error: str, tree: Mapping[str, Any]) -> str:
+    """Say what stands at the place that an error of msgspec names."""
+    match = _PLACE.search(error)
+    if match is None:
+        return ""
+    place, found = match[1], tree
+    which = ""
+    if place.startswith(_OF_A_SYMBOL):
+        place = place.removeprefix(_OF_A_SYMBOL)
+        which, found = _wrong_symbol(tree["scoring"]["symbols"])
+    for key in filter(None, place.removesuffix("[...]").split(".")):
+        if not isinstance(found, dict) or key not in found:
+            return which
+        found = found[key]
+    if not isinstance(found, dict):
+        return f"{which}, found {found!r:.80}"
+    if "unknown field" in error:
+        return f"{which}, found {', '.join(map(str, found)):.200}"
+    few = [f"{key} = {value!r}" for key, value in found.items() if not isinstance(value, dict)]
+    return f"{which}, found {', '.join(few):.200}"
+
+
+def _wrong_symbol(symbols: Mapping[str, Any]) -> tuple[str, Any]:
+    """Find the first symbol whose table is wrong: which, in words, and the table."""
+    for symbol, table in symbols.items():
+        try:
+            msgspec.convert(table, SymbolScoringSettings)
+        except msgspec.ValidationError:
+            return f" of {symbol:.40}", table
+    return "", {}
+
+
+def differing_keys(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Name the keys whose values differ, such as `app.port`; a table counts as one where it is new.
+
+    Tables within tables are looked into.
+    """
+    one, other = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    return tuple(sorted(_differing(one, other, "")))
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key in before.keys() | after.keys():
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differing(old, new, f"{path}{key}.")
+        elif old != new:
+            yield f"{path}{key}"

@@ -42,6 +42,10 @@ class OpenSource:
     """Of a replay: the same for the same recording, so that it gives the same bytes."""
     budget: RequestBudget | None = None
     """What its REST side may be asked; None where nothing is asked."""
+    span: tuple[Millis, Millis] | None = None
+    """First and last receive time of a replay."""
+    recorded: Collection[Instrument] = ()
+    """Every instrument that a replay is about, whoever chooses."""
 
 
 def parse_source(text: str) -> tuple[str, str | None]:
@@ -63,12 +67,15 @@ def parse_source(text: str) -> tuple[str, str | None]:
     raise SettingsError(msg)
 
 
-def open_replay(path: str, speed: float | None, candles: Path | None) -> OpenSource:
+def open_replay(
+    path: str, speed: float | None, candles: Path | None, *, rescore: bool = False
+) -> OpenSource:
     """Open a recording, with candles from files when there are some.
 
+    `rescore`: score by the settings of now, not by what the recorded run was scored by.
     Raises RecordingError before anything is played.
     """
-    feed = ReplayFeed.open(path, speed)
+    feed = ReplayFeed.open(path, speed, keeps_definition=not rescore)
     started = feed.recorded_from
     return OpenSource(
         feed=feed,
@@ -76,6 +83,8 @@ def open_replay(path: str, speed: float | None, candles: Path | None) -> OpenSou
         instruments=() if feed.chooses_universe else feed.instruments,
         replay=ReplayInfo(started, "max" if speed is None else f"{speed:g}", ended=False),
         epoch=f"replay-{started:x}",
+        span=(started, feed.recorded_to),
+        recorded=feed.instruments,
     )
 
 

@@ -28,6 +28,8 @@ WHOLE: Final = (
     keys.MOBILE,
     keys.REFUSALS,
     keys.BITCOIN_BETA,
+    keys.BITCOIN_BETA_MATRIX,
+    keys.CYCLES,
 )
 
 

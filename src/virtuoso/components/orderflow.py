@@ -21,7 +21,7 @@ from virtuoso.components.base.stream_component import (
     feed_at,
     filling,
 )
-from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.market_data import TickerField, Topic
 from virtuoso.domain.scores import ComponentName, Reason
 from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
 from virtuoso.indicators.stream_window import StreamLimits
@@ -69,6 +69,8 @@ class Orderflow(StreamComponent):
         self._candle_volume: tuple[tuple[Timeframe, Millis], float] | None = None
         self._book_as_of: Millis | None = None
         self._quote_stood: Millis | None = None
+        self._deaf_until: Millis | None = None
+        """When liquidations were last known to be withheld, while trades came."""
 
     def facts(self, at: Millis, market: Market) -> Sequence[Fact]:
         """Give x of every member at grid second `at`."""
@@ -150,7 +152,12 @@ class Orderflow(StreamComponent):
     def _liquidations(self, at: Millis, market: Market, feed: Feed, volume: float | None) -> Fact:
         if LIQUIDATIONS in self._not_offered:
             return Fact(Feed(reason=Reason.NOT_APPLICABLE))
+        if Topic.LIQUIDATIONS in market.silent:
+            self._deaf_until = at  # trades go on: they say nothing of who was liquidated
+            return Fact(Feed(reason=Reason.NO_FEED))
         fact = self._not_ready(at, market, feed, LIQUIDATION_SECONDS)
+        if fact is None and self._deaf_until is not None:
+            fact = filling(feed, at, self._deaf_until, LIQUIDATION_SECONDS, broken=True)
         if fact is not None:
             return fact
         forced = market.trades.short_liquidated - market.trades.long_liquidated

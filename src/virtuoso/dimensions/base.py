@@ -28,11 +28,36 @@ LABELS: Final[Mapping[DimensionName, str]] = {
 }
 """What a value of each lens means."""
 
+UNITS: Final[Mapping[str, str]] = {
+    "funding": "rank",
+    "basis": "rank",
+    "long_short": "rank",
+    "spread_bp": "bp",
+    "depth": "quote",
+    "amihud": "bp per million quote",
+    "impact": "bp per million quote",
+    "beta": "ratio",
+    "standard_error": "ratio",
+    "correlation": "-1..1",
+    "r_squared": "0..1",
+    "residual_z": "standard deviations",
+    "samples": "candles",
+}
+"""Of the parts; every other part is a normal score z. A rank is 0..100 among its own past."""
+
 
 def members_of(components: Components, name: ComponentName) -> Iterable[MemberScore]:
     """A component's members, also of one that has no score; none of one that is not there."""
     found = components.get(name)
     return () if found is None else found.members
+
+
+def member_of(components: Components, name: ComponentName, member: str) -> MemberScore | None:
+    """One member of a component; None where there is none of that name."""
+    for each in members_of(components, name):
+        if each.name == member:
+            return each
+    return None
 
 
 def pooled(zs: Sequence[float], rho: float) -> float:
@@ -47,7 +72,11 @@ def oldest(times: Iterable[Millis | None]) -> Millis | None:
     return min((each for each in times if each is not None), default=None)
 
 
-def absent(name: DimensionName, reasons: Iterable[Reason | None]) -> DimensionScore:
+def absent(
+    name: DimensionName,
+    reasons: Iterable[Reason | None],
+    parts: tuple[tuple[str, float | None], ...] = (),
+) -> DimensionScore:
     """A lens without a value, for the first reason there is."""
     reason = next((each for each in reasons if each is not None), Reason.NO_FEED)
-    return DimensionScore(name, None, reason, None)
+    return DimensionScore(name, None, reason, None, parts)

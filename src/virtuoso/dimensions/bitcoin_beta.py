@@ -6,7 +6,7 @@ from virtuoso.market.bitcoin_beta import Beta
 
 
 def bitcoin_beta(found: Beta | Reason, as_of: Millis | None) -> DimensionScore:
-    """Give 100 R2, with beta, its standard error, the correlation and the residual z as parts.
+    """Give 100 R2; parts: beta, its standard error, correlation, R2, n and the residual z.
 
     `as_of` is the close time of the newest candle used. Bitcoin itself is `not_applicable`.
     """
@@ -21,6 +21,8 @@ def bitcoin_beta(found: Beta | Reason, as_of: Millis | None) -> DimensionScore:
             ("beta", found.beta),
             ("standard_error", found.standard_error),
             ("correlation", found.correlation),
+            ("r_squared", found.r_squared),
+            ("samples", float(found.samples)),
             ("residual_z", found.residual_z),
         ),
     )

@@ -1,15 +1,15 @@
 """The lens `liquidity`: how easily one trades, against this market's own last 24 hours."""
 
 from itertools import pairwise
-from math import isfinite, log
+from math import log
 from typing import Final
 
 import numpy as np
 
-from virtuoso.dimensions.base import absent
-from virtuoso.domain.scores import DimensionName, DimensionScore, Reason
+from virtuoso.dimensions.base import Components, absent, member_of, oldest
+from virtuoso.dimensions.tape import Tape
+from virtuoso.domain.scores import ComponentName, DimensionName, DimensionScore, Reason
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.indicators.state import Floats
 from virtuoso.indicators.stream_window import SCORED, TOO_FEW, StreamLimits, StreamWindows
 from virtuoso.market.depth import notional_within, outer_cut
 from virtuoso.market.market import Market
@@ -17,77 +17,64 @@ from virtuoso.market.market import Market
 NEEDED: Final = 2
 """Of the four measures."""
 AMIHUD_BARS: Final = 12
-IMPACT_SECONDS: Final = 300
 MILLION: Final = 1e6
 BASIS_POINTS: Final = 1e4
+QUEUE: Final = "queue@now"
+"""The member that says whether there is a book to read."""
 
-MEASURES: Final = ("spread_bp", "depth", "amihud", "impact")
+SPREAD, DEPTH, AMIHUD, IMPACT = MEASURES = ("spread_bp", "depth", "amihud", "impact")
 _MORE_IS_BETTER: Final = (False, True, False, False)
-_SHIFTS: Final = (1.0, 1.0, 1.0, 1e6)
-"""Added before a value is kept, so that all are above 0: sizes then rank as the values do (T2)."""
+_SHIFT: Final = 1e6
+"""Added to an impact before it is kept, so that it is above 0: sizes then rank as values (T2)."""
 
 
 class Liquidity:
     """Spread, depth, price move per turnover and per signed order, each ranked (T2).
 
-    spread_bp: best ask less best bid, in bp of the mid. depth: bid and ask notional out to the cut
-    of the component's outer slice, quote currency. amihud: mean abs(r) per turnover of twelve 5m
-    candles, bp per million quote. impact: slope of the 1 s change of the mid (bp) on the signed
-    taker notional (million quote) over 300 s, with an intercept.
+    spread_bp: best ask less best bid, in bp of the mid. depth: what is bid and asked out to the cut
+    of the component's outer slice, valued at the mid, quote currency. amihud: mean abs(r) per
+    turnover of twelve 5m candles, bp per million quote. impact: slope of the 1 s change of the mid
+    (bp) on the signed taker notional (million quote) over 300 s, with an intercept.
     """
 
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self._windows = StreamWindows(len(MEASURES), limits)
-        self._moves = np.full(IMPACT_SECONDS, np.nan)
-        self._orders = np.full(IMPACT_SECONDS, np.nan)
-        self._place = 0
-        self._mid: float | None = None
         self._amihud: tuple[Millis, float | None] | None = None
-        self._result = absent(DimensionName.LIQUIDITY, ())
+        self.value = absent(DimensionName.LIQUIDITY, ())
+        """The lens as of the last look. Parts: the four measures in their own units."""
 
-    def second(self, at: Millis, market: Market) -> None:
-        """Take one grid second: everything received at or before `at` is in `market`."""
+    def look(self, at: Millis, market: Market, components: Components, tape: Tape) -> None:
+        """Measure a grid second: everything received at or before `at` is in `market`.
+
+        A book that is too old for the component `orderbook` is none here either.
+        """
         book = market.book
-        best = book.best() if book.synced else None
+        queue = member_of(components, ComponentName.ORDERBOOK, QUEUE)
+        is_stale = queue is not None and queue.reason is Reason.STALE
+        without = Reason.STALE if is_stale else book.reason
+        best = book.best() if book.synced and without is None else None
         if best is not None and best.bid >= best.ask:
-            best = None
+            best, without = None, Reason.CROSSED_BOOK
         spread = depth = None
         if best is not None:
-            mid = (best.bid + best.ask) / 2.0
-            spread = (best.ask - best.bid) / mid * BASIS_POINTS
+            spread = (best.ask - best.bid) / (best.bid + best.ask) * 2.0 * BASIS_POINTS
             cut = outer_cut(book, best)
-            depth = None if cut is None else notional_within(book, cut) or None
-            self._follow(mid, market)
-        else:
-            self._follow(None, market)
-        raw = (spread, depth, self._of_candles(market), self._impact())
-        xs = np.array(
-            [
-                np.nan if value is None else value + shift
-                for value, shift in zip(raw, _SHIFTS, strict=True)
-            ]
-        )
+            depth = None if cut is None else notional_within(book, best, cut) or None
+        impact = tape.impact()
+        if impact is not None and abs(impact) >= _SHIFT:
+            impact = None
+        raw = (spread, depth, self._of_candles(market), impact)
+        xs = np.array([np.nan if value is None else value for value in raw])
+        xs[-1] += _SHIFT
         self._windows.take(at, xs)
-        self._result = self._judge(raw, at if best is None else book.as_of or at)
+        if best is None:
+            self.lose_book(without or Reason.NO_FEED)
+        else:
+            self._judge(raw, market)
 
-    @property
-    def value(self) -> DimensionScore:
-        """The lens as of the last grid second. Parts: the four measures in their own units."""
-        return self._result
-
-    def _follow(self, mid: float | None, market: Market) -> None:
-        """Keep the last second's move beside what takers did in it; a hole stays a hole."""
-        move = order = np.nan
-        flow = market.trades.windows[1]
-        if mid is not None and self._mid is not None and market.trades.trades_since is not None:
-            move = log(mid / self._mid) * BASIS_POINTS
-            order = (flow.flow + flow.large_flow) * mid / MILLION
-        self._mid = mid
-        self._moves[self._place], self._orders[self._place] = move, order
-        self._place = (self._place + 1) % IMPACT_SECONDS
-
-    def _impact(self) -> float | None:
-        return slope(self._orders, self._moves)
+    def lose_book(self, reason: Reason) -> None:
+        """Have no value until a look finds a book again."""
+        self.value = absent(DimensionName.LIQUIDITY, (reason,))
 
     def _of_candles(self, market: Market) -> float | None:
         series = market.candles[Timeframe.M5]
@@ -105,37 +92,25 @@ class Liquidity:
             self._amihud = (newest, sum(ratios) / len(ratios) if whole else None)
         return self._amihud[1]
 
-    def _judge(self, raw: tuple[float | None, ...], as_of: Millis) -> DimensionScore:
+    def _judge(self, raw: tuple[float | None, ...], market: Market) -> None:
+        """Average the ranks that there are; the oldest input that was used dates them."""
         scores, codes = self._windows.scores.tolist(), self._windows.codes.tolist()
         parts = tuple(zip(MEASURES, raw, strict=True))
-        values = []
+        total, count = 0.0, 0
         for score, code, more in zip(scores, codes, _MORE_IS_BETTER, strict=True):
             if code == SCORED:
                 rank = 2.0 * (score - 50.0)
-                values.append(rank if more else 100.0 - rank)
-        if len(values) < NEEDED:
-            has_book = raw[0] is not None
-            reason = Reason.NO_FEED if not has_book else Reason.WARMING_UP
-            if has_book and TOO_FEW in codes:
-                reason = Reason.TOO_FEW
-            return DimensionScore(DimensionName.LIQUIDITY, None, reason, None, parts)
-        return DimensionScore(
-            DimensionName.LIQUIDITY,
-            sum(values) / len(values),
-            None,
-            as_of,
-            parts,
+                total += rank if more else 100.0 - rank
+                count += 1
+        if count < NEEDED:
+            reason = Reason.TOO_FEW if TOO_FEW in codes else Reason.WARMING_UP
+            self.value = DimensionScore(DimensionName.LIQUIDITY, None, reason, None, parts)
+            return
+        used = (
+            market.book.as_of,
+            None if raw[2] is None else market.candles[Timeframe.M5].last_close,
+            None if raw[3] is None else market.alive_at,
         )
-
-
-def slope(x: Floats, y: Floats) -> float | None:
-    """Least squares slope of y on x with an intercept; None with a hole, or if x stands still."""
-    mean = float(x.mean())
-    if not isfinite(mean):
-        return None
-    away = x - mean
-    spread = float(away @ away)
-    if spread <= 0.0:
-        return None
-    found = float(away @ (y - y.mean())) / spread
-    return found if isfinite(found) and abs(found) < _SHIFTS[-1] else None
+        self.value = DimensionScore(
+            DimensionName.LIQUIDITY, total / count, None, oldest(used), parts
+        )

@@ -24,7 +24,8 @@ def sentiment(components: Components) -> DimensionScore:
     values = [value for _, value, _ in crowding if value is not None]
     if len(values) < NEEDED:
         reasons = (None if each is None else each.reason for _, _, each in crowding)
-        return absent(DimensionName.SENTIMENT, reasons)
+        parts = tuple((name, value) for name, value, _ in crowding)
+        return absent(DimensionName.SENTIMENT, reasons, parts)
     return DimensionScore(
         DimensionName.SENTIMENT,
         sum(values) / len(values),

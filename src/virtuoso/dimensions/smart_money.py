@@ -1,12 +1,12 @@
 """The lens `smart_money`: large-trade flow. Who trades is not observable, and nothing is proven."""
 
-from collections import deque
-from math import copysign, log
+from math import copysign
 from typing import Final
 
 import numpy as np
 
-from virtuoso.dimensions.base import Components, absent, members_of, oldest, pooled
+from virtuoso.dimensions.base import Components, absent, member_of, oldest, pooled
+from virtuoso.dimensions.tape import SECONDS, Tape
 from virtuoso.domain.scores import (
     ComponentName,
     DimensionName,
@@ -17,12 +17,10 @@ from virtuoso.domain.scores import (
 from virtuoso.domain.time import Millis
 from virtuoso.indicators.normal import normal_score
 from virtuoso.indicators.stream_window import SCORED, StreamLimits, StreamWindows
-from virtuoso.market.market import Market
 
 RHO: Final = 0.20
 NEEDED: Final = 2
 """Of the three inputs."""
-SECONDS: Final = 300
 TAKER_FLOW: Final = f"taker_flow@{SECONDS}s"
 LARGE_ORDERS: Final = f"large_orders@{SECONDS}s"
 OI_QUADRANT: Final = "oi_quadrant"
@@ -39,57 +37,56 @@ class SmartMoney:
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self._returns = StreamWindows(1, limits)
         self._absorption = StreamWindows(1, limits)
-        self._mids: deque[float | None] = deque(maxlen=SECONDS + 1)
-        self._result = absent(DimensionName.SMART_MONEY, ())
+        self.value = absent(DimensionName.SMART_MONEY, ())
+        """The lens as of the last look. Parts: z of the three."""
 
-    def second(self, at: Millis, market: Market, components: Components) -> None:
-        """Take one grid second, after the components have taken it."""
-        flow = {each.name: each for each in members_of(components, ComponentName.ORDERFLOW)}
-        crowd = {each.name: each for each in members_of(components, ComponentName.SENTIMENT)}
-        absorbed = self._absorbed(at, market, flow.get(TAKER_FLOW))
-        large, interest = flow.get(LARGE_ORDERS), crowd.get(OI_QUADRANT)
-        inputs = (
+    def look(self, at: Millis, components: Components, tape: Tape) -> None:
+        """Measure a grid second, after components and tape have taken it."""
+        taker = member_of(components, ComponentName.ORDERFLOW, TAKER_FLOW)
+        large = member_of(components, ComponentName.ORDERFLOW, LARGE_ORDERS)
+        interest = member_of(components, ComponentName.SENTIMENT, OI_QUADRANT)
+        absorbed = self._absorbed(at, taker, tape)
+        parts = (
             (LARGE_ORDERS, None if large is None else large.z),
             (OI_QUADRANT, None if interest is None else interest.z),
             (ABSORPTION, absorbed),
         )
-        zs = [z for _, z in inputs if z is not None]
+        zs = [z for _, z in parts if z is not None]
         if len(zs) < NEEDED:
             reasons = [each.reason for each in (large, interest) if each is not None]
-            self._result = absent(
-                DimensionName.SMART_MONEY, [*reasons, Reason.WARMING_UP if reasons else None]
+            self.value = absent(
+                DimensionName.SMART_MONEY, [*reasons, Reason.WARMING_UP if reasons else None], parts
             )
             return
-        self._result = DimensionScore(
+        sources = (large, interest, taker)
+        used = [
+            source.as_of
+            for source, (_, z) in zip(sources, parts, strict=True)
+            if source is not None and z is not None
+        ]
+        self.value = DimensionScore(
             DimensionName.SMART_MONEY,
             pooled(zs, RHO),
             None,
-            oldest(each.as_of for each in (large, interest) if each is not None and each.z),
-            inputs,
+            oldest(used),
+            parts,
             record=Reason.UNPROVEN,
         )
 
-    @property
-    def value(self) -> DimensionScore:
-        """The lens as of the last grid second. Parts: z of the three."""
-        return self._result
-
-    def _absorbed(self, at: Millis, market: Market, flow: MemberScore | None) -> float | None:
+    def _absorbed(self, at: Millis, flow: MemberScore | None, tape: Tape) -> float | None:
         """Z of absorption, or None while one of its two sides is not ranked."""
-        best = market.book.best() if market.book.synced else None
-        mid = None if best is None or best.bid >= best.ask else (best.bid + best.ask) / 2.0
-        self._mids.append(mid)
-        before = self._mids[0] if len(self._mids) == SECONDS + 1 else None
-        change = log(mid / before) if mid is not None and before is not None else np.nan
-        self._returns.take(at, np.array([change]))
-        x = np.nan
-        if flow is not None and flow.x is not None and flow.score is not None:
-            is_ranked = self._returns.codes[0] == SCORED
-            moved = abs(float(self._returns.scores[0]) - 50.0) / 50.0
-            pushed = abs(flow.score - 50.0) / 50.0
-            if is_ranked:
-                x = -copysign(max(0.0, pushed - moved), flow.x) if flow.x != 0.0 else 0.0
-        self._absorption.take(at, np.array([x]))
-        if self._absorption.codes[0] != SCORED:
+        moved = self._rank(self._returns, at, tape.change())
+        x = None
+        if moved is not None and flow is not None and flow.x is not None and flow.score is not None:
+            pushed = abs(flow.score - 50.0) - abs(moved - 50.0)
+            x = -copysign(max(0.0, pushed / 50.0), flow.x) if flow.x != 0.0 else 0.0
+        ranked = self._rank(self._absorption, at, x)
+        return None if ranked is None else normal_score(ranked)
+
+    @staticmethod
+    def _rank(windows: StreamWindows, at: Millis, x: float | None) -> float | None:
+        """Rank x among its past and keep it; None without x, and while there is too little past."""
+        if x is None:
             return None
-        return normal_score(float(self._absorption.scores[0]))
+        windows.take(at, np.array([x]))
+        return float(windows.scores[0]) if windows.codes[0] == SCORED else None

@@ -300,6 +300,15 @@ class UniverseChosen:
 
 
 @dataclass(frozen=True, slots=True)
+class DefinitionChosen:
+    """How scores are computed from the next second on: the scoring configuration as a whole."""
+
+    text: str
+    """Its canonical JSON, see `scoring.definition`."""
+    receive_time: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class CandlesLoaded:
     """Closed candles fetched from the past; a timeframe that the source does not have is missing.
 
@@ -379,6 +388,7 @@ FeedEvent: TypeAlias = (
     | TopicRestored
     | TradesMissing
     | UniverseChosen
+    | DefinitionChosen
     | CandlesLoaded
     | DerivativesLoaded
     | TradesLoaded

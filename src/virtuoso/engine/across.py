@@ -1,6 +1,6 @@
 """What is computed across all markets of a venue: the regime by half-hours, bitcoin beta by 5m."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,12 @@ import numpy as np
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.market.bitcoin_beta import Beta, bitcoin_betas
+from virtuoso.market.bitcoin_beta import (
+    Beta,
+    CorrelationMatrix,
+    betas_in_parts,
+    correlation_matrix,
+)
 from virtuoso.market.candles import Candles
 from virtuoso.market.closes import Closes
 from virtuoso.market.regime import MarketState, market_state
@@ -22,6 +27,20 @@ MOST_APPENDED = 12
 """More new candles than this at once are a new history."""
 
 
+MATRIX_MOST = 50
+"""Markets in the matrix of correlations; of more, the first on the board."""
+
+
+class Matrix(NamedTuple):
+    """How alike the markets move, each with each."""
+
+    instruments: tuple[Instrument, ...]
+    """Of rows and columns, most traded first."""
+    cells: CorrelationMatrix
+    monitored: int
+    """Of so many markets these are the first."""
+
+
 class AcrossView(NamedTuple):
     """What is said across the markets at one instant."""
 
@@ -33,17 +52,19 @@ class AcrossView(NamedTuple):
     bitcoin: Instrument | None
     betas_as_of: Millis | None
     """Close time of the newest five minutes."""
+    matrix: Matrix | None = None
+    """Of the same closes; None before the first."""
 
     def state_at(self, now: Millis) -> State:
         """How fresh the market's state is, by the venue's clock."""
-        return _state(self.state_as_of, Timeframe.M30, now)
+        return closes_state(self.state_as_of, Timeframe.M30, now)
 
     def betas_state_at(self, now: Millis) -> State:
         """How fresh the betas are, by the venue's clock."""
-        return _state(self.betas_as_of, Timeframe.M5, now)
+        return closes_state(self.betas_as_of, Timeframe.M5, now)
 
 
-def _state(as_of: Millis | None, timeframe: Timeframe, now: Millis) -> State:
+def closes_state(as_of: Millis | None, timeframe: Timeframe, now: Millis) -> State:
     """Judge closes by when the next one was due, and computed."""
     if as_of is None:
         return State.ABSENT
@@ -89,8 +110,11 @@ class Across:
                 self._changed.add(timeframe)
         self._taken = {key: mark for key, mark in self._taken.items() if key[0] in instruments}
 
-    def refresh(self, at: Millis) -> Iterator[None]:
-        """Compute anew what changed, in parts between which others may work."""
+    def refresh(self, at: Millis, board: Sequence[Instrument] = ()) -> Iterator[None]:
+        """Compute anew what changed, in parts between which others may work.
+
+        board: the markets in the order of the board, the most traded first.
+        """
         if at % REFRESH_MS or not self._changed:
             return
         if Timeframe.M30 in self._changed:
@@ -105,13 +129,22 @@ class Across:
             returns = np.diff(closes.logs(), axis=1)
             yield
             bitcoin = next((each for each in closes.instruments if is_bitcoin(each)), None)
-            rows = zip(closes.instruments, returns, strict=True)
-            found = bitcoin_betas(
-                {str(each.symbol): row for each, row in rows},
+            rows = dict(zip(closes.instruments, returns, strict=True))
+            newest = closes.newest
+            found = yield from betas_in_parts(
+                {str(each.symbol): row for each, row in rows.items()},
                 "" if bitcoin is None else str(bitcoin.symbol),
             )
-            betas = {each: found[str(each.symbol)] for each in closes.instruments}
-            self.view = self.view._replace(betas=betas, bitcoin=bitcoin, betas_as_of=closes.newest)
+            betas = {each: found[str(each.symbol)] for each in rows}
+            yield
+            chosen = tuple(each for each in board or rows if each in rows)[:MATRIX_MOST]
+            matrix = None
+            if chosen:
+                cells = correlation_matrix([rows[each] for each in chosen])
+                matrix = Matrix(chosen, cells, len(rows))
+            self.view = self.view._replace(
+                betas=betas, bitcoin=bitcoin, betas_as_of=newest, matrix=matrix
+            )
             yield
 
 

@@ -1,12 +1,15 @@
 """Turns one cycle into the messages of `wire`: pure, so that a replay gives the same bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import isnan
 from statistics import median
+from typing import Final
 
 import msgspec
 
+from virtuoso.dimensions.base import LABELS, UNITS
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
@@ -14,23 +17,36 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     ConfluenceScore,
+    DimensionName,
     Reason,
     Source,
     State,
 )
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.pairing import Shown
+from virtuoso.engine.pipeline import SCORE_STEP_MS
 from virtuoso.engine.view import CycleView, MarketView, Value
+from virtuoso.market.bitcoin_beta import (
+    HALF_LIFE,
+    MINIMUM_PAIRS,
+    Beta,
+    CorrelationMatrix,
+    no_correlation,
+)
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
-from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
-from virtuoso.scoring.explanation import explain
+from virtuoso.market.score_movers import History, ScoreMove, ScoreMovers, score_movers
+from virtuoso.scoring.account import Account, account
+from virtuoso.scoring.explanation import explain, explain_account
+from virtuoso.scoring.sensitivity import Case, Formula, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
+    BetaMatrixDocument,
     BetaRecord,
     BitcoinBetaDocument,
     BookIntegrity,
@@ -38,21 +54,30 @@ from virtuoso.wire.messages import (
     CandlesDocument,
     ComponentDetail,
     ConfidenceDetail,
+    CyclesDocument,
+    CycleTrace,
     DashboardDocument,
+    DefinitionSince,
+    DimensionDetail,
+    DimensionPart,
+    DimensionValues,
     Document,
     FeedAge,
     FormingBar,
     LeadLagRecord,
     MarketOverview,
     MemberDetail,
+    MissingRecord,
     MobileDocument,
     Movers,
     Notice,
     OtherVenue,
+    PressureRecord,
     Quality,
     Refusal,
     RefusalsDocument,
     RowSymbol,
+    ScoreAccount,
     ScoreHistoryDocument,
     ScorePoint,
     ScoreRow,
@@ -61,12 +86,26 @@ from virtuoso.wire.messages import (
     SymbolDetail,
     SymbolRecord,
     SymbolsDocument,
+    WhatIfRecord,
     to_json,
 )
+from virtuoso.wire.messages import ScoreMove as ScoreMoveRecord
+from virtuoso.wire.messages import ScoreMovers as ScoreMoversRecord
 from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
 TOP_SIGNALS = 5
+LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
+"""What the quality of each lens is called in a record."""
+SCORE_WINDOWS: Final[Mapping[str, int | None]] = {
+    "score_movers_1h": HOUR,
+    "score_movers_4h": 4 * HOUR,
+    "score_movers_observed": None,
+}
+"""Windows of the score movers in milliseconds; None: all that is kept."""
+MOVERS_DELAYED_MS = 5 * SECOND
+MOVERS_STALE_MS = 60 * SECOND
+"""How late the next kept scores may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +166,52 @@ def row_of(number: int, view: MarketView) -> ScoreRow:
 def records_of(edition: Edition, symbols: Sequence[RowSymbol]) -> tuple[SymbolRecord, ...]:
     """Build every symbol's record, in board order."""
     return tuple(
-        record_of(row_of(symbol.row, view), symbol)
+        full_record(row_of(symbol.row, view), symbol, view, edition.cycle.now)
         for symbol, view in zip(symbols, edition.cycle.markets, strict=True)
+    )
+
+
+def full_record(row: ScoreRow, symbol: RowSymbol, view: MarketView, now: Millis) -> SymbolRecord:
+    """Build one symbol's record with its lenses; `now` on the venue's clock."""
+    lenses = view.dimensions
+    states = lens_states(lenses, view.inputs, now)
+    quality: dict[str, Quality] = {}
+    oldest: Millis | None = None
+    for key, lens, state in zip(LENS_KEYS, lenses, states, strict=True):
+        if lens.value is None:
+            quality[key] = Quality(State.ABSENT, None, lens.reason)
+        elif lens.record is not None:
+            quality[key] = Quality(state, lens.as_of, None, "unproven")
+        if lens.as_of is not None and (oldest is None or lens.as_of < oldest):
+            oldest = lens.as_of
+    present = [state for state in states if state is not State.ABSENT]
+    if present:
+        quality["dimensions"] = Quality(worst(present), oldest)
+    else:
+        quality["dimensions"] = Quality(State.ABSENT, None, lenses[0].reason)
+    values = [None if lens.value is None else round(lens.value, 1) for lens in lenses]
+    return record_of(row, symbol, DimensionValues(*values), quality)
+
+
+def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:
+    """Take the six lenses of one symbol apart; `now` on the venue's clock."""
+    states = lens_states(view.dimensions, view.inputs, now)
+    return tuple(
+        DimensionDetail(
+            name=lens.name,
+            label=LABELS[lens.name],
+            value=rounded(lens.value, 2),
+            state=state,
+            as_of=lens.as_of,
+            source=source,
+            reason=lens.reason,
+            record=lens.record,
+            parts=tuple(
+                DimensionPart(name, rounded(value, 6), UNITS.get(name, "z"))
+                for name, value in lens.parts
+            ),
+        )
+        for lens, state in zip(view.dimensions, states, strict=True)
     )
 
 
@@ -188,10 +271,70 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
     return Movers(gainers=tuple(up[:MOVERS]), losers=tuple(down[:MOVERS]))
 
 
+def movers_of_scores(
+    histories: Mapping[str, History], alike_since: Mapping[str, Millis] | None = None
+) -> dict[str, ScoreMovers]:
+    """Compare kept scores over every window; histories are by symbol."""
+    return {
+        field: score_movers(histories, window, SCORE_STEP_MS, alike_since)
+        for field, window in SCORE_WINDOWS.items()
+    }
+
+
+def _score_movers(
+    found: ScoreMovers, window: int | None, states: Mapping[str, State]
+) -> ScoreMoversRecord | None:
+    if found.reason is not None or found.as_of is None:
+        return None
+
+    def records(moves: Iterable[ScoreMove]) -> tuple[ScoreMoveRecord, ...]:
+        return tuple(
+            ScoreMoveRecord(
+                symbol=each.symbol,
+                score=round(each.score, 2),
+                before=round(each.before, 2),
+                change=round(each.change, 2),
+                since=each.since,
+                state=states.get(each.symbol, State.STALE),
+            )
+            for each in moves
+        )
+
+    return ScoreMoversRecord(
+        window_ms=window,
+        risers=records(found.risers),
+        fallers=records(found.fallers),
+        compared=found.compared,
+        as_of=found.as_of,
+    )
+
+
+def _movers_quality(found: ScoreMovers, now: Millis) -> Quality:
+    """Judge movers by when the newest scores were kept."""
+    if found.reason is not None or found.as_of is None:
+        return Quality(State.ABSENT, None, found.reason or Reason.NO_FEED)
+    late = now - found.as_of - SCORE_STEP_MS
+    state = State.LIVE if late <= MOVERS_DELAYED_MS else State.DELAYED
+    return Quality(State.STALE if late > MOVERS_STALE_MS else state, found.as_of, None, "scores")
+
+
 def overview_message(
-    overview: Overview, tickers: Value, across: AcrossView, now: Millis
+    overview: Overview,
+    tickers: Value,
+    across: AcrossView,
+    now: Millis,
+    movers: Mapping[str, ScoreMovers] | None = None,
+    states: Mapping[str, State] | None = None,
 ) -> MarketOverview:
-    """Build the overview with the quality of each field, `now` on the venue's clock."""
+    """Build the overview with the quality of each field, `now` on the venue's clock.
+
+    movers: from `movers_of_scores`. states: of each symbol's score now.
+    """
+    moved = movers_of_scores({}) if movers is None else movers
+    shown = {
+        field: _score_movers(moved[field], window, states or {})
+        for field, window in SCORE_WINDOWS.items()
+    }
     state, freshness = across.state, across.state_at(now)
 
     def closes(value: float | str | None) -> Quality:
@@ -215,7 +358,11 @@ def overview_message(
         volatility_percentile=rounded(state.volatility_percentile, 1),
         market_dispersion=rounded(overview.market_dispersion, 3),
         avg_market_dispersion=rounded(state.avg_market_dispersion, 3),
-        quality={
+        score_movers_1h=shown["score_movers_1h"],
+        score_movers_4h=shown["score_movers_4h"],
+        score_movers_observed=shown["score_movers_observed"],
+        quality={field: _movers_quality(moved[field], now) for field in SCORE_WINDOWS}
+        | {
             "market_regime": closes(state.regime),
             "trend_strength": closes(state.trend_strength),
             "volatility": closes(state.volatility),
@@ -275,6 +422,50 @@ def bitcoin_beta_document(edition: Edition, across: AcrossView) -> BitcoinBetaDo
         timeframe=Timeframe.M5,
         window=BETA_WINDOW,
         symbols=records,
+        reasons=tuple(reasons),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        half_life=HALF_LIFE,
+        minimum_pairs=MINIMUM_PAIRS,
+    )
+
+
+def _counts(row: Sequence[float]) -> tuple[int, ...]:
+    return tuple(map(int, row))
+
+
+def correlations(cells: CorrelationMatrix) -> Iterator[tuple[float | Reason, ...]]:
+    """Give each row's correlations, or the reason where there is none."""
+    for found, samples in zip(cells.correlation.tolist(), cells.samples.tolist(), strict=True):
+        yield tuple(
+            no_correlation(count) if isnan(each) else round(each, 6)
+            for each, count in zip(found, samples, strict=True)
+        )
+
+
+def beta_matrix_document(edition: Edition, across: AcrossView) -> BetaMatrixDocument:
+    """Build `/api/bitcoin-beta/matrix`."""
+    reasons = [notice.text for notice in edition.notices]
+    matrix, state = across.matrix, across.betas_state_at(edition.cycle.now)
+    if matrix is None:
+        reasons.append("no 5m candle is here for any symbol")
+    if state is State.STALE:
+        reasons.append("no 5m candle has closed for too long")
+    return BetaMatrixDocument(
+        status="degraded" if reasons else "success",
+        timestamp=edition.timestamp,
+        as_of=across.betas_as_of,
+        state=state,
+        source=edition.source,
+        data_source="cache",
+        timeframe=Timeframe.M5,
+        window=BETA_WINDOW,
+        half_life=HALF_LIFE,
+        minimum_pairs=MINIMUM_PAIRS,
+        symbols=() if matrix is None else tuple(str(each.symbol) for each in matrix.instruments),
+        monitored=0 if matrix is None else matrix.monitored,
+        correlations=() if matrix is None else tuple(correlations(matrix.cells)),
+        samples=() if matrix is None else tuple(map(_counts, matrix.cells.samples.tolist())),
         reasons=tuple(reasons),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
@@ -375,7 +566,7 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
 def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
     part = score.components[name]
     added = next((each for each in score.contributions if each.component == name), None)
-    points = {} if added is None else added.members
+    points = {} if added is None else dict(added.members.items())
     members = tuple(
         MemberDetail(
             name=member.name,
@@ -420,6 +611,47 @@ def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
     )
 
 
+def _what_if(found: WhatIf) -> WhatIfRecord:
+    return WhatIfRecord(
+        component=found.component,
+        member=found.member,
+        case="neutral" if found.case is Case.NEUTRAL else "absent",
+        score=rounded(found.score, 4),
+        change=rounded(found.change, 4),
+        coverage=round(found.coverage, 4),
+        reason=found.reason,
+    )
+
+
+def _account(found: Account, formula: Formula) -> ScoreAccount:
+    """Put the account of a score into its record, with what the score was made with."""
+    return ScoreAccount(
+        points_up=round(found.points_up, 4),
+        points_down=round(found.points_down, 4),
+        up=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.up),
+        down=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.down),
+        missing=tuple(
+            MissingRecord(
+                component=each.component,
+                members=each.members,
+                reason=each.reason,
+                have=each.have,
+                need=each.need,
+                coverage=round(each.coverage, 6),
+                confidence=rounded(each.confidence, 4),
+            )
+            for each in found.missing
+        ),
+        neutral=None if found.neutral is None else _what_if(found.neutral),
+        absent=None if found.absent is None else _what_if(found.absent),
+        without=tuple(_what_if(each) for each in found.without),
+        coverage=round(found.coverage, 6),
+        coverage_floor=found.coverage_floor,
+        rho=tuple(tuple(row) for row in formula.rho.round(9).tolist()),
+        weights=tuple(round(each, 9) for each in formula.definition.ordered_weights),
+    )
+
+
 def bar_of(candle: Candle) -> FormingBar:
     """Build the array shape of a candle."""
     return FormingBar(
@@ -448,6 +680,9 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
     view = shown.view
     score, confidence = view.score, view.score.confidence
     status, reasons = _status((record,), edition)
+    found = None
+    if view.formula is not None:
+        found = account(score, view.formula)
     return SymbolDetail(
         status=status,
         timestamp=edition.timestamp,
@@ -468,7 +703,9 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
         ),
         z=rounded(score.z, 6),
         definition=score.definition,
-        explanation=explain(score, view.direction),
+        explanation=explain(score, view.direction)
+        + (() if found is None else explain_account(found)),
+        account=None if found is None or view.formula is None else _account(found, view.formula),
         forming={
             timeframe: FormingBar(
                 each.open_time, each.open, each.high, each.low, each.close, each.volume
@@ -489,6 +726,7 @@ def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> Sym
             distrusted_since=view.book.distrusted_since,
         ),
         other_venue=_other_venue(shown),
+        dimensions=dimension_details(view, record.source, edition.cycle.now),
     )
 
 
@@ -533,6 +771,7 @@ def history_document(
     symbol: RowSymbol,
     step_ms: int,
     points: Iterable[tuple[Millis, float | None]],
+    definitions: Iterable[tuple[Millis, str]] = (),
 ) -> ScoreHistoryDocument:
     """Build `/api/symbols/{symbol}/scores`."""
     return ScoreHistoryDocument(
@@ -542,6 +781,20 @@ def history_document(
         symbol=symbol.symbol,
         step_ms=step_ms,
         points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+        definitions=tuple(DefinitionSince(at, hash_) for at, hash_ in definitions),
+    )
+
+
+def cycles_document(edition: Edition, kept: int, traces: Sequence[CycleTrace]) -> CyclesDocument:
+    """Build `/api/monitoring/cycles`."""
+    return CyclesDocument(
+        status="success",
+        timestamp=edition.timestamp,
+        source=edition.source,
+        kept=kept,
+        cycles=tuple(traces),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
     )

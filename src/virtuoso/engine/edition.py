@@ -9,16 +9,20 @@ from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
+from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
     BoardState,
+    CycleTotals,
+    CycleTrace,
     Document,
     EngineStatus,
     Limits,
@@ -30,7 +34,6 @@ from virtuoso.wire.messages import (
     SymbolRecord,
     to_json,
 )
-from virtuoso.wire.records import record_of
 
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000
@@ -67,6 +70,9 @@ class Content:
     """Symbols whose details must be made, whoever's turn it is."""
     details: bool = True
     """False: only the board, because it must not wait."""
+    cycles: Sequence[CycleTrace] = ()
+    """The last ones of each venue."""
+    cycle_totals: tuple[CycleTotals, ...] = ()
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
 
@@ -95,6 +101,7 @@ class Editor:
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
+        self._movers: Mapping[str, ScoreMovers] = make.movers_of_scores({})
         self._betas: object = None
         """Those that were published last."""
 
@@ -149,6 +156,8 @@ class Editor:
             parts=content.parts,
             counters=dict(content.counters),
             cycle_ms=content.cycle_ms,
+            definition=content.definition,
+            cycles=content.cycle_totals,
         )
         printed = Printed(board, status)
         yield printed
@@ -157,8 +166,8 @@ class Editor:
         self._edited += 1
         content = replace(content, shown=shown)
         records: list[SymbolRecord] = []
-        for row, symbol in zip(rows, symbols, strict=True):
-            records.append(record_of(row, symbol))
+        for row, symbol, each in zip(rows, symbols, shown, strict=True):
+            records.append(make.full_record(row, symbol, each.view, cycle.now))
             if row.row % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
                 yield printed
         for _ in self._hot_documents(printed.documents, edition, content, tuple(records)):
@@ -174,6 +183,10 @@ class Editor:
                 each.symbol,
                 each.instrument.venue,
                 content.sources.get(each.instrument.venue, self._source),
+                each.view.score.definition,
+                None
+                if each.view.coverage_floor == content.coverage_floor
+                else each.view.coverage_floor,
             )
             for number, each in enumerate(content.shown)
         )
@@ -208,7 +221,16 @@ class Editor:
         self._put(found, keys.SYMBOLS, make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        market = make.overview_message(overview, tickers, content.across, edition.cycle.now)
+        self._compare_scores(content.lanes)
+        yield
+        market = make.overview_message(
+            overview,
+            tickers,
+            content.across,
+            edition.cycle.now,
+            self._movers,
+            {each.symbol: each.state for each in records},
+        )
         dashboard = make.dashboard_document(edition, records, market, content.across)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
@@ -219,9 +241,17 @@ class Editor:
         yield
         if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
+            matrix = make.beta_matrix_document(edition, content.across)
+            self._put(
+                found, keys.BITCOIN_BETA_MATRIX, make.publish_form(edition, matrix, matrix.as_of)
+            )
+            yield
             betas = make.bitcoin_beta_document(edition, content.across)
             self._put(found, keys.BITCOIN_BETA, make.publish_form(edition, betas, betas.as_of))
             yield
+        cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
+        self._put(found, keys.CYCLES, make.publish_form(edition, cycles, None))
+        yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0
@@ -229,6 +259,16 @@ class Editor:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
             self._put(found, keys.REFUSALS, make.publish_form(edition, refusals, None))
+
+    def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
+        """Look for score movers anew when scores were kept since the last time."""
+        kept = {symbol: lane.samples for symbol, lane in lanes.items()}
+        newest = max((each[-1][0] for each in kept.values() if each), default=None)
+        alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
+        mark = (newest, alike)
+        if self._marks.get(keys.DASHBOARD) != mark:
+            self._marks[keys.DASHBOARD] = mark
+            self._movers = make.movers_of_scores(kept, alike)
 
     def _symbol_documents(
         self,
@@ -279,10 +319,17 @@ class Editor:
                 found[key] = self._kept[key]
         key = keys.score_history(name)
         points = lane.samples
-        newest = (symbol.venue, len(points), points[-1][0] if points else 0)
+        newest = (
+            symbol.venue,
+            len(points),
+            points[-1][0] if points else 0,
+            lane.definitions[-1],
+        )
         if self._marks.get(key) != newest:
             self._marks[key] = newest
-            history = make.history_document(edition, symbol, SCORE_STEP_MS, points)
+            history = make.history_document(
+                edition, symbol, SCORE_STEP_MS, points, lane.definitions
+            )
             history_form = make.publish_form(edition, history, None)
             self._kept[key] = self._put(found, key, history_form)
             yield

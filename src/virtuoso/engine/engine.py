@@ -20,6 +20,7 @@ from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
 from virtuoso.market.door import JUMP_SHARE
 from virtuoso.ports import Clock
+from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import Notice, PartHealth, ReplayInfo
 
 log = structlog.get_logger()
@@ -91,6 +92,11 @@ class Engine:
         """The first venue sets the pace, unless there is nothing of it."""
         if self._first.pipeline.view() is None:
             self._dirty.set()
+
+    async def redefine(self, definition: Definition) -> None:
+        """Have both venues' scores computed by another definition from their next second on."""
+        for venue in self._venues:
+            await venue.redefine(definition)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -175,6 +181,8 @@ class Engine:
             ],
             amended=amended,
             details=not light,
+            cycles=[trace for each in self._venues for trace in each.cycles.kept],
+            cycle_totals=tuple(each.cycles.totals for each in self._venues),
             behind_ms=behind,
         )
 

@@ -1,10 +1,13 @@
 """One market's whole way: its state, its six components, its score, its recent past."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from zlib import crc32
 
 from virtuoso.components.base import Component
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.dimensions.lenses import Lenses
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     BookDelta,
@@ -33,12 +36,14 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.view import BookHealth, Input, MarketView, Value
+from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, bars_of, closing_of
 from virtuoso.market.market import Market
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
 from virtuoso.scoring.direction import DirectionTracker
+from virtuoso.scoring.sensitivity import Formula
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -72,6 +77,8 @@ GAPS_TO_DISTRUST = 3
 """More holes than this within a minute, and the streamed book is not believed alone."""
 TRUST_AGAIN_MS = 60 * SECOND
 
+DEFINITIONS_KEPT = 50
+
 _ORDER = (State.LIVE, State.DELAYED, State.STALE)
 
 
@@ -88,19 +95,25 @@ class Lane:
         stream_stale_ms: int = STREAM_STALE_MS,
         *,
         book_sequenced: bool = True,
+        make_components: Callable[[Definition], Mapping[ComponentName, Component]] | None = None,
     ) -> None:
         """`stream_*_ms`: the ages from which this venue's ticker and book count as late.
 
         A book that is not `book_sequenced` may lack updates unseen: never better than delayed.
+        `make_components` builds components anew where a definition has other windows.
         """
         self.market = Market(instrument)
         self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
         """(venue time, score) every SCORE_STEP_MS."""
         self._instrument = instrument
         self._listing = listing
-        self._components = components
+        self._components = dict(components)
         self._definition = definition
+        self._lenses = self._new_lenses(definition)
+        self._beta: tuple[Beta | Reason, Millis | None] | None = None
         self._correlation = CorrelationTracker(definition)
+        self._formula = Formula(definition, self._correlation.rho)
+        """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
@@ -121,11 +134,20 @@ class Lane:
         self.distrusted_since: Millis | None = None
         """Since when the book is checked against polled ones, because it had too many holes."""
         self._view: tuple[Millis, MarketView] | None = None
+        self._make_components = make_components
+        self.definitions: deque[tuple[Millis, str]] = deque(maxlen=DEFINITIONS_KEPT)
+        """(venue time, hash): by what the scores since then were made, 0 for the first."""
+        self.definitions.append((Millis(0), definition.hash))
 
     @property
     def instrument(self) -> Instrument:
         """Whose market this is."""
         return self._instrument
+
+    @property
+    def scored_alike_since(self) -> Millis:
+        """Venue time since which the kept scores are of one definition, and can be compared."""
+        return self.definitions[-1][0]
 
     @property
     def loaded(self) -> bool:
@@ -137,9 +159,68 @@ class Lane:
         """Whether a connection carries this market."""
         return self._connected
 
+    @property
+    def definition(self) -> Definition:
+        """What this market is scored by."""
+        return self._definition
+
+    def redefine(self, definition: Definition, now: Millis) -> Iterator[None]:
+        """Be scored by another definition from the next second on; yields between parts.
+
+        Everything carried from second to second stays. Where candles are ranked in other windows,
+        they are given to new components again, from the first that is kept: what a restart would
+        do. Streams begin anew where theirs differ: their seconds are kept nowhere else.
+        """
+        before = self._definition
+        if definition.hash == before.hash:
+            return
+        self._definition = definition
+        self._direction.rule = definition.direction
+        if self._score is None:
+            self.definitions.clear()
+            now = Millis(0)
+        self.definitions.append((now, definition.hash))
+        new: Mapping[ComponentName, Component] = {}
+        if self._make_components is not None and not definition.has_windows_of(before):
+            new = self._make_components(definition)
+        if definition.stream_limits != before.stream_limits:
+            self._lenses = self._new_lenses(definition)
+            if self._beta is not None:
+                self._lenses.set_beta(*self._beta)
+        is_reweighed = definition.candles.timeframes != before.candles.timeframes
+        for name, component in self._components.items():
+            of_candles = name in CANDLE_VIEWS
+            if name in new and (
+                not definition.has_candles_of(before)
+                if of_candles
+                else definition.stream_limits != before.stream_limits
+            ):
+                self._components[name] = new[name]
+                if of_candles:
+                    yield from self._relive(new[name])
+            elif isinstance(component, CandleComponent) and is_reweighed:
+                component.reweigh(definition.candles.timeframes)
+
+    def _new_lenses(self, definition: Definition) -> Lenses:
+        """Lenses without a past. The name says the turn, also in a replay of fewer markets."""
+        return Lenses(definition.stream_limits, turn=crc32(self._instrument.symbol.encode()))
+
+    def _relive(self, component: Component) -> Iterator[None]:
+        """Give a new component the candles that are kept."""
+        for timeframe in Timeframe:
+            bars = bars_of(self.market.candles[timeframe].closed)
+            if self._loaded and len(bars):
+                component.close(timeframe, bars)
+                yield
+
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
         self._listing = listing
+
+    def set_beta(self, found: Beta | Reason, as_of: Millis | None) -> None:
+        """Take what was found across the markets: this one against Bitcoin."""
+        self._beta = found, as_of
+        self._lenses.set_beta(found, as_of)
 
     def take(self, event: MarketEvent[MarketData]) -> bool:
         """Store an accepted event. True when a candle showed that one is missing."""
@@ -333,12 +414,14 @@ class Lane:
     def _without_book(self) -> None:
         """Take the book's component out of the newest score at once, not at the next second."""
         self._view = None
+        self._lenses.lose_book(self.market.book.reason or Reason.GAP)
         score = self._score
         if score is None or isinstance(score.components[ComponentName.ORDERBOOK], Absent):
             return
         reason = self.market.book.reason or Reason.GAP
         without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
         components = {**score.components, ComponentName.ORDERBOOK: without}
+        self._formula = Formula(self._definition, self._correlation.rho)
         self._score = composite(
             instrument=self._instrument,
             at=score.at,
@@ -387,6 +470,7 @@ class Lane:
         for component in self._components.values():
             component.second(at, market)
         scores = {name: each.score(at, market) for name, each in self._components.items()}
+        self._formula = Formula(self._definition, self._correlation.rho)
         score = composite(
             instrument=self._instrument,
             at=now,
@@ -394,6 +478,7 @@ class Lane:
             rho=self._correlation.rho,
             definition=self._definition,
         )
+        self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
         self._score = score
@@ -451,8 +536,10 @@ class Lane:
             state=state,
             oldest_input=oldest,
             live_score=self._live,
+            formula=self._formula,
             direction=self._direction.direction,
             score_change_1h=self._change_1h(score.score, now),
+            dimensions=self._lenses.values(),
             price=self._price(now),
             change_24h=self._ticker(TickerField.CHANGE_24H, now, 100.0),
             turnover_24h=self._ticker(TickerField.TURNOVER_24H, now),
@@ -467,6 +554,7 @@ class Lane:
             ),
             heard=inputs["stream"].state,
             listing=self._listing,
+            coverage_floor=self._definition.coverage_floor,
             forming={
                 timeframe: each
                 for timeframe in Timeframe
@@ -632,6 +720,8 @@ class Lane:
         if score is None:
             return None
         wanted = now - HOUR
+        if self.definitions[-1][0] > wanted:
+            return None  # measured with another rule, it is no change of the market
         for at, before in self.samples:
             if abs(at - wanted) <= SCORE_STEP_MS:
                 return None if before is None else score - before

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeAlias
 
-from virtuoso.domain.errors import UnknownSymbolError
+from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     Alive,
@@ -15,6 +15,7 @@ from virtuoso.domain.market_data import (
     BookSnapshot,
     CandlesLoaded,
     Connected,
+    DefinitionChosen,
     DerivativesLoaded,
     Disconnected,
     FeedEvent,
@@ -39,7 +40,7 @@ from virtuoso.engine.view import CycleView, Value
 from virtuoso.market.door import LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
 from virtuoso.market.overview import MarketSummary, Overview, overview
-from virtuoso.scoring.definition import Definition
+from virtuoso.scoring.definition import Definition, read_definition
 
 __all__ = [
     "SCORE_STEP_MS",
@@ -135,6 +136,10 @@ class Pipeline:
         """`make_lane` builds the state and the components of one market."""
         by_instrument = {each.instrument: each for each in listings}
         self._definition = definition
+        self._next_definition = definition
+        """What the next second will be computed by."""
+        self._redefine = False
+        """Whether a market may be scored by another definition than the next one."""
         self._make_lane = make_lane
         self._door = Door(instruments)
         self._lanes = {each: make_lane(each, by_instrument.get(each)) for each in instruments}
@@ -161,8 +166,16 @@ class Pipeline:
 
     @property
     def definition(self) -> str:
-        """The hash every score carries."""
+        """The hash of what the newest cycle was computed by.
+
+        A score carries that of its own symbol's definition, the same where no symbol has its own.
+        """
         return self._definition.hash
+
+    @property
+    def next_definition(self) -> Definition:
+        """What the next second will be computed by."""
+        return self._next_definition
 
     @property
     def coverage_floor(self) -> float:
@@ -193,6 +206,7 @@ class Pipeline:
     def watch(self, instruments: Sequence[Instrument]) -> None:
         """Watch these, of which no catalogue says anything, from the beginning on."""
         self._lanes = {each: self._make_lane(each, None) for each in instruments}
+        self._redefine = True
         self._by_symbol = {str(each.symbol): each for each in instruments}
         self._door.watch(instruments)
 
@@ -238,6 +252,12 @@ class Pipeline:
                 yield from self._load_trades(event)
             case UniverseChosen():
                 yield from self._choose(event.listings)
+            case DefinitionChosen(text=text):
+                try:
+                    self._next_definition = read_definition(text)
+                    self._redefine = True
+                except SettingsError:
+                    self._count("definition_refused")
             case _:
                 self._take_word(event)
 
@@ -392,6 +412,7 @@ class Pipeline:
             lane.list_as(listing)
             lanes[instrument] = lane
         self._lanes = lanes
+        self._redefine = True
         for instrument, lane in before.items():
             lane.disconnected()
             self._cut.discard(instrument)
@@ -444,6 +465,12 @@ class Pipeline:
         What `view` gives changes when all of them are through.
         """
         venue_now = self.venue_now(at)
+        definition = self._next_definition
+        if self._redefine:
+            # all of them before the first is computed: a cycle has one definition
+            for instrument, lane in self._lanes.items():
+                yield from lane.redefine(definition.of(instrument.symbol), venue_now)
+            self._redefine = False
         views = []
         turns = ceil(len(self._lanes) / PEEKS_A_SECOND)
         turn = at // SECOND
@@ -459,11 +486,22 @@ class Pipeline:
             views.append(lane.view(at, venue_now))
             self.across.take(instrument, lane.market.candles)
             yield
-        yield from self.across.refresh(at)
+        known = self.across.view.betas
+        yield from self.across.refresh(at, tuple(self._lanes))
+        if self.across.view.betas is not known:
+            self._tell_betas()
         self._second = at
+        self._definition = definition
         self.seq += 1
         self.amended.clear()
         self._cycle = CycleView(seq=self.seq, at=at, now=venue_now, markets=tuple(views))
+
+    def _tell_betas(self) -> None:
+        """Tell every market what it is against Bitcoin."""
+        across = self.across.view
+        for instrument, lane in self._lanes.items():
+            found = across.betas.get(instrument, Reason.WARMING_UP)
+            lane.set_beta(found, across.betas_as_of)
 
     def outgrown_books(self) -> Sequence[Renew]:
         """Ask for the books whose price has left the range that is known to be complete."""

@@ -16,7 +16,9 @@ import structlog
 from virtuoso.domain.errors import FeedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
+    CandlesLoaded,
     Connected,
+    DefinitionChosen,
     Disconnected,
     FeedEnded,
     FeedEvent,
@@ -29,6 +31,7 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.breath import Breath
+from virtuoso.engine.cycles import CycleLog
 from virtuoso.engine.grid import end_of_second
 from virtuoso.engine.loads import Loads, Need
 from virtuoso.engine.pipeline import (
@@ -46,6 +49,7 @@ from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
 from virtuoso.engine.warmup import CANDLES, Warmup
 from virtuoso.ports import Clock, Feed, History
+from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import Notice, PartHealth
 from virtuoso.wire.records import iso
 
@@ -146,6 +150,12 @@ class VenueWatch:
         self._inserting: set[asyncio.Future[None]] = set()
         self._work_ms = 0.0
         self._told_seq = 0
+        self._definition = pipeline.next_definition
+        self._begun = False
+        self._told_definition = pipeline.definition
+        self._told_tenth: int | None = None
+        self.cycles = CycleLog(feed.venue)
+        """What the last seconds took and found."""
         self.cycle_ms: float | None = None
         """How long the last second took to compute, pauses left out."""
 
@@ -193,6 +203,8 @@ class VenueWatch:
         async with asyncio.TaskGroup() as tasks:
             choice = await self._choose_patiently()
             await self._put_in_line(choice)
+            self._begun = True
+            await self._define()
             instruments = [each.instrument for each in choice.listings]
             tasks.create_task(self._consume(self.feed.events(instruments)))
             tasks.create_task(self._tick())
@@ -231,21 +243,31 @@ class VenueWatch:
 
     async def _take_in_parts(self, event: FeedEvent) -> None:
         """Take an event that may be long work, or that closes seconds before or after it."""
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
         for second in self._timeline.steps(event):
             if second is not None:
+                self.cycles.work(began, time.thread_time() - cpu_began)
                 self._work_ms += 1_000 * (time.perf_counter() - began)
                 self.cycle_ms, self._work_ms = round(self._work_ms, 3), 0.0
-                began = time.perf_counter()
                 self._second_closed(second)
+                began, cpu_began = time.perf_counter(), time.thread_time()
             if self._breath.due:
+                self.cycles.work(began, time.thread_time() - cpu_began)
                 self._work_ms += 1_000 * (time.perf_counter() - began)
                 await self._breath.take()
-                began = time.perf_counter()
+                began, cpu_began = time.perf_counter(), time.thread_time()
+        self.cycles.drop()
         self._note(event)
         self._carry_out(self.pipeline.requests())
 
     def _second_closed(self, second: Millis) -> None:
+        cycle, definition = self.pipeline.view(), self.pipeline.definition
+        if cycle is not None:
+            self.cycles.close(cycle, time.perf_counter(), definition)
+        if definition != self._told_definition:
+            before, self._told_definition = self._told_definition, definition
+            venue = self.feed.venue
+            log.info("definition_in_force", venue=venue, definition=definition, before=before)
         self.changed()
         if second % MINUTE == 0:
             self._carry_out(self.pipeline.outgrown_books())
@@ -269,6 +291,9 @@ class VenueWatch:
                 self.changed()
             case UniverseChosen(listings=listings, receive_time=at):
                 self._take_universe(listings, at)
+            case CandlesLoaded(instrument=instrument):
+                self._warmup.taken(instrument)
+                self._tell_warmth()
             case FeedEnded(receive_time=at):
                 self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
                 log.info("recording_ended", at=at)
@@ -508,6 +533,19 @@ class VenueWatch:
         self._unknown = choice.unknown
         return choice
 
+    async def redefine(self, definition: Definition) -> None:
+        """Have scores computed by another definition: it stands in the line, as all that counts.
+
+        A recording has its own, and nothing can be put into its line.
+        """
+        self._definition = definition
+        if self._begun:
+            await self._define()
+
+    async def _define(self) -> None:
+        """Say in the line how scores are computed from here on."""
+        await self.feed.insert(DefinitionChosen(self._definition.text, self._clock.now()))
+
     async def _put_in_line(self, choice: Choice) -> None:
         """Let the line know first, so that no event of a newcomer stands before it."""
         chosen = UniverseChosen(self.feed.venue, choice.listings, self._clock.now())
@@ -540,8 +578,7 @@ class VenueWatch:
             notices.append(Notice("feed_disconnected", text, self.health.since))
         warm, total = self._warm()
         if self.live and warm < total:
-            text = f"warming up: candle history of {warm} of {total} symbols is here"
-            notices.append(Notice("warming_up", text))
+            notices.append(Notice("warming_up", f"warming up: {self._warmth()}"))
         if self._unknown:
             text = f"{venue} does not list: {', '.join(self._unknown)}"
             notices.append(Notice("unknown_symbols", text))
@@ -558,6 +595,42 @@ class VenueWatch:
     def _warm(self) -> tuple[int, int]:
         lanes = [self.pipeline.lane(each) for each in self.pipeline.instruments]
         return sum(lane is not None and lane.loaded for lane in lanes), len(lanes)
+
+    def _candle_sets(self) -> int:
+        """Count the series of candles that are here, or wait in the line."""
+        found = 0
+        for instrument in self.pipeline.instruments:
+            lane = self.pipeline.lane(instrument)
+            if lane is not None and lane.loaded:
+                found += len(Timeframe)
+            else:
+                found += self._warmup.fetched.get(instrument, 0)
+        return found
+
+    def _warmth(self) -> str:
+        warm, total = self._warm()
+        sets = self._candle_sets()
+        return f"{warm:,} of {total:,} symbols, {sets:,} of {total * len(Timeframe):,} candle sets"
+
+    def _tell_warmth(self) -> None:
+        """Log the progress of the warm-up, each tenth of it."""
+        warm, total = self._warm()
+        tenth = 10 * warm // max(1, total)
+        if not self.live or tenth == self._told_tenth:
+            return
+        self._told_tenth = tenth
+        name = "warmed_up" if warm == total else "warming_up"
+        seconds = round((self._clock.now() - self._started) / SECOND, 1)
+        sets = self._candle_sets()
+        log.info(
+            name,
+            venue=self.feed.venue,
+            symbols=warm,
+            of_symbols=total,
+            candle_sets=sets,
+            of_candle_sets=total * len(Timeframe),
+            seconds=seconds,
+        )
 
     def feed_part(self) -> PartHealth:
         """Give the health of the feed."""
@@ -581,7 +654,7 @@ class VenueWatch:
         return PartHealth(
             "warm_up",
             "pass" if total and warm == total else "warn",
-            f"candle history of {warm} of {total} symbols is here",
+            f"candle history of {self._warmth()} is here",
         )
 
     def books_part(self) -> PartHealth:

@@ -1,12 +1,13 @@
 """What one cycle says of one market: plain values, ready to be put into documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
-from virtuoso.domain.scores import ConfluenceScore, Direction, Reason, State
+from virtuoso.domain.scores import ConfluenceScore, DimensionScore, Direction, Reason, State
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.scoring.sensitivity import Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class MarketView:
     live_score: float | None
     direction: Direction | None
     score_change_1h: float | None
+    dimensions: tuple[DimensionScore, ...]
+    """All six, in the order of `DimensionName`."""
     price: Value
     change_24h: Value
     """Percent."""
@@ -73,7 +76,11 @@ class MarketView:
     book: BookHealth
     heard: State
     """Of the market's stream as a whole."""
+    formula: Formula | None = field(default=None, compare=False)
+    """What the score was made with: enough to make it again; the score is what is compared."""
     listing: Listing | None = None
+    coverage_floor: float | None = None
+    """Under this coverage its score is null."""
 
 
 @dataclass(frozen=True, slots=True)

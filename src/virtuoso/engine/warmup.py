@@ -47,6 +47,8 @@ class Warmup:
         """`jitter` gives numbers in 0..1, to spread the retries of many markets."""
         self._history = history
         self._jitter = jitter
+        self.fetched: dict[Instrument, int] = {}
+        """Series of candles that are here of histories which the line has not come to."""
 
     async def patiently(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer. Raises VenueRefusedError and NotOfferedError only."""
@@ -64,6 +66,7 @@ class Warmup:
     async def candles(self, instrument: Instrument, now: Callable[[], Millis]) -> CandlesLoaded:
         """Fetch all timeframes, the shortest last so that it joins the stream."""
         found: dict[Timeframe, Sequence[Candle]] = {}
+        self.fetched[instrument] = 0
         for timeframe in reversed(Timeframe):
             rows = await self._series(
                 f"{instrument.symbol} {timeframe} candles",
@@ -71,7 +74,12 @@ class Warmup:
             )
             if rows is not None:
                 found[timeframe] = rows
+            self.fetched[instrument] += 1
         return CandlesLoaded(instrument, found, now())
+
+    def taken(self, instrument: Instrument) -> None:
+        """Know that the line came to a history."""
+        self.fetched.pop(instrument, None)
 
     async def minutes(
         self, instrument: Instrument, count: int, now: Callable[[], Millis]

@@ -6,6 +6,7 @@ The kernels of a candle component are compiled by the component, with the one th
 import numpy as np
 
 from virtuoso.domain.time import Millis
+from virtuoso.indicators.least_squares import move_per_order
 from virtuoso.indicators.normal_scores import normal_scores
 from virtuoso.indicators.pair_sums import pair_sums
 from virtuoso.indicators.pool_sums import new_sums, pool_sums
@@ -20,5 +21,6 @@ def compile_kernels() -> None:
     normal_scores(np.full(1, 50.0))
     pool_sums(np.full((1, 1), 50.0), np.ones((1, 1)), new_sums(1))
     StreamWindows(1).take(Millis(0), np.zeros(1))
+    move_per_order(np.ones(2), np.ones(2), 1)
     pair_sums(np.zeros((1, 1)), *(np.zeros((1, 1)) for _ in range(3)))
     window_sums(np.zeros((1, 1)), 0, np.ones(1, dtype=np.int64), np.zeros((1, 1)))

@@ -5,7 +5,7 @@ missing candle is NaN in the two places it would have touched. Moments are about
 by age.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -34,6 +34,9 @@ OTHERS_NEEDED: Final = 10
 RESIDUAL_BARS: Final = 12
 MOST_LAGS: Final = 6
 LEAD_LIMIT: Final = 3.0
+AT_ONCE: Final = 8
+"""Markets in one part of the work: a few milliseconds, and products so small that the library does
+not start threads for them, which on busy cores take longer than the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,17 @@ class _Raw:
     lagged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is known of one market before it is shrunk towards the others."""
+
+    raw: _Raw
+    moments: PairwiseMoments
+    lags: Mapping[int, PairwiseMoments]
+    number: int
+    """Of its row in both."""
+
+
 def bitcoin_betas(
     returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
 ) -> dict[str, Beta | Reason]:
@@ -82,47 +96,90 @@ def bitcoin_betas(
 
     `returns` are of equal length, on one grid. Without Bitcoin's, all are `no_feed`.
     """
+    work = betas_in_parts(returns, bitcoin, half_life)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found: dict[str, Beta | Reason] = done.value
+            return found
+
+
+def betas_in_parts(
+    returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
+) -> Generator[None, None, dict[str, Beta | Reason]]:
+    """Compute `bitcoin_betas` a few markets at a time; between two parts others may work."""
     if bitcoin not in returns:
         return dict.fromkeys(returns, Reason.NO_FEED)
-    names = list(returns)
-    rows = np.array([returns[name] for name in names])
     reference = returns[bitcoin]
     weights = exponential_weights(len(reference), half_life)
-    moments = pairwise_moments(rows, reference[None, :], weights)
-    raw: dict[str, _Raw] = {}
+    measured: dict[str, _Measured] = {}
     found: dict[str, Beta | Reason] = {}
-    for number, name in enumerate(names):
-        if name == bitcoin:
-            found[name] = Reason.NOT_APPLICABLE
-        elif moments.count[number, 0] < MINIMUM_PAIRS:
-            found[name] = Reason.WARMING_UP
-        else:
-            estimate = _estimate(rows[number], reference, weights, moments, number)
-            if estimate is None:
-                found[name] = Reason.TOO_FEW
+    names = list(returns)
+    for first in range(0, len(names), AT_ONCE):
+        some = names[first : first + AT_ONCE]
+        rows = np.array([returns[name] for name in some])
+        moments = pairwise_moments(rows, reference[None, :], weights)
+        lags = _lagged_correlations(rows, reference, weights)
+        for number, name in enumerate(some):
+            if name == bitcoin:
+                found[name] = Reason.NOT_APPLICABLE
+            elif moments.count[number, 0] < MINIMUM_PAIRS:
+                found[name] = Reason.WARMING_UP
             else:
-                raw[name] = estimate
-    lags = _lagged_correlations(rows, reference, weights)
-    for number, name in enumerate(names):
-        if name in raw:
-            found[name] = _finish(
-                raw[name],
-                [each for other, each in raw.items() if other != name],
-                rows[number],
-                reference,
-                weights,
-                moments,
-                number,
-                lags,
-            )
+                estimate = _estimate(rows[number], reference, weights, moments, number)
+                if estimate is None:
+                    found[name] = Reason.TOO_FEW
+                else:
+                    measured[name] = _Measured(estimate, moments, lags, number)
+        yield
+    for number, (name, each) in enumerate(measured.items(), start=1):
+        others = [one.raw for other, one in measured.items() if other != name]
+        found[name] = _finish(each, others, returns[name], reference, weights)
+        if number % AT_ONCE == 0:
+            yield
     return {name: found[name] for name in names}
 
 
-def correlation_matrix(returns: Sequence[Floats], half_life: float = HALF_LIFE) -> Floats:
-    """Correlations of all markets with one another; NaN below the least number of pairs."""
+@dataclass(frozen=True, slots=True)
+class CorrelationMatrix:
+    """How alike markets moved, each with each; arrays of shape (markets, markets)."""
+
+    correlation: Floats
+    """About zero, -1..1; NaN where there is none."""
+    samples: Floats
+    """Pairs of returns behind each; fewer than MINIMUM_PAIRS give no correlation."""
+
+
+def no_correlation(samples: float) -> Reason:
+    """Why two markets have no correlation, given the pairs of their returns."""
+    return Reason.WARMING_UP if samples < MINIMUM_PAIRS else Reason.TOO_FEW
+
+
+def correlation_matrix(
+    returns: Sequence[Floats], half_life: float = HALF_LIFE
+) -> CorrelationMatrix:
+    """Correlations of markets with one another, weighted as the betas are.
+
+    `returns` are of equal length, on one grid, NaN where one is missing. A market that never moved
+    correlates with nothing.
+    """
     rows = np.array(returns)
-    moments = pairwise_moments(rows, rows, exponential_weights(rows.shape[1], half_life))
-    return np.where(moments.count >= MINIMUM_PAIRS, moments.correlation, np.nan)
+    count, weights = len(rows), exponential_weights(rows.shape[1], half_life)
+    correlation, samples = np.full((count, count), np.nan), np.zeros((count, count))
+    for first in range(0, count, AT_ONCE):
+        for second in range(first, count, AT_ONCE):
+            one, other = slice(first, first + AT_ONCE), slice(second, second + AT_ONCE)
+            moments = pairwise_moments(rows[one], rows[other], weights)
+            enough = moments.count >= MINIMUM_PAIRS
+            correlation[one, other] = np.where(enough, moments.correlation, np.nan)
+            samples[one, other] = moments.count
+    return CorrelationMatrix(_mirrored(correlation), _mirrored(samples))
+
+
+def _mirrored(upper: Floats) -> Floats:
+    """Give the symmetric matrix with this upper half."""
+    return np.triu(upper) + np.triu(upper, 1).T
 
 
 def _estimate(
@@ -174,15 +231,13 @@ def _prior(others: Sequence[_Raw]) -> tuple[float, float]:
 
 
 def _finish(
-    raw: _Raw,
+    measured: _Measured,
     others: Sequence[_Raw],
     own: Floats,
     reference: Floats,
     weights: Floats,
-    moments: PairwiseMoments,
-    number: int,
-    lags: Mapping[int, PairwiseMoments],
 ) -> Beta:
+    raw, moments, number = measured.raw, measured.moments, measured.number
     mean, variance = _prior(others)
     share = variance / (variance + raw.standard_error**2)
     beta = share * raw.beta + (1.0 - share) * mean
@@ -195,7 +250,7 @@ def _finish(
         correlation=correlation,
         r_squared=correlation**2,
         residual_z=_residual_z(own, reference, weights, beta),
-        lead_lag=_lead_lag(lags, number),
+        lead_lag=_lead_lag(measured.lags, number),
         lagged=raw.lagged,
         samples=int(moments.count[number, 0]),
         effective_samples=float(moments.effective[number, 0]),

@@ -1,5 +1,6 @@
 """How far from the middle a book is read: 10 bp, or to where the nearer side is known complete."""
 
+from bisect import bisect_left, bisect_right
 from math import fsum
 from typing import Final, NamedTuple
 
@@ -30,12 +31,10 @@ def outer_cut(book: OrderBook, best: Best) -> Cut | None:
     return Cut(mid - reach, mid + reach)
 
 
-def notional_within(book: OrderBook, cut: Cut) -> float:
-    """What rests on both sides within the cut, in quote currency."""
+def notional_within(book: OrderBook, best: Best, cut: Cut) -> float:
+    """What rests on both sides within the cut, valued at the mid, in quote currency."""
     bids, asks = book.bids, book.asks
-    return fsum(
-        price * quantity
-        for side in (bids, asks)
-        for price, quantity in zip(side.prices, side.quantities, strict=True)
-        if cut.low <= price <= cut.high
-    )
+    first = bisect_left(bids.prices, cut.low)
+    last = bisect_right(asks.prices, cut.high)
+    resting = fsum(bids.quantities[first:]) + fsum(asks.quantities[:last])
+    return resting * (best.bid + best.ask) / 2.0

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
+from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
@@ -17,7 +18,7 @@ from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart, Problem
 from virtuoso.wire.messages import COMPONENT_ORDER, EngineStatus, ProcessReport, to_json
-from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, exposition
+from virtuoso.wire.metrics import CacheMetrics, cache_exposition
 from virtuoso.wire.records import iso
 
 READ: Final = ["GET", "HEAD"]
@@ -187,6 +188,16 @@ def create_app(
     async def refusals(_request: Request) -> Response:
         return _served(await follower.document(keys.REFUSALS))
 
+    async def cycles(_request: Request) -> Response:
+        return _served(await follower.document(keys.CYCLES))
+
+    async def prometheus(_request: Request) -> Response:
+        engine_ms = follower.engine_ms() if follower.reader.engine_now else None
+        text = exposition(follower.engine, engine_ms)
+        if cache_metrics is not None:
+            text += cache_exposition(cache_metrics(), _figures(follower, roster)).decode()
+        return Response(text, 200, {**HEADERS, "content-type": CONTENT_TYPE})
+
     async def live(_request: Request) -> Response:
         return Response(b'{"status":"success"}', 200, HEADERS, JSON)
 
@@ -196,19 +207,14 @@ def create_app(
         body = msgspec.json.format(to_json(cache_metrics()))
         return Response(body, 200, HEADERS, JSON)
 
-    async def prometheus(_request: Request) -> Response:
-        if cache_metrics is None:
-            return _problem(404, "not_found", "There is nothing at this address.")
-        body = exposition(cache_metrics(), _figures(follower, roster))
-        return Response(body, 200, HEADERS, PROMETHEUS)
-
     handlers: dict[str, Callable[..., Any]] = {
         "/cache-metrics": cache,
-        "/metrics": prometheus,
         "/api/monitoring/status": status,
         "/api/monitoring/metrics": metrics,
         "/api/monitoring/symbols": symbols,
         "/api/monitoring/refusals": refusals,
+        "/api/monitoring/cycles": cycles,
+        "/metrics": prometheus,
         "/api/symbols": document,
         "/health/live": live,
     }
@@ -235,15 +241,10 @@ def create_app(
 
 def _figures(follower: Follower, roster: Roster | None) -> dict[str, float]:
     """What the monitor knows of the others, for Prometheus."""
-    engine = follower.engine
     found = {
         "engine_up": float(not follower.engine_silent()),
-        "engine_silent_seconds": follower.engine_ms() / 1e3,
         "pushes_missed": float(follower.missed_pushes),
     }
-    if engine is not None:
-        found |= {f"engine_{name}": float(count) for name, count in engine.counters.items()}
-        found |= {"symbols": engine.symbols, "symbols_scored": engine.symbols_scored}
     if roster is not None:
         found["processes_up"] = float(sum(each.status != "fail" for each in roster.parts()))
         found["websocket_clients"] = float(sum(each.clients for each in roster.reports()))

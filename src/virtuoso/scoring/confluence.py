@@ -6,7 +6,7 @@ share that every component and every member has in `score - 50`.
 Non Nobis Domine.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from math import floor, pi, sqrt
 from typing import Final
 
@@ -151,6 +151,9 @@ class _MemberPoints(Mapping[str, float]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+    def items(self) -> ItemsView[str, float]:
+        return self._all().items()  # what Mapping gives looks each of a hundred up again
 
     def __repr__(self) -> str:
         return repr(self._all())

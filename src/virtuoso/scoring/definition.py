@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite, sqrt
 from types import MappingProxyType
@@ -71,6 +71,8 @@ RHO0: Final[Mapping[Pair, float]] = MappingProxyType(
 )
 """Correlation of two components before their own is known; a pair that is not named has 0."""
 
+NO_SYMBOLS: Final[Mapping[str, "Definition"]] = MappingProxyType({})
+
 OWNER_TIMEFRAMES: Final[Mapping[Timeframe, float]] = MappingProxyType(
     {Timeframe.M1: 0.4, Timeframe.M5: 0.3, Timeframe.M30: 0.2, Timeframe.H4: 0.1}
 )
@@ -116,6 +118,8 @@ class Definition:
     """Timeframe weights, window and minima of the components on candles."""
     stream_limits: StreamLimits = field(default_factory=StreamLimits)
     direction: DirectionRule = field(default_factory=DirectionRule)
+    symbols: Mapping[str, "Definition"] = field(default_factory=lambda: NO_SYMBOLS)
+    """Symbols that are scored by a definition of their own, instead of by this one."""
 
     def __post_init__(self) -> None:
         _check_shares("scoring.weights", tuple(ComponentName), self.weights)
@@ -132,6 +136,31 @@ class Definition:
                     f"found {value} for {first} and {second}"
                 )
                 raise SettingsError(msg)
+        for symbol, own in self.symbols.items():
+            if own.symbols or not own.has_windows_of(self):
+                msg = f"expected {symbol} to be scored in the same windows as all, found others"
+                raise SettingsError(msg)
+
+    def has_windows_of(self, other: "Definition") -> bool:
+        """Whether values are ranked among as many as there, candles and streams."""
+        return self.stream_limits == other.stream_limits and self.has_candles_of(other)
+
+    def has_candles_of(self, other: "Definition") -> bool:
+        """Whether values of candles are ranked as there; shares of timeframes may differ."""
+        mine, theirs = self.candles, other.candles
+        return (mine.window, mine.minimum, mine.minimum_sizes) == (
+            theirs.window,
+            theirs.minimum,
+            theirs.minimum_sizes,
+        )
+
+    def of(self, symbol: str) -> "Definition":
+        """Give the definition that one symbol is scored by; its hash stands in its scores."""
+        return self.symbols.get(symbol, self._usual)
+
+    @cached_property
+    def _usual(self) -> "Definition":
+        return replace(self, symbols=NO_SYMBOLS) if self.symbols else self
 
     @classmethod
     def of_profile(
@@ -141,8 +170,14 @@ class Definition:
         *,
         coverage_floor: float = 0.5,
         timeframes: Mapping[Timeframe, float] | None = None,
+        candles: CandleSettings | None = None,
+        stream_limits: StreamLimits | None = None,
+        direction: DirectionRule | None = None,
+        symbols: Mapping[str, "Definition"] | None = None,
     ) -> "Definition":
         """Build the definition of a named profile; `custom` weights are scaled to sum to 1.
+
+        `timeframes` replace the shares in `candles`.
 
         Raises SettingsError for an unknown profile or for weights that cannot be used.
         """
@@ -153,11 +188,19 @@ class Definition:
         else:
             msg = f"expected scoring.profile equal, owner or custom, found {profile!r}"
             raise SettingsError(msg)
-        candles = CandleSettings()
+        candles = candles or CandleSettings()
         if timeframes is not None:
             shares = _normalised("scoring.timeframes", tuple(Timeframe), timeframes)
-            candles = CandleSettings(timeframes=shares)
-        return cls(profile=profile, weights=weights, coverage_floor=coverage_floor, candles=candles)
+            candles = replace(candles, timeframes=shares)
+        return cls(
+            profile=profile,
+            weights=weights,
+            coverage_floor=coverage_floor,
+            candles=candles,
+            stream_limits=stream_limits or StreamLimits(),
+            direction=direction or DirectionRule(),
+            symbols=symbols or NO_SYMBOLS,
+        )
 
     @cached_property
     def ordered_weights(self) -> tuple[float, ...]:
@@ -167,33 +210,73 @@ class Definition:
     @cached_property
     def hash(self) -> str:
         """First 12 hex digits of SHA-256 over the canonical JSON of everything here."""
-        content = {
-            "version": SCORING_VERSION,
-            "profile": self.profile,
-            "weights": {str(name): self.weights[name] for name in ComponentName},
-            "coverage_floor": self.coverage_floor,
-            "rho0": {"-".join(sorted(pair)): value for pair, value in self.rho0.items()},
-            "component_rho": {str(name): COMPONENT_RHO[name] for name in ComponentName},
-            "timeframes": {str(each): self.candles.timeframes[each] for each in Timeframe},
-            "candles": [
-                self.candles.window,
-                self.candles.minimum,
-                self.candles.minimum_sizes,
-            ],
-            "stream_limits": [
-                self.stream_limits.capacity,
-                self.stream_limits.minimum,
-                self.stream_limits.minimum_sizes,
-            ],
-            "direction": [
-                self.direction.enter,
-                self.direction.leave,
-                self.direction.confirmations,
-                self.direction.minimum_seconds,
-            ],
-        }
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+    @cached_property
+    def text(self) -> str:
+        """Everything here as canonical JSON; `read_definition` makes the same of it again."""
+        content = _content_of(self)
+        if self.symbols:
+            content["symbols"] = {
+                symbol: _content_of(self.symbols[symbol]) for symbol in sorted(self.symbols)
+            }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _content_of(definition: Definition) -> dict[str, object]:
+    candles, stream, rule = definition.candles, definition.stream_limits, definition.direction
+    return {
+        "version": SCORING_VERSION,
+        "profile": definition.profile,
+        "weights": {str(name): definition.weights[name] for name in ComponentName},
+        "coverage_floor": definition.coverage_floor,
+        "rho0": {"-".join(sorted(pair)): value for pair, value in definition.rho0.items()},
+        "component_rho": {str(name): COMPONENT_RHO[name] for name in ComponentName},
+        "timeframes": {str(each): candles.timeframes[each] for each in Timeframe},
+        "candles": [candles.window, candles.minimum, candles.minimum_sizes],
+        "stream_limits": [stream.capacity, stream.minimum, stream.minimum_sizes],
+        "direction": [rule.enter, rule.leave, rule.confirmations, rule.minimum_seconds],
+    }
+
+
+def read_definition(text: str) -> Definition:
+    """Read what `Definition.text` gave. Raises SettingsError when it is anything else.
+
+    The version in it is not compared: formulas are those of this program, whose hash says so.
+    """
+    try:
+        exceptions = json.loads(text).get("symbols", {})
+        texts = {symbol: json.dumps(own) for symbol, own in exceptions.items()}
+        # symbols with the same exception share it, and there may be hundreds of them
+        known = {own: _read(own, {}) for own in set(texts.values())}
+        return _read(text, {symbol: known[own] for symbol, own in texts.items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        msg = f"expected a definition as canonical JSON, found {text[:80]!r}: {error!r}"
+        raise SettingsError(msg) from error
+
+
+def _read(text: str, symbols: Mapping[str, Definition]) -> Definition:
+    """Raises ValueError, TypeError, KeyError or SettingsError where something is no such thing."""
+    content = json.loads(text)
+    pairs = {tuple(sorted(pair)): pair for pair in RHO0}
+    rho0 = {}
+    for names, value in content["rho0"].items():
+        first, second = (ComponentName(each) for each in names.split("-"))
+        rho0[pairs.get((first, second), (first, second))] = float(value)
+    timeframes = {each: float(content["timeframes"][str(each)]) for each in Timeframe}
+    enter, leave, confirmations, minimum_seconds = content["direction"]
+    return Definition(
+        profile=str(content["profile"]),
+        weights=MappingProxyType({each: float(content["weights"][each]) for each in ComponentName}),
+        coverage_floor=float(content["coverage_floor"]),
+        rho0=MappingProxyType(rho0),
+        candles=CandleSettings(MappingProxyType(timeframes), *map(int, content["candles"])),
+        stream_limits=StreamLimits(*map(int, content["stream_limits"])),
+        direction=DirectionRule(
+            float(enter), float(leave), int(confirmations), int(minimum_seconds)
+        ),
+        symbols=MappingProxyType(dict(symbols)),
+    )
 
 
 def _normalised(what: str, names: tuple[K, ...], given: Mapping[K, float]) -> Mapping[K, float]:

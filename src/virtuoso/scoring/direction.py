@@ -42,7 +42,8 @@ class DirectionTracker:
     """Follows Z second by second and evaluates each full minute."""
 
     def __init__(self, rule: DirectionRule | None = None) -> None:
-        self._rule = rule or DirectionRule()
+        self.rule = rule or DirectionRule()
+        """May change at any time: the next full minute is judged by it."""
         self.direction: Direction | None = None
         """None before the first minute with a score, and when there was none for too long."""
         self.minute_score: float | None = None
@@ -75,7 +76,7 @@ class DirectionTracker:
 
     def _evaluate(self, at: int) -> None:
         """Judge the minute that ended at `at`, then begin the next."""
-        enough = self._count >= self._rule.minimum_seconds
+        enough = self._count >= self.rule.minimum_seconds
         # nine decimals, as everywhere before a comparison: 70 must be 70
         score = round(100.0 * phi(self._sum / self._count), 9) if enough else None
         self._sum, self._count = 0.0, 0
@@ -88,12 +89,12 @@ class DirectionTracker:
         self._scored_at = at
         state = self.direction or Direction.NEUTRAL
         self.direction = state
-        proposed = propose(state, score, self._rule)
+        proposed = propose(state, score, self.rule)
         if proposed is state:
             self._proposed, self._times = None, 0
             return
         self._times = self._times + 1 if proposed is self._proposed else 1
         self._proposed = proposed
-        if self._times >= self._rule.confirmations:
+        if self._times >= self.rule.confirmations:
             self.direction = proposed
             self._proposed, self._times = None, 0

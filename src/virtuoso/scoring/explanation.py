@@ -3,10 +3,13 @@
 Section 5 of docs/scoring.md, "Explanation texts".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from virtuoso.domain.scores import Absent, ComponentName, ConfluenceScore, Direction, Reason
+from virtuoso.scoring.account import Account, Missing, Pressure
+from virtuoso.scoring.sensitivity import WhatIf
 
 CONTRADICTED: Final = "The record contradicts the score."
 
@@ -89,6 +92,62 @@ def _led(score: ConfluenceScore, direction: Direction | None) -> str:
     if against:
         text += f"; against it {against[0]}"
     return f"{text}."
+
+
+def explain_account(account: Account) -> tuple[str, ...]:
+    """Say what presses up, what down, what is missing at what cost, and what matters most."""
+    sentences = []
+    if account.up:
+        sentences.append(f"Up {account.points_up:+.1f}: {_listed(account.up)}.")
+    if account.down:
+        sentences.append(f"Down {account.points_down:+.1f}: {_listed(account.down)}.")
+    if account.missing:
+        seen, floor = 100.0 * account.coverage, 100.0 * account.coverage_floor
+        missing = "; ".join(_missing(each) for each in account.missing)
+        sentences.append(
+            f"Seen {seen:.1f} % of the weight ({floor:.0f} % needed); lost: {missing}."
+        )
+    neutral, absent = account.neutral, account.absent
+    if neutral is not None and neutral.score is not None and neutral.change is not None:
+        before = neutral.score - neutral.change
+        sentences.append(
+            f"Most depends on {_input(neutral)}: were it 50, the score would be "
+            f"{neutral.score:.1f} instead of {before:.1f}."
+        )
+    if absent is not None:
+        sentences.append(f"Without {_input(absent)} {_lost(absent)}.")
+    return tuple(sentences)
+
+
+def _listed(pressures: Sequence[Pressure]) -> str:
+    return ", ".join(
+        f"{component_label(each.component)} {each.member} ({each.points:+.1f})"
+        for each in pressures
+    )
+
+
+def _missing(missing: Missing) -> str:
+    what = component_label(missing.component)
+    if missing.members:
+        count = len(missing.members)
+        what += f" {missing.members[0]}" if count == 1 else f" in {count} sub-scores"
+    why = str(missing.reason).replace("_", " ")
+    if missing.have is not None and missing.need is not None:
+        why += f", {missing.have} of {missing.need}"
+    cost = f"{100.0 * missing.coverage:.1f} %"
+    if missing.confidence is not None:
+        cost += f" and {missing.confidence:.1f} points of confidence"
+    return f"{what} ({why}) {cost}"
+
+
+def _input(found: WhatIf) -> str:
+    return f"{component_label(found.component)} {found.member or ''}".rstrip()
+
+
+def _lost(found: WhatIf) -> str:
+    if found.score is None:
+        return f"there would be no score: {100.0 * found.coverage:.1f} % would be seen"
+    return f"it would be {found.score:.1f} ({found.change or 0.0:+.1f})"
 
 
 def explain_outlook(followed: Followed) -> str:

@@ -1,6 +1,6 @@
 """The routes that are not ready bytes: one symbol's documents, the overview, health."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +22,7 @@ from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.documents import etag_of
 from virtuoso.wire.health import HealthDocument, HealthPart
 from virtuoso.wire.messages import to_json
-from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, exposition
+from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, cache_exposition
 
 READ: Final = ["GET", "HEAD"]
 
@@ -78,6 +78,26 @@ def create_routes(
     ):
         app.add_api_route(path, overview, methods=READ, response_model=None)
     return app
+
+
+def _cut(whole: Answer, wanted: Sequence[Symbol]) -> Answer:
+    """Leave of a matrix the rows and columns of some symbols, in the order asked for."""
+    document = msgspec.json.decode(whole.body, type=dict[str, Any])
+    places = {symbol: place for place, symbol in enumerate(document["symbols"])}
+    absent = [each for each in wanted if each not in places]
+    if absent:
+        raise ProblemError(
+            404,
+            "not_in_matrix",
+            f"{absent[0]} is not in the matrix: it holds the {len(places)} most traded symbols.",
+        )
+    chosen = [places[each] for each in dict.fromkeys(wanted)]
+    document["symbols"] = [document["symbols"][place] for place in chosen]
+    for field in ("correlations", "samples"):
+        rows = document[field]
+        document[field] = [[rows[row][column] for column in chosen] for row in chosen]
+    body = msgspec.json.encode(document)
+    return Answer(body, JSON, cache_control="no-cache", etag=etag_of(body), gzip_on_demand=True)
 
 
 def respond(request: Request, answer: Answer) -> Response:
@@ -144,6 +164,15 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
 
     app.add_api_route("/api/bitcoin-beta", betas, methods=READ, response_model=None)
 
+    async def matrix(request: Request, symbols: str = "") -> Response:
+        whole = await snapshot.document(keys.BITCOIN_BETA_MATRIX)
+        if whole.status != 200 or not symbols:
+            return respond(request, whole)
+        wanted = [known(each) for each in symbols.split(",") if each]
+        return respond(request, _cut(whole, wanted))
+
+    app.add_api_route("/api/bitcoin-beta/matrix", matrix, methods=READ, response_model=None)
+
     async def detail(request: Request, symbol: str) -> Response:
         return await answer(request, keys.symbol_detail(known(symbol)))
 
@@ -180,7 +209,7 @@ def add_metrics(
 
     async def for_prometheus(request: Request) -> Response:
         more = {f"websocket_{name}": float(count) for name, count in counters().items()}
-        body = exposition(metrics(), more)
+        body = cache_exposition(metrics(), more)
         answer = Answer(body, PROMETHEUS, cache_control="no-store", gzip_on_demand=True)
         return respond(request, answer)
 

@@ -7,7 +7,9 @@ from virtuoso.domain.instruments import Symbol
 from virtuoso.wire import keys
 
 DEPENDENTS: Final[Mapping[str, frozenset[str]]] = {
-    "market_data": frozenset({"candles", "confluence_scores", "bitcoin_beta"}),
+    "market_data": frozenset(
+        {"candles", "confluence_scores", "bitcoin_beta", "bitcoin_beta_matrix"}
+    ),
     "candles": frozenset({"symbol"}),
     "confluence_scores": frozenset({"symbol", "scores", "symbols", "symbols_plain", "ui"}),
     "bitcoin_beta": frozenset({"dashboard"}),
@@ -18,8 +20,8 @@ DEPENDENTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """By `keys.KeyKind.thing`, and by the events that the owner names; one step each.
 
-`market_data`, `confluence_scores`, `alerts` and `ui` are events and groups, of which no key has
-the name.
+`market_data`, `confluence_scores`, `alerts`, `betas` and `ui` are events and groups: no key bears
+their name.
 """
 
 OF_THE_WHOLE: Final[Mapping[str, str]] = {

@@ -15,8 +15,10 @@ DASHBOARD = "virtuoso:dashboard:v1"
 MOBILE = "virtuoso:mobile:v1"
 BOARD = "virtuoso:board:v1"
 ENGINE = "virtuoso:engine:v1"
+BITCOIN_BETA_MATRIX = "virtuoso:bitcoin_beta_matrix:v1"
 REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
+CYCLES = "virtuoso:cycles:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -67,6 +69,14 @@ KINDS: Final = (
     KeyKind("refusals", REFUSALS, "RefusalsDocument", 30 * SECOND, 15 * SECOND),
     KeyKind("process", "virtuoso:process:{slot}:v1", "ProcessReport", 30 * SECOND, 0),
     KeyKind("bitcoin_beta", BITCOIN_BETA, "BitcoinBetaDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind(
+        "bitcoin_beta_matrix",
+        BITCOIN_BETA_MATRIX,
+        "BetaMatrixDocument",
+        60 * SECOND,
+        15 * SECOND,
+    ),
+    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",

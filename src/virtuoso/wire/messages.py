@@ -10,7 +10,14 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from virtuoso.domain.errors import WireError
-from virtuoso.domain.scores import ComponentName, Direction, Reason, Source, State
+from virtuoso.domain.scores import (
+    ComponentName,
+    DimensionName,
+    Direction,
+    Reason,
+    Source,
+    State,
+)
 
 SCHEMA: Final = 1
 
@@ -68,6 +75,10 @@ class RowSymbol(msgspec.Struct, frozen=True):
     symbol: str
     venue: str
     source: Source
+    definition: str = ""
+    """Hash of what its score is computed by."""
+    coverage_floor: float | None = None
+    """Under this coverage its score is null; null where it is that of the limits."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -176,6 +187,23 @@ class ComponentValues(msgspec.Struct, frozen=True):
     price_structure: float | None
 
 
+class DimensionValues(msgspec.Struct, frozen=True):
+    """The six lenses beside the score, 0..100 or null; what each measures is its label."""
+
+    order_flow: float | None
+    """Buying (above 50) or selling pressure, now."""
+    sentiment: float | None
+    """Crowd positioning: 100 is long and paying; not a forecast."""
+    liquidity: float | None
+    """Ease of trading against the last 24 hours; no direction."""
+    bitcoin_beta: float | None
+    """Percent of the movement that is shared with BTC: 100 x R2."""
+    smart_money: float | None
+    """Large-trade flow; who trades is not observable."""
+    machine_learning: float | None
+    """Percent: a measured probability; null while unproven."""
+
+
 class SymbolRecord(msgspec.Struct, frozen=True):
     """One symbol in REST answers (the owner's fields, then ours)."""
 
@@ -198,10 +226,12 @@ class SymbolRecord(msgspec.Struct, frozen=True):
     quality: dict[str, Quality]
     venue: str
     live_score: float | None = None
-    dimensions: dict[str, Any] | None = None
-    """Null with `quality.dimensions.reason`: the six lenses are not computed yet."""
+    dimensions: DimensionValues | None = None
+    """Null in the socket's records, which are made of rows: `/api/symbols/{symbol}` has them."""
     outlook: dict[str, Any] | None = None
     """Null with `quality.outlook.reason`: no evidence is collected yet."""
+    definition: str = ""
+    """Hash of what the score was computed by: weights, thresholds, windows and formulas."""
 
 
 Status: TypeAlias = Literal["success", "degraded", "error"]
@@ -230,30 +260,89 @@ class Movers(msgspec.Struct, frozen=True):
     losers: tuple[SymbolRecord, ...]
 
 
+class ScoreMove(msgspec.Struct, frozen=True):
+    """How one symbol's score changed over a window."""
+
+    symbol: str
+    score: float
+    """0..100: the newest kept score (one each 10 s)."""
+    before: float
+    """0..100: the score that was kept at `since`."""
+    change: float
+    """Points: score - before."""
+    since: int
+    """Venue time of `before`."""
+    state: State
+    """Of the symbol's score now."""
+
+
+class ScoreMovers(msgspec.Struct, frozen=True):
+    """The symbols whose score changed most over one window, five each way."""
+
+    window_ms: int | None
+    """Length of the window; null: since each symbol's first score that is kept, 6 h at most."""
+    risers: tuple[ScoreMove, ...]
+    """Changes above 0, largest first."""
+    fallers: tuple[ScoreMove, ...]
+    """Changes below 0, largest first."""
+    compared: int
+    """Symbols that had a score at both ends of the window."""
+    as_of: int
+    """Venue time of the newest scores."""
+
+
 class MarketOverview(msgspec.Struct, frozen=True):
-    """The market as a whole. What is not known is null with its reason in `quality`."""
+    """The market as a whole. What is not known is null with its reason in `quality`.
+
+    Every field says its unit first, then its formula; r are the half-hourly log returns of the
+    equal-weight index of the monitored symbols.
+    """
 
     market_regime: str | None
-    """volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row."""
+    """Label: the first that holds at two half-hour closes in a row of volatile (percentile >= 90),
+    trending_up (trend >= 25, sum r > 0, share up >= .6), trending_down (mirrored), quiet
+    (percentile <= 10), ranging."""
     trend_strength: float | None
-    """0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours."""
+    """0..100: 100 x abs(sum r) / sum abs(r) over 48 half-hours."""
     volatility: float | None
-    """Percent a year: 100 x sqrt(365 x sum r^2) of the same."""
+    """Percent a year: 100 x sqrt(365 x sum r^2) over 48 half-hours."""
     btc_dominance: float | None
-    """Percent: BTC's share of the monitored 24 h turnover."""
+    """Percent: 100 x Bitcoin's 24 h turnover / the monitored symbols'; not of market value."""
     total_volume_24h: float | None
-    """24 h turnover of the monitored symbols, quote currency."""
+    """Quote currency (USDT): sum of the monitored symbols' 24 h turnover."""
     breadth: float | None
-    """Share of monitored symbols with a 24 h change above zero among those that moved."""
+    """Share, 0..1: up / (up + down), up being a 24 h change above zero, down one below."""
     quality: dict[str, Quality]
+    """By field: its state, the time of what it rests on, and the reason where it is null."""
     avg_volatility: float | None = None
-    """Percent a year: mean of its last 1,000 half-hourly values."""
+    """Percent a year: mean of the last 1,000 half-hourly values of `volatility`."""
     volatility_percentile: float | None = None
-    """0..100: where volatility stands among its values before."""
+    """0..100: 100 x (smaller + equal / 2) / n of volatility among its n values before, 250 to
+    1,000."""
     market_dispersion: float | None = None
-    """Percent: standard deviation across symbols of the 24 h log return."""
+    """Percent: 100 x standard deviation (n - 1) across symbols of the 24 h log return."""
     avg_market_dispersion: float | None = None
-    """Percent: mean of its last 1,000 half-hourly values."""
+    """Percent: mean of the last 1,000 half-hourly values of `market_dispersion`."""
+    score_movers_1h: ScoreMovers | None = None
+    """Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`."""
+    score_movers_4h: ScoreMovers | None = None
+    """Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`."""
+    score_movers_observed: ScoreMovers | None = None
+    """Points: newest kept score - the symbol's first score since the start, at most 6 h back."""
+
+
+class OverviewDocument(msgspec.Struct, frozen=True):
+    """`/api/market/overview`."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    source: Source
+    data_source: DataSource
+    market_overview: MarketOverview
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -365,6 +454,34 @@ class ConfidenceDetail(msgspec.Struct, frozen=True):
     record_reason: Reason | None
 
 
+class DimensionPart(msgspec.Struct, frozen=True):
+    """One thing that a lens is made of."""
+
+    name: str
+    value: float | None
+    unit: str
+    """z: normal score; rank: 0..100 among its own past; bp: 1/100 of a percent; and so on."""
+
+
+class DimensionDetail(msgspec.Struct, frozen=True):
+    """One lens beside the score: it describes, and never votes."""
+
+    name: DimensionName
+    label: str
+    """What the value means."""
+    value: float | None
+    """0..100; null, and then `reason` says why."""
+    state: State
+    """The worst of the inputs it was made from."""
+    as_of: int | None
+    """Venue time of the oldest input it needed."""
+    source: Source
+    reason: Reason | None
+    record: Reason | None
+    """`unproven` on a value of which nothing has been measured to follow."""
+    parts: tuple[DimensionPart, ...]
+
+
 class FormingBar(msgspec.Struct, array_like=True, frozen=True):
     """The open candle of a timeframe: `[open time, open, high, low, close, volume]`."""
 
@@ -416,6 +533,72 @@ class OtherVenue(msgspec.Struct, frozen=True):
     """Whether the numbers shown come from it, because the first venue's are stale."""
 
 
+class PressureRecord(msgspec.Struct, frozen=True):
+    """What one member adds to score - 50."""
+
+    component: ComponentName
+    member: str
+    points: float
+
+
+class MissingRecord(msgspec.Struct, frozen=True):
+    """A component, or members of one that is there, without a value, and what that costs."""
+
+    component: ComponentName
+    members: tuple[str, ...]
+    """Empty: the whole component."""
+    reason: Reason
+    have: int | None
+    need: int | None
+    coverage: float
+    """Share of the score's weight that is lost, 0..1; all of them add up to 1 - coverage."""
+    confidence: float | None
+    """Points by which confidence would be higher with it, agreement, freshness and record staying
+    as they are: 100 x agreement x freshness x record x `coverage`; null without a score."""
+
+
+class WhatIfRecord(msgspec.Struct, frozen=True):
+    """The score computed anew with one input changed."""
+
+    component: ComponentName
+    member: str | None
+    """Null: the component as a whole."""
+    case: Literal["neutral", "absent"]
+    """Neutral: it says 50, weights stay. Absent: it has no value, weights are renormalised."""
+    score: float | None
+    """0..100; null, with its reason, when there would be none."""
+    change: float | None
+    """Points: this score less the one of the document, both unrounded."""
+    coverage: float
+    reason: Reason | None
+
+
+class ScoreAccount(msgspec.Struct, frozen=True):
+    """What presses up, what down, what is missing, and what would change the score most."""
+
+    points_up: float
+    """Sum of all members that press up; with `points_down` it is score - 50."""
+    points_down: float
+    up: tuple[PressureRecord, ...]
+    """The strongest members, strongest first."""
+    down: tuple[PressureRecord, ...]
+    missing: tuple[MissingRecord, ...]
+    """The costliest first."""
+    neutral: WhatIfRecord | None
+    """The member that changes the score most when it says 50; null without a score."""
+    absent: WhatIfRecord | None
+    """The member that changes the score most when it is not there; null without a score."""
+    without: tuple[WhatIfRecord, ...]
+    """The score without each component that is there."""
+    coverage: float
+    coverage_floor: float
+    """Under it there is no score."""
+    rho: tuple[tuple[float, ...], ...]
+    """How alike the six components are taken to be, in COMPONENT_ORDER: the denominator."""
+    weights: tuple[float, ...]
+    """Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1."""
+
+
 class SymbolDetail(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}`: the record, and the score taken apart to its inputs."""
 
@@ -435,10 +618,14 @@ class SymbolDetail(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    account: ScoreAccount | None = None
+    """Null while no second was scored."""
     now: int = 0
     book: BookIntegrity | None = None
     other_venue: OtherVenue | None = None
     """Null where only one venue is watched, or the coin is not on the other."""
+    dimensions: tuple[DimensionDetail, ...] = ()
+    """The six lenses, always in one order."""
 
 
 class CandleGap(msgspec.Struct, frozen=True):
@@ -478,6 +665,14 @@ class ScorePoint(msgspec.Struct, array_like=True, frozen=True):
     score: float | None
 
 
+class DefinitionSince(msgspec.Struct, array_like=True, frozen=True):
+    """`[time, hash]`: by what the scores from this time on were computed."""
+
+    at: int
+    """0 for the first since the start."""
+    definition: str
+
+
 class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     """`/api/symbols/{symbol}/scores`: sampled scores since this engine started, oldest first."""
 
@@ -490,6 +685,8 @@ class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     epoch: str = ""
     seq: int = 0
     reasons: tuple[str, ...] = ()
+    definitions: tuple[DefinitionSince, ...] = ()
+    """Scores on two sides of a change were measured with different rules."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -525,25 +722,33 @@ class LeadLagRecord(msgspec.Struct, frozen=True):
 
 
 class BetaRecord(msgspec.Struct, frozen=True):
-    """One symbol against Bitcoin; without a beta, the reason."""
+    """One symbol against Bitcoin; without a beta, the reason. x Bitcoin's returns, y its own."""
 
     symbol: str
     reason: Reason | None
     beta: float | None = None
-    """Shrunk towards the other symbols."""
+    """Shrunk towards the other symbols: shrinkage x raw_beta + (1 - shrinkage) x their mean."""
     raw_beta: float | None = None
+    """sum w x y / sum w x^2; where `lagged`, the sum of both slopes."""
     standard_error: float | None = None
+    """Of raw_beta."""
     shrinkage: float | None = None
     """Share of its own estimate in `beta`, 0..1."""
     correlation: float | None = None
+    """sum w x y / sqrt(sum w x^2 sum w y^2), -1..1."""
     r_squared: float | None = None
+    """correlation^2: share of movement that is Bitcoin's, 0..1."""
     residual_z: float | None = None
-    """The last hour's own movement in standard deviations."""
+    """The last hour's own movement in standard deviations; null when one of its returns is not
+    there."""
     lead_lag: LeadLagRecord | None = None
+    """Null when no lag of 1 to 6 bars either way stands out: abs > 3 / sqrt(effective_samples)."""
     lagged: bool = False
     """Hardly traded: Bitcoin's return one bar before counts too."""
     samples: int = 0
+    """n: common returns in the window."""
     effective_samples: float | None = None
+    """1 / sum w^2."""
 
 
 class BitcoinBetaDocument(msgspec.Struct, frozen=True):
@@ -565,6 +770,45 @@ class BitcoinBetaDocument(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    half_life: float | None = None
+    """Candles: a return so old weighs half."""
+    minimum_pairs: int | None = None
+    """Fewer common returns give no beta."""
+
+
+class BetaMatrixDocument(msgspec.Struct, frozen=True):
+    """`/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each.
+
+    Correlation about zero of log returns between equal closes, weighted by age with the half-life:
+    sum w x y / sqrt(sum w x^2 sum w y^2), -1..1, over the instants at which both have a return.
+    """
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    """Close time of the newest candle used."""
+    state: State
+    source: Source
+    data_source: DataSource
+    timeframe: str
+    window: int
+    """Candles looked back on."""
+    half_life: float
+    """Candles."""
+    minimum_pairs: int
+    """Fewer common returns give no correlation."""
+    symbols: tuple[str, ...]
+    """Of rows and columns, most traded first."""
+    monitored: int
+    """Symbols watched in all; the matrix holds the first of them."""
+    correlations: tuple[tuple[float | Reason, ...], ...]
+    """A number, or the reason why there is none: `warming_up` below the minimum of pairs, `too_few`
+    where a symbol did not move."""
+    samples: tuple[tuple[int, ...], ...]
+    """n: common returns behind each correlation."""
+    reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
 
 
 class PartHealth(msgspec.Struct, frozen=True):
@@ -575,6 +819,63 @@ class PartHealth(msgspec.Struct, frozen=True):
     text: str
     since: int | None = None
     last_good: int | None = None
+
+
+class CycleTrace(msgspec.Struct, frozen=True):
+    """One score cycle: every market of a venue computed for one second."""
+
+    venue: str
+    at: int
+    """The second that was closed, our clock."""
+    seq: int
+    wall_ms: float
+    """From its first slice to its last, pauses included."""
+    cpu_ms: float
+    """Processor time of the slices."""
+    slices: int
+    """Pieces it was computed in; the others had their turn between them."""
+    symbols: int
+    scored: int
+    absent: dict[str, int]
+    """Symbols without a score, by reason."""
+    components_absent: dict[str, dict[str, int]]
+    """Symbols without a component's score, by component and reason."""
+    definition: str
+
+
+class CyclesDocument(msgspec.Struct, frozen=True):
+    """`/api/monitoring/cycles`: the last score cycles, oldest first."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    kept: int
+    """How many of a venue are kept at most."""
+    cycles: tuple[CycleTrace, ...]
+    epoch: str = ""
+    seq: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class CycleTotals(msgspec.Struct, frozen=True):
+    """Everything since the start of one venue's cycles, for counters and histograms."""
+
+    venue: str
+    count: int
+    wall_seconds: float
+    cpu_seconds: float
+    wall_buckets: tuple[int, ...]
+    """Cycles up to each bound of CYCLE_BOUNDS_MS, those under the bounds before included."""
+    cpu_buckets: tuple[int, ...]
+    slices: int
+    scored: int
+    absent: dict[str, int]
+    """Scores that were null, by reason."""
+    components_absent: dict[str, dict[str, int]]
+
+
+CYCLE_BOUNDS_MS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0)
+"""Upper bounds of the histograms of a cycle's duration."""
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
@@ -592,6 +893,10 @@ class EngineStatus(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     cycle_ms: float | None
     """Wall time the last cycle took."""
+    definition: str = ""
+    """Hash of what the newest cycle was computed by."""
+    cycles: tuple[CycleTotals, ...] = ()
+    """One for each venue."""
 
 
 class Writer(msgspec.Struct, frozen=True):

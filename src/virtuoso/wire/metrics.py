@@ -103,7 +103,7 @@ Sample = tuple[str, str, str, Mapping[str, str], float]
 """Name, kind, help, labels, value."""
 
 
-def exposition(metrics: CacheMetrics, more: Mapping[str, float]) -> bytes:
+def cache_exposition(metrics: CacheMetrics, more: Mapping[str, float]) -> bytes:
     """Write metrics as Prometheus reads them; `more` are counters by their short names."""
     lines: list[str] = []
     said: set[str] = set()

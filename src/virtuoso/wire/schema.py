@@ -29,6 +29,9 @@ ANSWERS: Final = (
     messages.SymbolsDocument,
     messages.DashboardDocument,
     messages.MobileDocument,
+    messages.OverviewDocument,
+    messages.BitcoinBetaDocument,
+    messages.BetaMatrixDocument,
     messages.EngineStatus,
     health.HealthDocument,
     health.Problem,
@@ -144,7 +147,8 @@ def _type(kind: shape.Type) -> str:
         return " | ".join(sorted(map(_type, kind.types), key=lambda name: name == "null"))
     if isinstance(kind, shape.VarTupleType | shape.ListType):
         item = _type(kind.item_type)
-        return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
+        whole = " | " in item or item.startswith("readonly ")
+        return f"readonly ({item})[]" if whole else f"readonly {item}[]"
     if isinstance(kind, shape.TupleType):
         return f"readonly [{', '.join(map(_type, kind.item_types))}]"
     if isinstance(kind, shape.DictType):

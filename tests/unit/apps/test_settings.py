@@ -1,5 +1,6 @@
 """The settings tree refuses what it does not know."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import structlog
 
 from virtuoso.apps.cli import main
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import ENVIRONMENT, load_settings
+from virtuoso.apps.settings import ENVIRONMENT, differing_keys, load_settings
 from virtuoso.apps.sources import parse_source
 from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.time import Timeframe
+from virtuoso.scoring.definition import OWNER, DirectionRule
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
 
@@ -60,6 +63,87 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, text: str, named: st
     with pytest.raises(SettingsError) as caught:
         load_settings(settings_file(tmp_path, text), {})
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[universe]\nsize = 0\n", "found 0"),
+        ("[universe]\nsise = 7\n", "found size, pinned, refresh_seconds, sise"),
+        ("[scoring]\ncoverage_floor = 7.5\n", "<= 1.0 - at `$.scoring.coverage_floor`, found 7.5"),
+        ("[scoring]\nprofile = 'best'\n", "$.scoring.profile`, found 'best'"),
+        ("[scoring.weights]\nvolume = -1.0\n", "volume = -1.0"),
+        ("[scoring.direction]\nenter = 60.0\n", "$.scoring.direction.enter`, found 60.0"),
+        ("[scoring.windows]\ncandles = 5000\n", "$.scoring.windows.candles`, found 5000"),
+        ("[scoring.symbols.BTCUSDT]\nwindows = 3\n", "windows"),
+        ("[scoring.symbols.BTCUSDT]\nweights = { moon = 3.0 }\n", "of BTCUSDT, found moon = 3.0"),
+        ("[scoring.symbols.BTCUSDT]\ndirection.enter = 'x'\n", "of BTCUSDT, found 'x'"),
+    ],
+)
+def test_a_wrong_setting_says_what_was_found(tmp_path: Path, text: str, said: str) -> None:
+    """Expected, found and the key: nobody has to search the file."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(settings_file(tmp_path, text), {})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[scoring.direction]\nleave = 25.0\n", "scoring.direction: expected 0 < leave < enter"),
+        ("[scoring.windows]\nstream = 10\n", "scoring.windows: expected 1 <= minimum_sizes"),
+        ("[scoring.windows]\ncandles = 10\n", "found 50, 250 and 10"),
+        ("[scoring.weights]\nvolume = 2.0\n", "expected scoring.profile custom"),
+        ("[scoring.timeframes]\n1m=0.0\n5m=0.0\n30m=0.0\n4h=0.0\n", "scoring.timeframes of 0 or"),
+        ("[scoring]\ncoverage_floor = 0.0\n", "scoring.coverage_floor above 0"),
+        ("[scoring.symbols.btc]\nprofile = 'owner'\n", "scoring.symbols.btc: expected a symbol"),
+        (
+            "[scoring.symbols.BTCUSDT.direction]\nleave = 30.0\n",
+            "scoring.symbols.BTCUSDT: expected 0 < leave < enter",
+        ),
+    ],
+)
+def test_settings_that_are_no_definition_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    """What each value allows, and what they allow together."""
+    with pytest.raises(SettingsError) as caught:
+        definition_of(load_settings(settings_file(tmp_path, text), {}).scoring)
+    assert said in str(caught.value)
+
+
+def test_one_symbol_differs_only_where_it_is_told_to(tmp_path: Path) -> None:
+    """A weight that is not named stays, and so does every other threshold."""
+    text = """
+        [scoring]
+        coverage_floor = 0.4
+        [scoring.direction]
+        enter = 22.0
+        [scoring.symbols.BTCUSDT]
+        weights = { orderflow = 4.0, sentiment = 0.0 }
+        direction = { leave = 5.0 }
+        [scoring.symbols.ETHUSDT]
+        profile = "owner"
+        coverage_floor = 0.7
+        timeframes = { 4h = 0.0 }
+    """
+    whole = definition_of(load_settings(settings_file(tmp_path, text), {}).scoring)
+    btc, eth, sol = (whole.of(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"))
+    assert [round(8 * each) for each in btc.ordered_weights] == [1, 4, 1, 1, 0, 1]
+    assert (btc.coverage_floor, btc.direction) == (0.4, DirectionRule(22.0, 5.0))
+    assert eth.weights == OWNER
+    assert eth.coverage_floor == 0.7
+    assert eth.candles.timeframes[Timeframe.H4] == 0.0
+    assert eth.candles.timeframes[Timeframe.M1] == pytest.approx(1 / 3)
+    assert sol.hash == replace(whole, symbols={}).hash
+    assert len({each.hash for each in (btc, eth, sol, whole)}) == 4
+
+
+def test_the_keys_that_differ_are_named(tmp_path: Path) -> None:
+    """Down to the last table."""
+    text = "[universe]\nsize = 7\n[scoring.symbols.BTCUSDT]\nprofile = 'owner'\n"
+    changed = load_settings(settings_file(tmp_path, text), {})
+    usual = load_settings(None, {})
+    assert differing_keys(usual, changed) == ("scoring.symbols.BTCUSDT", "universe.size")
+    assert differing_keys(usual, usual) == ()
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from virtuoso.domain.market_data import (
     PositionSide,
     Side,
     TickerField,
+    Topic,
 )
 from virtuoso.domain.scores import Absent, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import Millis, Timeframe
@@ -241,6 +242,23 @@ def test_a_liquidated_long_presses_down(side: PositionSide) -> None:
     assert x is not None
     assert (x < 0.0) is (side is PositionSide.LONG)
     assert abs(x) == pytest.approx(1.0 * 0.5 ** (0.999 / 300), abs=1e-9)
+
+
+def test_liquidations_that_are_withheld_are_no_zero() -> None:
+    """Trades go on, the topic is refused: no feed; once it speaks again, a gap for 300 seconds."""
+    stream = Stream()
+    stream.run(320)
+    assert stream.members[LIQUIDATIONS].x == 0.0
+    stream.market.fell_silent(Topic.LIQUIDATIONS, refused=True)
+    stream.run(320)
+    member = stream.members[LIQUIDATIONS]
+    assert (member.x, member.score, member.reason) == (None, None, Reason.NO_FEED)
+    assert stream.reasons()["taker_flow@300s"] is None
+    stream.market.silent.discard(Topic.LIQUIDATIONS)
+    stream.run(299)
+    assert stream.reasons()[LIQUIDATIONS] is Reason.GAP
+    stream.run(1)
+    assert stream.members[LIQUIDATIONS].x == 0.0
 
 
 def test_a_moving_book_proves_that_a_silent_best_quote_still_stands() -> None:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from virtuoso.dimensions.base import LABELS, pooled
 from virtuoso.dimensions.bitcoin_beta import bitcoin_beta
-from virtuoso.dimensions.lenses import Lenses
-from virtuoso.dimensions.liquidity import IMPACT_SECONDS, Liquidity, slope
+from virtuoso.dimensions.lenses import LOOK_SECONDS, Lenses, look_limits
+from virtuoso.dimensions.liquidity import Liquidity
 from virtuoso.dimensions.machine_learning import machine_learning
 from virtuoso.dimensions.order_flow import order_flow
 from virtuoso.dimensions.sentiment import sentiment
 from virtuoso.dimensions.smart_money import SmartMoney
+from virtuoso.dimensions.tape import SECONDS, Tape
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.market_data import BookSnapshot, MarketEvent, Side, Trade
 from virtuoso.domain.scores import (
@@ -27,6 +28,7 @@ from virtuoso.domain.scores import (
     Reason,
 )
 from virtuoso.domain.time import Millis
+from virtuoso.indicators.least_squares import slope
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.indicators.stream_window import StreamLimits
 from virtuoso.market.market import Market
@@ -96,6 +98,14 @@ def test_order_flow_needs_two_of_four() -> None:
     assert order_flow({}).reason is Reason.NO_FEED
 
 
+def test_order_flow_is_not_made_of_candles_alone() -> None:
+    """Without quotes and trades nobody knows what presses now, whatever the minutes say."""
+    lens = order_flow(flow_components([None, None, 80.0, 40.0]))
+    assert lens.value is None
+    assert lens.reason is Reason.WARMING_UP
+    assert dict(lens.parts)["cmf20@1m"] is not None
+
+
 @settings(max_examples=50)
 @given(scores=st.lists(st.floats(1.0, 99.0), min_size=4, max_size=4))
 def test_order_flow_is_symmetric(scores: list[float]) -> None:
@@ -139,9 +149,9 @@ def test_the_slope_is_that_of_least_squares() -> None:
     x = draw.normal(size=300)
     y = 2.5 * x + draw.normal(size=300)
     assert slope(x, y) == pytest.approx(np.polyfit(x, y, 1)[0], abs=1e-12)
-    assert slope(np.zeros(300), y) is None
+    assert np.isnan(slope(np.zeros(300), y))
     x[7] = np.nan
-    assert slope(x, y) is None
+    assert np.isnan(slope(x, y))
 
 
 def now(lens: Liquidity | SmartMoney) -> DimensionScore:
@@ -164,7 +174,7 @@ def follow(lens: Liquidity, market: Market, seconds: int, half_spread: float, fi
         at = Millis(START + second * 1_000)
         market.book.apply(book_event(second + 1, half_spread + second % 7 / 100), at)
         market.second(at)
-        lens.second(at, market)
+        lens.look(at, market, {}, Tape())
 
 
 def test_liquidity_falls_when_the_spread_widens() -> None:
@@ -191,18 +201,31 @@ def test_liquidity_without_a_book_has_no_value() -> None:
     follow(lens, market, 60, 0.5, 0)
     assert now(lens).value is not None
     market.book.forget(Reason.GAP)
-    lens.second(Millis(START + 61_000), market)
+    lens.look(Millis(START + 61_000), market, {}, Tape())
     assert now(lens).value is None
-    assert now(lens).reason is Reason.NO_FEED
+    assert now(lens).reason is Reason.GAP
+
+
+def test_liquidity_does_not_read_a_book_that_went_stale() -> None:
+    """What the component `orderbook` no longer believes is no book here either."""
+    lens, market = Liquidity(SMALL), Market(BTC)
+    follow(lens, market, 60, 0.5, 0)
+    stale = member("queue@now", None)._replace(reason=Reason.STALE)
+    book = {ComponentName.ORDERBOOK: component(ComponentName.ORDERBOOK, stale)}
+    lens.look(Millis(START + 61_000), market, book, Tape())
+    assert now(lens).value is None
+    assert now(lens).reason is Reason.STALE
 
 
 def test_impact_is_the_move_per_order() -> None:
     """Takers that move the middle by 2 bp a million give an impact of 2."""
-    lens, market = Liquidity(SMALL), Market(BTC)
+    tape, market = Tape(), Market(BTC)
     middle = 10_000.0
     draw = np.random.default_rng(3)
     market.trades.connected(Millis(START))
-    for second in range(IMPACT_SECONDS + 5):
+    at = Millis(START)
+    for second in range(SECONDS + 5):
+        assert tape.impact() is None or second > SECONDS
         at = Millis(START + second * 1_000)
         quantity = float(draw.uniform(0.5, 20.0))
         side = Side.BUY if draw.random() < 0.5 else Side.SELL
@@ -214,32 +237,48 @@ def test_impact_is_the_move_per_order() -> None:
         )
         market.book.apply(book, at)
         market.second(at)
-        lens.second(at, market)
-    impact = dict(now(lens).parts).get("impact")
-    assert impact == pytest.approx(2.0, rel=1e-2)
+        tape.second(at, market)
+    assert tape.impact() == pytest.approx(2.0, rel=1e-2)
+    tape.second(Millis(at + 2_000), market)
+    assert tape.impact() is None  # a second was left out: nobody knows what came in it
+    assert tape.change() is None
 
 
 def test_smart_money_needs_two_and_is_unproven() -> None:
     """Two of three inputs make it; that nothing is proven is said beside the value."""
-    lens, market = SmartMoney(SMALL), Market(BTC)
+    lens = SmartMoney(SMALL)
     components = {
         ComponentName.ORDERFLOW: component(
             ComponentName.ORDERFLOW, member("large_orders@300s", 80.0)
         ),
         ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, member("oi_quadrant", 70.0)),
     }
-    lens.second(Millis(START), market, components)
+    lens.look(Millis(START), components, Tape())
     zs = [normal_score(80.0), normal_score(70.0)]
     assert now(lens).value == pytest.approx(pooled(zs, 0.20), abs=1e-12)
     assert now(lens).record is Reason.UNPROVEN
     del components[ComponentName.SENTIMENT]
-    lens.second(Millis(START + 1_000), market, components)
+    lens.look(Millis(START + 1_000), components, Tape())
     assert now(lens).value is None
+    assert now(lens).reason is Reason.WARMING_UP
+
+
+def test_the_oldest_input_dates_large_trade_flow_also_where_it_is_neutral() -> None:
+    """A z of exactly 0 is an input like every other."""
+    lens = SmartMoney(SMALL)
+    components = {
+        ComponentName.ORDERFLOW: component(
+            ComponentName.ORDERFLOW, member("large_orders@300s", 50.0, at=3)
+        ),
+        ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, member("oi_quadrant", 70.0)),
+    }
+    lens.look(Millis(START), components, Tape())
+    assert now(lens).as_of == 3
 
 
 def test_absorption_points_against_takers_whom_the_price_does_not_follow() -> None:
     """Strong buying into a price that stands still counts as selling."""
-    lens, market = SmartMoney(SMALL), Market(BTC)
+    lens, market, tape = SmartMoney(SMALL), Market(BTC), Tape()
     price = 10_000.0
     draw = np.random.default_rng(5)
     for second in range(700):
@@ -257,10 +296,11 @@ def test_absorption_points_against_takers_whom_the_price_does_not_follow() -> No
                 ComponentName.ORDERFLOW, member("taker_flow@300s", score, x=score - 50)
             )
         }
-        lens.second(at, market, components)
+        tape.second(at, market)
+        lens.look(at, components, tape)
     assert log(price) > 0
     absorbed = lens._absorbed(
-        Millis(START + 700_000), market, member("taker_flow@300s", 99.0, x=49.0)
+        Millis(START + 700_000), member("taker_flow@300s", 99.0, x=49.0), tape
     )
     assert absorbed is not None
     assert absorbed < 0
@@ -270,7 +310,90 @@ def test_all_six_are_always_there_in_one_order() -> None:
     """A lens that has no value says why; each has a label."""
     lenses, market = Lenses(SMALL), Market(BTC)
     lenses.second(Millis(START), market, {})
-    values = lenses.values({})
+    values = lenses.values()
     assert [each.name for each in values] == list(DimensionName)
     assert all(each.value is not None or each.reason is not None for each in values)
     assert set(LABELS) == set(DimensionName)
+
+
+def test_a_look_needs_no_more_seconds_of_past_than_a_member() -> None:
+    """Every fourth second is looked at, and 300 seconds are 75 looks."""
+    limits = look_limits(StreamLimits())
+    assert limits.minimum * LOOK_SECONDS == StreamLimits().minimum
+    assert limits.minimum_sizes * LOOK_SECONDS == StreamLimits().minimum_sizes
+
+
+def test_each_market_looks_in_its_own_turn() -> None:
+    """The lenses of many markets are not all computed in one second."""
+    for turn in range(LOOK_SECONDS):
+        lenses, market = Lenses(SMALL, turn), Market(BTC)
+        crowd = component(ComponentName.SENTIMENT, *(member(n, 10.0) for n in ("funding", "basis")))
+        looked = []
+        for second in range(2 * LOOK_SECONDS):
+            lenses.second(Millis(second * 1_000), market, {ComponentName.SENTIMENT: crowd})
+            looked.append(lenses.values()[1].value is not None)
+        assert looked.index(True) == turn
+
+
+def test_the_book_that_is_lost_between_two_looks_takes_its_lens_along() -> None:
+    """The value does not stand until the next look."""
+    lenses, market = Lenses(SMALL), Market(BTC)
+    for second in range(60 * LOOK_SECONDS):
+        at = Millis(START + second * 1_000)
+        market.book.apply(book_event(second + 1, 0.5 + second % 7 / 100), at)
+        market.second(at)
+        lenses.second(at, market, {})
+    assert lenses.values()[2].value is not None
+    lenses.lose_book(Reason.GAP)
+    assert lenses.values()[2].value is None
+    assert lenses.values()[2].reason is Reason.GAP
+
+
+def large_trade_flow(moves: Sequence[float], scores: Sequence[float], sign: int) -> DimensionScore:
+    """The lens after these seconds, or after their mirror image with `sign` -1."""
+    lens, tape, market = SmartMoney(SMALL), Tape(), Market(BTC)
+    level = 0.0
+    for second, (move, score) in enumerate(zip(moves, scores, strict=True)):
+        at = Millis(START + second * 1_000)
+        level += sign * move
+        mid = 100.0 * float(np.exp(level))
+        book = BookSnapshot([(mid * 0.9999, 1.0)], [(mid * 1.0001, 1.0)], sequence=second + 1)
+        market.book.apply(book, at)
+        market.second(at)
+        tape.second(at, market)
+        lean = sign * (score - 50.0)
+        flow = component(
+            ComponentName.ORDERFLOW,
+            member("taker_flow@300s", 50.0 + lean, x=lean),
+            member("large_orders@300s", 50.0 - lean),
+        )
+        lens.look(at, {ComponentName.ORDERFLOW: flow}, tape)
+    return lens.value
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_large_trade_flow_is_symmetric(seed: int) -> None:
+    """Prices turned round and sides swapped give 100 less the value, absorption included."""
+    draw = np.random.default_rng(seed)
+    moves = draw.normal(0.0, 1e-4, SECONDS + 80).tolist()
+    scores = draw.uniform(1.0, 99.0, SECONDS + 80).tolist()
+    lens, mirrored = (large_trade_flow(moves, scores, sign) for sign in (1, -1))
+    assert dict(lens.parts)["absorption"] is not None
+    assert lens.value is not None
+    assert mirrored.value == pytest.approx(100.0 - lens.value, abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(scores=st.lists(st.floats(1.0, 99.0), min_size=3, max_size=3))
+def test_the_crowd_is_symmetric(scores: list[float]) -> None:
+    """A crowd that leans the other way by as much gives 100 less the value."""
+
+    def lens(own: Sequence[float]) -> DimensionScore:
+        names = ("funding", "basis", "long_short")
+        members = (member(name, score) for name, score in zip(names, own, strict=True))
+        return sentiment({ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, *members)})
+
+    value, mirrored = lens(scores).value, lens([100.0 - each for each in scores]).value
+    assert value is not None
+    assert mirrored == pytest.approx(100.0 - value, abs=1e-9)

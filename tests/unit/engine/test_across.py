@@ -1,12 +1,13 @@
 """What is computed across markets follows their candles, however they come."""
 
 import numpy as np
+import pytest
 
 from support.candles import random_candles
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.engine.across import REFRESH_MS, Across
+from virtuoso.engine.across import MATRIX_MOST, REFRESH_MS, Across
 from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import Candles
 
@@ -106,3 +107,39 @@ def test_what_no_candle_confirms_any_more_is_not_live() -> None:
     later = view.state_as_of + Timeframe.M30.ms + REFRESH_MS
     assert view.state_at(Millis(later)) is State.LIVE
     assert view.state_at(Millis(later + 61_000)) is State.STALE
+
+
+def test_the_matrix_holds_the_first_of_the_board_in_its_order() -> None:
+    """Of more markets than it may hold, the most traded; each with n beside it."""
+    candles = histories(400)
+    across = Across()
+    for market, each in candles.items():
+        across.take(market, each)
+    assert Across().view.matrix is None
+    board = [MARKETS[3], MARKETS[0], MARKETS[5]]
+    for _ in across.refresh(Millis(REFRESH_MS), board):
+        pass
+    matrix = across.view.matrix
+    assert matrix is not None
+    assert matrix.instruments == tuple(board)
+    assert matrix.monitored == len(MARKETS)
+    assert matrix.cells.samples.tolist() == [[399.0] * 3] * 3
+    assert np.allclose(np.diag(matrix.cells.correlation), 1.0)
+    beta = across.view.betas[MARKETS[3]]
+    assert isinstance(beta, Beta)
+    assert matrix.cells.correlation[0, 1] == pytest.approx(beta.correlation, abs=1e-12)
+
+
+def test_the_matrix_is_bounded() -> None:
+    """Whatever the number of markets, its work and its document stay small."""
+    across, candles = Across(), Candles()
+    candles.replace(Timeframe.M5, random_candles(1, 300, Timeframe.M5))
+    many = [Instrument(BYBIT, Symbol(f"S{n}USDT")) for n in range(MATRIX_MOST + 20)]
+    for each in many:
+        across.take(each, candles)
+    for _ in across.refresh(Millis(REFRESH_MS)):
+        pass
+    matrix = across.view.matrix
+    assert matrix is not None
+    assert matrix.instruments == tuple(many[:MATRIX_MOST])
+    assert matrix.monitored == MATRIX_MOST + 20

@@ -1,9 +1,11 @@
 """One venue watched: ticks, universe, loads and polls, with a feed whose line a test writes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+
+from structlog.testing import capture_logs
 
 from support.markets import BTC, ETH, event, listing_of, pipeline_of, walk
 from virtuoso.adapters.clock.system import SystemClock
@@ -12,6 +14,7 @@ from virtuoso.domain.market_data import (
     Candle,
     CandlesLoaded,
     Connected,
+    DefinitionChosen,
     Disconnected,
     Side,
     Tick,
@@ -24,6 +27,8 @@ from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
+from virtuoso.ports import CandleKind
+from virtuoso.scoring.definition import Definition
 from virtuoso.testing.fake_history import FakeHistory
 from virtuoso.testing.fake_line import FakeLine
 
@@ -204,3 +209,86 @@ async def test_a_venue_that_is_out_of_reach_is_asked_again_and_says_why() -> Non
         assert watch.feed_part().status == "fail"
         history.dead = False
         await until(lambda: watch.pipeline.instruments == (BTC,))
+
+
+class Slow(Venue):
+    """A history that keeps one series back."""
+
+    def __init__(
+        self,
+        listings: Sequence[Listing],
+        candles: dict[tuple[Instrument, Timeframe], list[Candle]],
+        held: tuple[Instrument, Timeframe],
+    ) -> None:
+        super().__init__(listings, candles)
+        self.held = held
+        self.freed = asyncio.Event()
+
+    async def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        limit: int,
+        kind: CandleKind = CandleKind.TRADE,
+    ) -> Sequence[Candle]:
+        """Wait for one of them."""
+        if (instrument, timeframe) == self.held:
+            await self.freed.wait()
+        return await super().candles(instrument, timeframe, limit, kind)
+
+
+async def test_the_warm_up_says_how_far_it_is_and_nobody_waits_for_others() -> None:
+    """On the page, at /health and in the log: symbols, and series of candles."""
+    feed = FakeLine()
+    candles = candles_of(BTC, ETH)
+    history = Slow([listing_of(BTC), listing_of(ETH)], candles, (ETH, Timeframe.M5))
+    with capture_logs() as logs:
+        async with watching(feed, history) as watch:
+
+            def scored() -> list[str]:
+                cycle = watch.pipeline.view()
+                markets = () if cycle is None else cycle.markets
+                return [each.instrument.symbol for each in markets if each.score.score is not None]
+
+            await until(lambda: scored() == ["BTCUSDT"])
+            said = {each.code: each.text for each in watch.notices()}
+            assert said["warming_up"] == "warming up: 1 of 2 symbols, 6 of 8 candle sets"
+            part = watch.warm_part()
+            assert part.status == "warn"
+            assert part.text == "candle history of 1 of 2 symbols, 6 of 8 candle sets is here"
+            history.freed.set()
+            await until(lambda: scored() == ["BTCUSDT", "ETHUSDT"])
+            assert "warming_up" not in {each.code for each in watch.notices()}
+            assert watch.warm_part().status == "pass"
+    told = [each for each in logs if each["event"] in {"warming_up", "warmed_up"}]
+    assert [(each["event"], each["symbols"], each["candle_sets"]) for each in told] == [
+        ("warming_up", 1, 6),
+        ("warmed_up", 2, 8),
+    ]
+
+
+async def test_the_definition_stands_in_the_line_before_anything_of_the_venue() -> None:
+    """A recording of the line says what its scores were computed by, from the beginning on."""
+    feed, history = FakeLine(), Venue([listing_of(BTC)], candles_of(BTC))
+    owner = Definition.of_profile("owner")
+    async with watching(feed, history) as watch:
+        await until(lambda: watch.pipeline.view() is not None)
+        first = feed.taken[1]
+        assert isinstance(first, DefinitionChosen)
+        assert first.text == Definition().text
+        await watch.redefine(owner)
+        await until(lambda: watch.pipeline.definition == owner.hash)
+        assert watch.cycles.kept[-1].definition == owner.hash
+
+
+async def test_a_change_before_the_universe_is_chosen_is_not_lost() -> None:
+    """A venue out of reach is scored by the newest definition once it is there."""
+    feed, history = FakeLine(), Venue([listing_of(BTC)], candles_of(BTC))
+    history.dead = True
+    owner = Definition.of_profile("owner")
+    async with watching(feed, history) as watch:
+        await until(lambda: bool(watch.notices()))
+        await watch.redefine(owner)
+        assert feed.taken == []
+        history.dead = False
+        await until(lambda: watch.pipeline.definition == owner.hash)

@@ -45,6 +45,27 @@ GOLDEN = {
     "close_location": (0.489226, 0.489443, 70.367279, 244, 599),
 }
 
+FIRST = {
+    "tsmom48": 51,
+    "ema20_50": 49,
+    "adx_dir": 27,
+    "rsi14": 14,
+    "macd_hist": 33,
+    "boll_z": 19,
+    "rsi2": 2,
+    "ret1": 51,
+    "cmf20": 19,
+    "signed_volume20": 20,
+    "volume_lean20": 19,
+    "volume_surge": 100,
+    "donchian100": 99,
+    "structure": 30,
+    "fvg24": 25,
+    "poc100": 99,
+    "close_location": 0,
+}
+"""The first candle, counted from 0, at which a member has an x."""
+
 
 @pytest.fixture(scope="module")
 def logs(recordings: Path) -> Bars:
@@ -85,6 +106,14 @@ def test_a_member_has_its_published_value(name: str, raw: Bars, logs: Bars) -> N
     raw_x, log_x, *_ = GOLDEN[name]
     assert members(logs)[name][-1] == pytest.approx(log_x, abs=1e-6)
     assert members(raw)[name][-1] == pytest.approx(raw_x, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_member_begins_with_its_published_candle(name: str, logs: Bars) -> None:
+    """Not one earlier, with too little behind it; not one later; and then without a hole."""
+    known = np.isfinite(members(logs)[name])
+    assert int(np.argmax(known)) == FIRST[name]
+    assert known[FIRST[name] :].all()
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -15,9 +15,12 @@ from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import Timeframe
 from virtuoso.market.bitcoin_beta import (
+    AT_ONCE,
     Beta,
+    betas_in_parts,
     bitcoin_betas,
     correlation_matrix,
+    no_correlation,
 )
 from virtuoso.market.closes import Closes
 
@@ -93,6 +96,96 @@ def test_equal_to_weighted_least_squares_on_recorded_candles(recordings: Path) -
         )
         assert beta.raw_beta == pytest.approx(slope[0], abs=1e-9)
         assert beta.standard_error == pytest.approx(error, abs=1e-9)
+
+
+def weighted(
+    own: NDArray[np.float64], *others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Least squares through zero with the weights of section 8, where all have a value."""
+    whole = np.isfinite(own) & np.all([np.isfinite(each) for each in others], axis=0)
+    weights = 0.5 ** (np.arange(len(own) - 1, -1, -1) / 288.0)
+    weights = np.where(whole, weights, 0.0)
+    weights /= weights.sum()
+    root = np.sqrt(weights[whole])
+    design = np.stack([each[whole] for each in others], axis=1) * root[:, None]
+    slopes, residual, *_ = np.linalg.lstsq(design, own[whole] * root, rcond=None)
+    inverse = np.linalg.inv(design.T @ design)
+    freedom = 1.0 / np.sum(weights**2) - len(others) - 1
+    ones = np.ones(len(others))
+    return slopes, float(np.sqrt(residual[0] * (ones @ inverse @ ones) / freedom)), weights
+
+
+@pytest.mark.recorded
+def test_every_served_number_equals_numpy_on_recorded_candles(recordings: Path) -> None:
+    """Correlation, R2, n, residual z, shrinkage and lags of six perpetuals, within 1e-9."""
+    folder = recordings / "candles" / "bybit_linear_5m"
+    names = ["ADAUSDT", "AVAXUSDT", "BNBUSDT", BTC, "ETHUSDT", "SOLUSDT"]
+    returns = recorded(folder, *names)
+    returns["SOLUSDT"][100:140] = np.nan
+    found = bitcoin_betas(returns, BTC)
+    bitcoin = returns[BTC]
+    for name in set(names) - {BTC}:
+        beta, own = only(found[name]), returns[name]
+        slopes, error, weights = weighted(own, bitcoin)
+        assert not beta.lagged
+        assert beta.raw_beta == pytest.approx(slopes[0], abs=1e-9)
+        assert beta.standard_error == pytest.approx(error, abs=1e-9)
+        y, x = np.nan_to_num(own), bitcoin
+        product, squares = weights @ (x * y), (weights @ (x * x)) * (weights @ (y * y))
+        assert beta.correlation == pytest.approx(product / np.sqrt(squares), abs=1e-9)
+        assert beta.r_squared == pytest.approx(product**2 / squares, abs=1e-9)
+        assert beta.effective_samples == pytest.approx(1 / np.sum(weights**2), abs=1e-9)
+        assert beta.samples == np.isfinite(own).sum()
+        share = 0.09 / (0.09 + error**2)
+        assert beta.beta == pytest.approx(share * slopes[0] + 1 - share, abs=1e-9)
+        residuals = y - beta.beta * x
+        deviation = np.sqrt(weights @ residuals**2)
+        z = residuals[-12:].sum() / (deviation * np.sqrt(12))
+        assert beta.residual_z == pytest.approx(z, abs=1e-9)
+        for bars in (-6, -1, 1, 6):
+            shifted = np.roll(bitcoin, bars)
+            shifted[:bars] = np.nan if bars > 0 else shifted[:bars]
+            shifted[bars:] = np.nan if bars < 0 else shifted[bars:]
+            _, _, w = weighted(own, shifted)
+            b = np.nan_to_num(shifted)
+            lagged = (w @ (b * y)) / np.sqrt((w @ (b * b)) * (w @ (y * y)))
+            stands_out = abs(lagged) > 3 * np.sqrt(np.sum(w**2))
+            if stands_out:
+                assert beta.lead_lag is not None
+                assert abs(beta.lead_lag.correlation) >= abs(lagged) - 1e-9
+            if beta.lead_lag is not None and beta.lead_lag.bars == bars:
+                assert beta.lead_lag.correlation == pytest.approx(lagged, abs=1e-9)
+
+
+@pytest.mark.recorded
+def test_the_lag_of_a_quiet_recorded_market_equals_numpy(recordings: Path) -> None:
+    """Both slopes of a regression on Bitcoin now and one bar before, within 1e-9."""
+    folder = recordings / "candles" / "bybit_linear_5m"
+    returns = recorded(folder, BTC, "ADAUSDT")
+    returns["ADAUSDT"][::12] = 0.0
+    beta = only(bitcoin_betas(returns, BTC)["ADAUSDT"])
+    assert beta.lagged
+    before = np.concatenate([[np.nan], returns[BTC][:-1]])
+    slopes, error, _ = weighted(returns["ADAUSDT"], returns[BTC], before)
+    assert beta.raw_beta == pytest.approx(slopes.sum(), abs=1e-9)
+    assert beta.standard_error == pytest.approx(error, abs=1e-9)
+
+
+@pytest.mark.recorded
+def test_the_matrix_equals_numpy_on_recorded_candles(recordings: Path) -> None:
+    """Every pair of six perpetuals, one with a hole, within 1e-9; n beside each."""
+    folder = recordings / "candles" / "bybit_linear_5m"
+    names = ["ADAUSDT", "AVAXUSDT", "BNBUSDT", BTC, "ETHUSDT", "SOLUSDT"]
+    returns = list(recorded(folder, *names).values())
+    returns[2][300:420] = np.nan
+    found = correlation_matrix(returns)
+    for i, one in enumerate(returns):
+        for j, other in enumerate(returns):
+            slopes, _, weights = weighted(one, other)
+            x, y = np.nan_to_num(other), np.nan_to_num(one)
+            expected = slopes[0] * np.sqrt((weights @ (x * x)) / (weights @ (y * y)))
+            assert found.correlation[i, j] == pytest.approx(expected, abs=1e-9)
+            assert found.samples[i, j] == np.isfinite(one + other).sum()
 
 
 def test_a_missing_candle_costs_two_returns_and_nothing_else() -> None:
@@ -193,7 +286,53 @@ def test_the_matrix_is_symmetric_with_ones() -> None:
     draw = np.random.default_rng(7)
     returns = [draw.normal(0.0, 1e-3, 999) for _ in range(5)]
     returns[2][100:200] = np.nan
-    matrix = correlation_matrix(returns)
+    matrix = correlation_matrix(returns).correlation
     assert np.allclose(matrix, matrix.T, atol=1e-12)
     assert np.allclose(np.diag(matrix), 1.0, atol=1e-12)
     assert np.abs(matrix).max() <= 1.0
+
+
+def test_the_matrix_of_many_is_that_of_every_pair() -> None:
+    """How the work is cut into blocks changes nothing."""
+    draw = np.random.default_rng(3)
+    returns = [draw.normal(0.0, 1e-3, 400) for _ in range(2 * AT_ONCE + 3)]
+    whole = correlation_matrix(returns)
+    for i, j in ((0, 1), (0, AT_ONCE), (AT_ONCE + 1, 2 * AT_ONCE + 2), (2 * AT_ONCE + 2, 3)):
+        pair = correlation_matrix([returns[i], returns[j]])
+        assert whole.correlation[i, j] == pytest.approx(pair.correlation[0, 1], abs=1e-12)
+        assert whole.samples[i, j] == 400
+    assert (whole.correlation == whole.correlation.T).all()
+
+
+def test_a_pair_without_enough_in_common_has_no_correlation() -> None:
+    """Neither has one that never moved; each says why."""
+    draw = np.random.default_rng(5)
+    first, second = draw.normal(0.0, 1e-3, (2, 999))
+    first[249:] = np.nan
+    found = correlation_matrix([first, second, np.zeros(999)])
+    assert np.isnan(found.correlation[0, 1])
+    assert no_correlation(found.samples[0, 1]) is Reason.WARMING_UP
+    assert np.isnan(found.correlation[1, 2])
+    assert no_correlation(found.samples[1, 2]) is Reason.TOO_FEW
+
+
+def test_the_work_in_parts_is_the_work_at_once() -> None:
+    """Markets are computed a few at a time, the prior over all of them."""
+    draw = np.random.default_rng(8)
+    bitcoin = draw.normal(0.0, 1e-3, 999)
+    returns = {BTC: bitcoin} | {
+        f"S{n}": (0.5 + n / 20) * bitcoin + draw.normal(0.0, 2e-3, 999) for n in range(3 * AT_ONCE)
+    }
+    work, parts = betas_in_parts(returns, BTC), 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found = done.value
+            break
+        parts += 1
+    assert parts >= 2 * 3
+    assert found == bitcoin_betas(returns, BTC)
+    assert list(found) == list(returns)
+    alone = bitcoin_betas({BTC: bitcoin, "S20": returns["S20"]}, BTC)
+    assert only(found["S20"]).raw_beta == pytest.approx(only(alone["S20"]).raw_beta, abs=1e-12)

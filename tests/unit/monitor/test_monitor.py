@@ -4,15 +4,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from virtuoso.monitor.app import create_app
+from virtuoso.monitor.metrics import exposition
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_broker import FakeBroker
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_engine import FakeEngine
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
+from virtuoso.wire.messages import CycleTotals, Document
 
 
 class Monitor:
@@ -21,7 +25,7 @@ class Monitor:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.broker = FakeBroker()
-        cache = FakeCache(self.clock)
+        self.cache = cache = FakeCache(self.clock)
         self.engine = FakeEngine(cache, self.broker, self.clock)
         self.follower = Follower(cache, self.broker, self.clock, hot=(keys.SYMBOLS,))
         app = create_app(
@@ -127,3 +131,62 @@ async def test_refusals_have_the_form_of_the_web(monitor: Monitor) -> None:
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == status
+
+
+async def test_the_last_cycles_are_served(monitor: Monitor) -> None:
+    """As the engine published them; 503 before it has."""
+    answer = await monitor.http.get("/api/monitoring/cycles")
+    assert answer.status_code == 503
+    body = b'{"status":"success","cycles":[]}'
+    document = Document(1, "one", 1, monitor.clock.now(), None, "tag", body)
+    await monitor.cache.multi_set({keys.CYCLES: Codec().encode(keys.CYCLES, document)}, 30_000)
+    answer = await monitor.http.get("/api/monitoring/cycles")
+    assert answer.status_code == 200
+    assert answer.json()["cycles"] == []
+
+
+TOTALS = CycleTotals(
+    venue="bybit",
+    count=4,
+    wall_seconds=3.5,
+    cpu_seconds=0.25,
+    wall_buckets=(0, 0, 1, 1, 2, 2, 2, 2, 2, 2, 3),
+    cpu_buckets=(0, 0, 1, 1, 2, 2, 2, 2, 2, 2, 4),
+    slices=9,
+    scored=7,
+    absent={"no_feed": 2},
+    components_absent={"orderflow": {"gap": 1, "warming_up": 3}},
+)
+
+
+def test_the_metrics_are_in_the_format_of_prometheus() -> None:
+    """Histograms are cumulative and end with +Inf, counters have their labels."""
+    status = replace(make.engine_status(make.a_board()), definition='a"b\\', cycles=(TOTALS,))
+    lines = exposition(status, 1_500).splitlines()
+    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    name = "virtuoso_cycle_wall_seconds"
+    assert samples[f'{name}_bucket{{venue="bybit",le="0.005"}}'] == "1"
+    assert samples[f'{name}_bucket{{venue="bybit",le="2.5"}}'] == "3"
+    assert samples[f'{name}_bucket{{venue="bybit",le="+Inf"}}'] == "4"
+    assert samples[f'{name}_count{{venue="bybit"}}'] == "4"
+    assert samples[f'{name}_sum{{venue="bybit"}}'] == "3.500000"
+    absent = "virtuoso_components_absent_total"
+    assert samples[f'{absent}{{venue="bybit",component="orderflow",reason="warming_up"}}'] == "3"
+    assert samples['virtuoso_scores_absent_total{venue="bybit",reason="no_feed"}'] == "2"
+    assert samples['virtuoso_definition_info{definition="a\\"b\\\\"}'] == "1"
+    assert samples["virtuoso_engine_age_seconds"] == "1.5"
+    families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(families) == len(set(families))
+    for sample in samples:
+        base = sample.partition("{")[0]
+        assert any(base in {f, f + "_bucket", f + "_sum", f + "_count"} for f in families)
+
+
+async def test_an_engine_that_was_never_heard_of_has_no_figures() -> None:
+    """Not even zeros."""
+    async with Monitor().http as http:
+        answer = await http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert [line for line in answer.text.splitlines() if not line.startswith("#")] == [
+        "virtuoso_engine_heard 0"
+    ]

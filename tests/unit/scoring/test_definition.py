@@ -18,6 +18,7 @@ from virtuoso.scoring.definition import (
     RHO0,
     Definition,
     DirectionRule,
+    read_definition,
     reliability_weights,
 )
 
@@ -122,3 +123,39 @@ def test_the_components_pool_with_the_correlation_the_definition_names() -> None
     for component in (Orderbook, Orderflow, Sentiment):
         assert component.rho == COMPONENT_RHO[component.name]
         assert sum(line.weight for line in component.table) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("definition", [Definition(), *CHANGES])
+def test_a_definition_is_the_same_after_it_was_written_and_read(definition: Definition) -> None:
+    """To the bit, exceptions of symbols included: a recording of it gives the same scores."""
+    usual = replace(definition, direction=DirectionRule(enter=33.3))
+    whole = replace(definition, symbols={"BTCUSDT": usual})
+    for each in (definition, whole):
+        again = read_definition(each.text)
+        assert again.text == each.text
+        assert again.hash == each.hash
+        assert again.of("BTCUSDT").hash == each.of("BTCUSDT").hash
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"symbols": 3}', "[" * 100_000])
+def test_what_is_no_definition_is_refused(text: str) -> None:
+    """A recording may hold anything."""
+    with pytest.raises(SettingsError, match="expected a definition"):
+        read_definition(text)
+
+
+def test_an_exception_changes_the_hash_of_its_symbol_and_of_the_whole_only() -> None:
+    """The scores of all other symbols are what they were, and say so."""
+    usual = Definition()
+    own = Definition.of_profile("owner")
+    whole = replace(usual, symbols={"BTCUSDT": own})
+    assert whole.of("BTCUSDT").hash == own.hash
+    assert whole.of("ETHUSDT").hash == usual.hash
+    assert len({whole.hash, own.hash, usual.hash}) == 3
+
+
+def test_one_symbol_has_the_windows_of_all() -> None:
+    """Their state is carried together."""
+    own = Definition(stream_limits=StreamLimits(capacity=7_000))
+    with pytest.raises(SettingsError, match="BTCUSDT to be scored in the same windows"):
+        Definition(symbols={"BTCUSDT": own})

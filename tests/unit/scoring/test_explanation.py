@@ -4,10 +4,12 @@ import pytest
 
 from support.stream_events import BTC, START, absent, views
 from virtuoso.domain.scores import ComponentName, ConfluenceScore, Direction, Reason
+from virtuoso.scoring.account import account
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import default_matrix
 from virtuoso.scoring.definition import RHO0, Definition
-from virtuoso.scoring.explanation import Followed, explain, explain_outlook
+from virtuoso.scoring.explanation import Followed, explain, explain_account, explain_outlook
+from virtuoso.scoring.sensitivity import Formula
 
 
 def score_of(scores: list[float | None]) -> ConfluenceScore:
@@ -61,6 +63,54 @@ def test_a_null_score_says_how_little_was_seen() -> None:
     score = score_of([70.0, *[None] * 5])
     assert explain(score)[0] == "No score: 17 % was seen (gap)."
     assert absent(ComponentName.VOLUME, Reason.GAP) in score.components.values()
+
+
+def words_of(scores: list[float | None]) -> tuple[str, ...]:
+    """The account of six component scores, in words."""
+    return explain_account(account(score_of(scores), Formula(Definition(), default_matrix(RHO0))))
+
+
+def test_what_presses_each_way_is_listed_with_its_points() -> None:
+    """Both sums, and the members behind them, strongest first."""
+    up, down, *_ = words_of([74.0, 61.0, 69.0, 38.0, 44.0, 57.0])
+    assert up == (
+        "Up +17.2: technical m (+7.0), price structure m (+5.4), volume m (+3.0), "
+        "sentiment m (+1.9)."
+    )
+    assert down == "Down -4.9: orderflow m (-3.3), orderbook m (-1.6)."
+
+
+def test_what_is_missing_is_told_with_its_cost() -> None:
+    """Weight and confidence that are lost, and how much must be there at least."""
+    seen = next(each for each in words_of([74.0, 61.0, 69.0, None, None, 57.0]) if "Seen" in each)
+    assert seen == (
+        "Seen 66.7 % of the weight (50 % needed); lost: "
+        "orderbook (gap) 16.7 % and 7.2 points of confidence; "
+        "orderflow (gap) 16.7 % and 7.2 points of confidence."
+    )
+
+
+def test_the_input_that_matters_most_is_named_with_the_score_without_it() -> None:
+    """In the worked table technical leads; without it the score is that of the other five."""
+    *_, neutral, absent = words_of([74.0, 61.0, 69.0, 38.0, 44.0, 57.0])
+    assert neutral == (
+        "Most depends on technical m: were it 50, the score would be 55.4 instead of 62.3."
+    )
+    others = score_of([None, 61.0, 69.0, 38.0, 44.0, 57.0]).score or 0.0
+    assert absent == f"Without technical m it would be {others:.1f} ({others - 62.299072:+.1f})."
+
+
+def test_an_input_on_which_the_score_hangs_is_named_as_such() -> None:
+    """At the floor of coverage one more loss leaves no score at all."""
+    *_, absent = words_of([74.0, 61.0, 69.0, None, None, None])
+    assert absent == "Without technical m there would be no score: 33.3 % would be seen."
+
+
+def test_a_null_score_is_accounted_for_by_what_is_missing_alone() -> None:
+    """Nothing presses, nothing can be supposed; the cost in weight is still known."""
+    (seen,) = words_of([70.0, *[None] * 5])
+    assert seen.startswith("Seen 16.7 % of the weight (50 % needed); lost: orderbook (gap) 16.7 %;")
+    assert "confidence" not in seen
 
 
 def followed(

@@ -12,7 +12,7 @@ from virtuoso.testing.fake_tier import FakeTier
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import SCHEMA, Document
-from virtuoso.wire.metrics import exposition
+from virtuoso.wire.metrics import cache_exposition
 
 LINE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[0-9.e+-]+$')
 
@@ -61,7 +61,7 @@ async def test_prometheus_can_read_every_line() -> None:
     clock = FakeClock()
     cache, watch = watch_of(clock, FakeTier(clock, "memcached"), FakeTier(clock, "redis"))
     await cache.get(keys.MOBILE)
-    text = exposition(watch.metrics(), {"websocket_clients": 3.0}).decode()
+    text = cache_exposition(watch.metrics(), {"websocket_clients": 3.0}).decode()
     lines = text.splitlines()
     assert [line for line in lines if not line.startswith("#") and not LINE.match(line)] == []
     types = [line.split(" ")[2] for line in lines if line.startswith("# TYPE")]

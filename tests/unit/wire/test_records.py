@@ -41,7 +41,7 @@ def test_every_null_of_a_record_has_a_reason_and_every_number_a_time(row: ScoreR
             assert quality.state is not State.ABSENT, field
     for name in make.missing_components(record):
         assert record.quality[f"components.{name}"].reason is not None
-    assert record.quality["dimensions"].reason is Reason.UNPROVEN
+    assert record.quality["dimensions"].reason is Reason.NOT_APPLICABLE
     assert record.quality["outlook"].reason is Reason.UNPROVEN
     assert record.dimensions is None
     assert record.outlook is None

@@ -7,7 +7,7 @@ import msgspec.inspect as shape
 import pytest
 
 from virtuoso.wire import schema
-from virtuoso.wire.messages import ScoreRow
+from virtuoso.wire.messages import MarketOverview, ScoreRow
 
 TYPES = Path(__file__).parents[3] / "web" / "src" / "wire" / "types.ts"
 
@@ -49,3 +49,25 @@ def test_a_type_without_a_word_in_typescript_is_an_error_that_names_it() -> None
     assert isinstance(kind, shape.StructType)
     with pytest.raises(TypeError, match="Bytes"):
         schema._type(kind.fields[0].type)
+
+
+UNITS = (
+    "Label:",
+    "0..100:",
+    "Percent a year:",
+    "Percent:",
+    "Quote currency (USDT):",
+    "Share, 0..1:",
+)
+
+
+def test_every_field_of_the_overview_names_its_unit_and_its_formula() -> None:
+    """Whoever reads the generated types knows what a number is and how it was made."""
+    notes = schema._field_notes(MarketOverview)
+    assert set(notes) == set(MarketOverview.__struct_fields__)
+    for field in set(notes) - {"quality"}:
+        unit = next((each for each in (*UNITS, "Points:") if notes[field].startswith(each)), None)
+        assert unit is not None, f"{field}: {notes[field]}"
+        formula = notes[field].removeprefix(unit).strip()
+        assert len(formula) > 20, field
+        assert f"  /** {notes[field]} */\n  {field}: " in schema.typescript()

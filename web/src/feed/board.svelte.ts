@@ -21,12 +21,15 @@ export class Row {
   readonly symbol: string
   venue: string
   source: Source
+  /** Under this coverage its score is null; null: that of the limits. */
+  coverageFloor: number | null
   data: ScoreRow = $state.raw(noData(0))
 
   constructor(named: RowSymbol) {
     this.symbol = named.symbol
     this.venue = named.venue
     this.source = named.source
+    this.coverageFloor = named.coverage_floor
   }
 }
 
@@ -156,6 +159,7 @@ export class Board {
       const row = known.get(named.symbol) ?? new Row(named)
       row.venue = named.venue
       row.source = named.source
+      row.coverageFloor = named.coverage_floor
       byNumber.set(named.row, row)
     }
     this.#newest = null

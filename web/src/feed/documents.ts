@@ -1,6 +1,6 @@
 // Documents of the REST interface, each request with a deadline.
 
-import type { CandlesDocument, HealthDocument, Problem, ScoreHistoryDocument, SymbolDetail } from "../wire/types"
+import type { CandlesDocument, HealthDocument, OverviewDocument, Problem, ScoreHistoryDocument, SymbolDetail } from "../wire/types"
 
 const DEADLINE_MS = 5_000
 
@@ -46,6 +46,10 @@ export function fetchCandles(symbol: string, timeframe: string, signal: AbortSig
 
 export function fetchScores(symbol: string, signal: AbortSignal): Promise<ScoreHistoryDocument> {
   return get(`${symbolPath(symbol)}/scores`, signal)
+}
+
+export function fetchOverview(signal: AbortSignal): Promise<OverviewDocument> {
+  return get("/api/market/overview", signal)
 }
 
 /** The health document; it comes with 503 too, and is as true then. */

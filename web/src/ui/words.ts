@@ -1,6 +1,6 @@
 // Names and marks of what is shown.
 
-import type { ComponentName, Direction } from "../wire/types"
+import type { ComponentName, DimensionName, Direction } from "../wire/types"
 
 export const SHORT: Readonly<Record<ComponentName, string>> = {
   orderbook: "OB", orderflow: "OF", technical: "TA", volume: "VOL", sentiment: "SEN", price_structure: "PS",
@@ -9,6 +9,11 @@ export const SHORT: Readonly<Record<ComponentName, string>> = {
 export const LONG: Readonly<Record<ComponentName, string>> = {
   orderbook: "Order book", orderflow: "Order flow", technical: "Technical",
   volume: "Volume", sentiment: "Sentiment", price_structure: "Price structure",
+}
+
+export const LENSES: Readonly<Record<DimensionName, string>> = {
+  order_flow: "Order flow", sentiment: "Sentiment", liquidity: "Liquidity",
+  bitcoin_beta: "Bitcoin beta", smart_money: "Large-trade flow", machine_learning: "Machine learning",
 }
 
 export const GLYPHS: Readonly<Record<Direction, string>> = { Bullish: "▲", Bearish: "▼", Neutral: "■" }

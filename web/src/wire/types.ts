@@ -5,6 +5,87 @@ export const SCHEMA = 1
 /** The order of the six values of a row. */
 export const COMPONENT_ORDER = ["orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"] as const
 
+/** `/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each. */
+export interface BetaMatrixDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Close time of the newest candle used. */
+  as_of: number | null
+  state: State
+  source: Source
+  data_source: "cache" | "live" | "store"
+  timeframe: string
+  /** Candles looked back on. */
+  window: number
+  /** Candles. */
+  half_life: number
+  /** Fewer common returns give no correlation. */
+  minimum_pairs: number
+  /** Of rows and columns, most traded first. */
+  symbols: readonly string[]
+  /** Symbols watched in all; the matrix holds the first of them. */
+  monitored: number
+  /** A number, or the reason why there is none: `warming_up` below the minimum of pairs, `too_few` where a symbol did not move. */
+  correlations: readonly (readonly (number | Reason)[])[]
+  /** n: common returns behind each correlation. */
+  samples: readonly (readonly number[])[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
+/** One symbol against Bitcoin; without a beta, the reason. x Bitcoin's returns, y its own. */
+export interface BetaRecord {
+  symbol: string
+  reason: Reason | null
+  /** Shrunk towards the other symbols: shrinkage x raw_beta + (1 - shrinkage) x their mean. */
+  beta: number | null
+  /** sum w x y / sum w x^2; where `lagged`, the sum of both slopes. */
+  raw_beta: number | null
+  /** Of raw_beta. */
+  standard_error: number | null
+  /** Share of its own estimate in `beta`, 0..1. */
+  shrinkage: number | null
+  /** sum w x y / sqrt(sum w x^2 sum w y^2), -1..1. */
+  correlation: number | null
+  /** correlation^2: share of movement that is Bitcoin's, 0..1. */
+  r_squared: number | null
+  /** The last hour's own movement in standard deviations; null when one of its returns is not there. */
+  residual_z: number | null
+  /** Null when no lag of 1 to 6 bars either way stands out: abs > 3 / sqrt(effective_samples). */
+  lead_lag: LeadLagRecord | null
+  /** Hardly traded: Bitcoin's return one bar before counts too. */
+  lagged: boolean
+  /** n: common returns in the window. */
+  samples: number
+  /** 1 / sum w^2. */
+  effective_samples: number | null
+}
+
+/** `/api/bitcoin-beta`: regression of 5m log returns on Bitcoin's, half-life 288 bars. */
+export interface BitcoinBetaDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Close time of the newest candle used. */
+  as_of: number | null
+  state: State
+  source: Source
+  data_source: "cache" | "live" | "store"
+  /** The symbol that stands for Bitcoin. */
+  bitcoin: string | null
+  timeframe: string
+  /** Candles looked back on. */
+  window: number
+  symbols: readonly BetaRecord[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+  /** Candles: a return so old weighs half. */
+  half_life: number | null
+  /** Fewer common returns give no beta. */
+  minimum_pairs: number | null
+}
+
 /** How the order book of one symbol has fared since the start. */
 export interface BookIntegrity {
   /** Venue time of the snapshot that made it whole; null while there is no book. */
@@ -87,6 +168,22 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** Everything since the start of one venue's cycles, for counters and histograms. */
+export interface CycleTotals {
+  venue: string
+  count: number
+  wall_seconds: number
+  cpu_seconds: number
+  /** Cycles up to each bound of CYCLE_BOUNDS_MS, those under the bounds before included. */
+  wall_buckets: readonly number[]
+  cpu_buckets: readonly number[]
+  slices: number
+  scored: number
+  /** Scores that were null, by reason. */
+  absent: Readonly<Record<string, number>>
+  components_absent: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
 /** `/api/dashboard/data`. */
 export interface DashboardDocument {
   status: "degraded" | "error" | "success"
@@ -107,6 +204,64 @@ export interface DashboardDocument {
   seq: number
 }
 
+/** `[time, hash]`: by what the scores from this time on were computed. */
+export type DefinitionSince = readonly [
+  /** 0 for the first since the start. */
+  at: number,
+  definition: string,
+]
+
+/** The place of each value of a DefinitionSince. */
+export const DefinitionSinceColumn = {
+  at: 0,
+  definition: 1,
+} as const
+
+/** One lens beside the score: it describes, and never votes. */
+export interface DimensionDetail {
+  name: DimensionName
+  /** What the value means. */
+  label: string
+  /** 0..100; null, and then `reason` says why. */
+  value: number | null
+  /** The worst of the inputs it was made from. */
+  state: State
+  /** Venue time of the oldest input it needed. */
+  as_of: number | null
+  source: Source
+  reason: Reason | null
+  /** `unproven` on a value of which nothing has been measured to follow. */
+  record: Reason | null
+  parts: readonly DimensionPart[]
+}
+
+/** The six lenses beside the score, in the order they are always shown. */
+export type DimensionName = "order_flow" | "sentiment" | "liquidity" | "bitcoin_beta" | "smart_money" | "machine_learning"
+
+/** One thing that a lens is made of. */
+export interface DimensionPart {
+  name: string
+  value: number | null
+  /** z: normal score; rank: 0..100 among its own past; bp: 1/100 of a percent; and so on. */
+  unit: string
+}
+
+/** The six lenses beside the score, 0..100 or null; what each measures is its label. */
+export interface DimensionValues {
+  /** Buying (above 50) or selling pressure, now. */
+  order_flow: number | null
+  /** Crowd positioning: 100 is long and paying; not a forecast. */
+  sentiment: number | null
+  /** Ease of trading against the last 24 hours; no direction. */
+  liquidity: number | null
+  /** Percent of the movement that is shared with BTC: 100 x R2. */
+  bitcoin_beta: number | null
+  /** Large-trade flow; who trades is not observable. */
+  smart_money: number | null
+  /** Percent: a measured probability; null while unproven. */
+  machine_learning: number | null
+}
+
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
 
@@ -124,6 +279,10 @@ export interface EngineStatus {
   counters: Readonly<Record<string, number>>
   /** Wall time the last cycle took. */
   cycle_ms: number | null
+  /** Hash of what the newest cycle was computed by. */
+  definition: string
+  /** One for each venue. */
+  cycles: readonly CycleTotals[]
 }
 
 /** How old one kind of input is. */
@@ -198,6 +357,13 @@ export interface Heartbeat {
   engine_ms: number
 }
 
+/** The strongest correlation with Bitcoin's returns of other instants, as description. */
+export interface LeadLagRecord {
+  /** Above 0: Bitcoin moved first. */
+  bars: number
+  correlation: number
+}
+
 /** Ages from which a reader marks numbers, milliseconds. */
 export interface Limits {
   heartbeat_ms: number
@@ -208,27 +374,34 @@ export interface Limits {
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
 export interface MarketOverview {
-  /** volatile, trending_up, trending_down, quiet or ranging, at two half-hour closes in a row. */
+  /** Label: the first that holds at two half-hour closes in a row of volatile (percentile >= 90), trending_up (trend >= 25, sum r > 0, share up >= .6), trending_down (mirrored), quiet (percentile <= 10), ranging. */
   market_regime: string | null
-  /** 0..100: 100 x abs(sum r) / sum abs(r) of the equal-weight index, 48 half-hours. */
+  /** 0..100: 100 x abs(sum r) / sum abs(r) over 48 half-hours. */
   trend_strength: number | null
-  /** Percent a year: 100 x sqrt(365 x sum r^2) of the same. */
+  /** Percent a year: 100 x sqrt(365 x sum r^2) over 48 half-hours. */
   volatility: number | null
-  /** Percent: BTC's share of the monitored 24 h turnover. */
+  /** Percent: 100 x Bitcoin's 24 h turnover / the monitored symbols'; not of market value. */
   btc_dominance: number | null
-  /** 24 h turnover of the monitored symbols, quote currency. */
+  /** Quote currency (USDT): sum of the monitored symbols' 24 h turnover. */
   total_volume_24h: number | null
-  /** Share of monitored symbols with a 24 h change above zero among those that moved. */
+  /** Share, 0..1: up / (up + down), up being a 24 h change above zero, down one below. */
   breadth: number | null
+  /** By field: its state, the time of what it rests on, and the reason where it is null. */
   quality: Readonly<Record<string, Quality>>
-  /** Percent a year: mean of its last 1,000 half-hourly values. */
+  /** Percent a year: mean of the last 1,000 half-hourly values of `volatility`. */
   avg_volatility: number | null
-  /** 0..100: where volatility stands among its values before. */
+  /** 0..100: 100 x (smaller + equal / 2) / n of volatility among its n values before, 250 to 1,000. */
   volatility_percentile: number | null
-  /** Percent: standard deviation across symbols of the 24 h log return. */
+  /** Percent: 100 x standard deviation (n - 1) across symbols of the 24 h log return. */
   market_dispersion: number | null
-  /** Percent: mean of its last 1,000 half-hourly values. */
+  /** Percent: mean of the last 1,000 half-hourly values of `market_dispersion`. */
   avg_market_dispersion: number | null
+  /** Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`. */
+  score_movers_1h: ScoreMovers | null
+  /** Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`. */
+  score_movers_4h: ScoreMovers | null
+  /** Points: newest kept score - the symbol's first score since the start, at most 6 h back. */
+  score_movers_observed: ScoreMovers | null
 }
 
 /** Server, form `records`: one symbol changed. */
@@ -257,6 +430,20 @@ export interface MemberDetail {
   reason: Reason | null
   have: number | null
   need: number | null
+}
+
+/** A component, or members of one that is there, without a value, and what that costs. */
+export interface MissingRecord {
+  component: ComponentName
+  /** Empty: the whole component. */
+  members: readonly string[]
+  reason: Reason
+  have: number | null
+  need: number | null
+  /** Share of the score's weight that is lost, 0..1; all of them add up to 1 - coverage. */
+  coverage: number
+  /** Points by which confidence would be higher with it, agreement, freshness and record staying as they are: 100 x agreement x freshness x record x `coverage`; null without a score. */
+  confidence: number | null
 }
 
 /** `/api/dashboard/mobile-data`: every key is always there, absent values are null. */
@@ -319,6 +506,19 @@ export interface OtherVenue {
   speaks: boolean
 }
 
+/** `/api/market/overview`. */
+export interface OverviewDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  market_overview: MarketOverview
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** One part of the engine: feed, warm-up, clock, publisher. */
 export interface PartHealth {
   name: string
@@ -338,6 +538,13 @@ export interface Ping {
 export interface Pong {
   type: "pong"
   id: number
+}
+
+/** What one member adds to score - 50. */
+export interface PressureRecord {
+  component: ComponentName
+  member: string
+  points: number
 }
 
 /** The body of every refusal, `application/problem+json` (RFC 9457). */
@@ -386,6 +593,35 @@ export interface RowSymbol {
   symbol: string
   venue: string
   source: Source
+  /** Hash of what its score is computed by. */
+  definition: string
+  /** Under this coverage its score is null; null where it is that of the limits. */
+  coverage_floor: number | null
+}
+
+/** What presses up, what down, what is missing, and what would change the score most. */
+export interface ScoreAccount {
+  /** Sum of all members that press up; with `points_down` it is score - 50. */
+  points_up: number
+  points_down: number
+  /** The strongest members, strongest first. */
+  up: readonly PressureRecord[]
+  down: readonly PressureRecord[]
+  /** The costliest first. */
+  missing: readonly MissingRecord[]
+  /** The member that changes the score most when it says 50; null without a score. */
+  neutral: WhatIfRecord | null
+  /** The member that changes the score most when it is not there; null without a score. */
+  absent: WhatIfRecord | null
+  /** The score without each component that is there. */
+  without: readonly WhatIfRecord[]
+  coverage: number
+  /** Under it there is no score. */
+  coverage_floor: number
+  /** How alike the six components are taken to be, in COMPONENT_ORDER: the denominator. */
+  rho: readonly (readonly number[])[]
+  /** Of the six components before any is missing, in COMPONENT_ORDER; they sum to 1. */
+  weights: readonly number[]
 }
 
 /** `/api/symbols/{symbol}/scores`: sampled scores since this engine started, oldest first. */
@@ -399,6 +635,37 @@ export interface ScoreHistoryDocument {
   epoch: string
   seq: number
   reasons: readonly string[]
+  /** Scores on two sides of a change were measured with different rules. */
+  definitions: readonly DefinitionSince[]
+}
+
+/** How one symbol's score changed over a window. */
+export interface ScoreMove {
+  symbol: string
+  /** 0..100: the newest kept score (one each 10 s). */
+  score: number
+  /** 0..100: the score that was kept at `since`. */
+  before: number
+  /** Points: score - before. */
+  change: number
+  /** Venue time of `before`. */
+  since: number
+  /** Of the symbol's score now. */
+  state: State
+}
+
+/** The symbols whose score changed most over one window, five each way. */
+export interface ScoreMovers {
+  /** Length of the window; null: since each symbol's first score that is kept, 6 h at most. */
+  window_ms: number | null
+  /** Changes above 0, largest first. */
+  risers: readonly ScoreMove[]
+  /** Changes below 0, largest first. */
+  fallers: readonly ScoreMove[]
+  /** Symbols that had a score at both ends of the window. */
+  compared: number
+  /** Venue time of the newest scores. */
+  as_of: number
 }
 
 /** `[time, score or null]`. */
@@ -538,10 +805,14 @@ export interface SymbolDetail {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Null while no second was scored. */
+  account: ScoreAccount | null
   now: number
   book: BookIntegrity | null
   /** Null where only one venue is watched, or the coin is not on the other. */
   other_venue: OtherVenue | null
+  /** The six lenses, always in one order. */
+  dimensions: readonly DimensionDetail[]
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */
@@ -565,10 +836,12 @@ export interface SymbolRecord {
   quality: Readonly<Record<string, Quality>>
   venue: string
   live_score: number | null
-  /** Null with `quality.dimensions.reason`: the six lenses are not computed yet. */
-  dimensions: Readonly<Record<string, unknown>> | null
+  /** Null in the socket's records, which are made of rows: `/api/symbols/{symbol}` has them. */
+  dimensions: DimensionValues | null
   /** Null with `quality.outlook.reason`: no evidence is collected yet. */
   outlook: Readonly<Record<string, unknown>> | null
+  /** Hash of what the score was computed by: weights, thresholds, windows and formulas. */
+  definition: string
 }
 
 /** `/api/symbols`, and the plain key `virtuoso:symbols`. */
@@ -602,6 +875,21 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** The score computed anew with one input changed. */
+export interface WhatIfRecord {
+  component: ComponentName
+  /** Null: the component as a whole. */
+  member: string | null
+  /** Neutral: it says 50, weights stay. Absent: it has no value, weights are renormalised. */
+  case: "absent" | "neutral"
+  /** 0..100; null, with its reason, when there would be none. */
+  score: number | null
+  /** Points: this score less the one of the document, both unrounded. */
+  change: number | null
+  coverage: number
+  reason: Reason | null
 }
 
 export type ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint

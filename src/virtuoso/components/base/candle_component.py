@@ -1,7 +1,7 @@
 """A component of which every member is computed from closed candles, on several timeframes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isnan
 from operator import add
@@ -169,6 +169,21 @@ class CandleComponent:
         self._reasons: Sequence[Reason | None] = []
         self._result: _Pooled | None = None
         """With `_reasons`, of the newest candles; None when a candle closed since."""
+
+    def reweigh(self, timeframes: Mapping[Timeframe, float]) -> None:
+        """Weigh the timeframes anew, which are those there are; nothing carried changes."""
+        shares = {timeframe: timeframes[timeframe] for timeframe in self._series}
+        self._settings = replace(self._settings, timeframes=shares)
+        self._lines = tuple(
+            (f"{line.name}@{timeframe}", line.family, line.weight * share)
+            for timeframe, share in shares.items()
+            for line in self.table
+        )
+        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(
+            self._weights.shape
+        )
+        pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
+        self._result = None
 
     def new_state(self) -> Floats:
         """Give the state of the kernel before the first candle."""

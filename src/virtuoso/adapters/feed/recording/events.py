@@ -19,6 +19,7 @@ from virtuoso.domain.market_data import (
     Candle,
     CandlesLoaded,
     Connected,
+    DefinitionChosen,
     DerivativesLoaded,
     Disconnected,
     FeedEnded,
@@ -250,6 +251,13 @@ class UniverseShape(_Shape, tag="universe"):
     receive_time: Millis
 
 
+class DefinitionShape(_Shape, tag="definition"):
+    """A DefinitionChosen."""
+
+    text: str
+    receive_time: Millis
+
+
 class CandlesShape(_Shape, tag="candles_loaded"):
     """A CandlesLoaded, its timeframes in their order."""
 
@@ -319,6 +327,7 @@ EventShape: TypeAlias = (
     | TopicRestoredShape
     | TradesMissingShape
     | UniverseShape
+    | DefinitionShape
     | CandlesShape
     | DerivativesShape
     | TradesShape
@@ -510,6 +519,8 @@ def _shape_of(event: FeedEvent) -> EventShape:
             return TradesMissingShape(_name(event.instrument), event.count, at)
         case UniverseChosen():
             return UniverseShape(event.venue, tuple(_listing(each) for each in event.listings), at)
+        case DefinitionChosen():
+            return DefinitionShape(event.text, at)
         case CandlesLoaded():
             candles = {
                 timeframe: tuple(_candle(each) for each in rows)
@@ -589,6 +600,8 @@ def _event_of(shape: EventShape) -> FeedEvent:
             return TradesMissing(Instrument(*shape.instrument), shape.count, at)
         case UniverseShape():
             return UniverseChosen(shape.venue, tuple(_listed(each) for each in shape.listings), at)
+        case DefinitionShape():
+            return DefinitionChosen(shape.text, at)
         case CandlesShape():
             candles = {
                 timeframe: tuple(_closed(timeframe, each) for each in rows)

@@ -51,11 +51,13 @@ from virtuoso.domain.errors import RecordingError, SettingsError
 from virtuoso.domain.instruments import BINANCE, Instrument, Symbol, Venue, parse_symbol
 from virtuoso.domain.market_data import (
     Connected,
+    DefinitionChosen,
     Disconnected,
     FeedEnded,
     FeedEvent,
     MarketEvent,
     Topic,
+    TopicRefused,
     UniverseChosen,
 )
 from virtuoso.domain.scores import Source
@@ -94,8 +96,17 @@ class Line(Protocol):
 class ReplayFeed:
     """A recording that plays as if it were the venue: the receive times are the recorded ones."""
 
-    def __init__(self, lines: Sequence[Line], speed: float | None = None) -> None:
-        """`speed` 1 plays in real time, 10 ten times as fast, None as fast as it goes."""
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        speed: float | None = None,
+        *,
+        keeps_definition: bool = True,
+    ) -> None:
+        """`speed` 1 plays in real time, 10 ten times as fast, None as fast as it goes.
+
+        Unless it `keeps_definition`, what scores were computed by then is left out.
+        """
         if speed is not None and not 0 < speed <= 1e6:
             msg = f"expected a speed above 0, or none for the fastest, found {speed}"
             raise SettingsError(msg)
@@ -106,6 +117,7 @@ class ReplayFeed:
             raise RecordingError(msg)
         self._lines = tuple(lines)
         self._speed = speed
+        self._keeps_definition = keeps_definition
         self._venue = lines[0].venue
         self._source = lines[0].source
         self._instruments = tuple(
@@ -116,7 +128,7 @@ class ReplayFeed:
         )
 
     @classmethod
-    def open(cls, path: str, speed: float | None = None) -> Self:
+    def open(cls, path: str, speed: float | None = None, *, keeps_definition: bool = True) -> Self:
         """Look into the file, the comma-joined files or the folder.
 
         Raises RecordingError saying what was expected.
@@ -133,7 +145,7 @@ class ReplayFeed:
         for _, parts in groupby(tapes, key=lambda tape: tape.header.session):
             lines.append(TapeLine(list(parts)))
         lines.sort(key=lambda line: line.first)
-        return cls(lines, speed)
+        return cls(lines, speed, keeps_definition=keeps_definition)
 
     @property
     def venue(self) -> Venue:
@@ -186,8 +198,9 @@ class ReplayFeed:
                     await asyncio.sleep(ahead)
             if number % _BATCHES_AT_ONCE == 0:
                 await asyncio.sleep(0)
-            if batch:
-                yield batch
+            kept = batch if self._keeps_definition else _without_definition(batch)
+            if kept:
+                yield kept
         yield [FeedEnded(at)]
 
     async def insert(self, event: FeedEvent) -> None:
@@ -201,6 +214,10 @@ class ReplayFeed:
 
     def recycle(self, instrument: Instrument, reason: str) -> None:
         """Nothing can be asked of a recording."""
+
+
+def _without_definition(batch: Batch) -> Batch:
+    return [each for each in batch if not isinstance(each, DefinitionChosen)]
 
 
 def _merged(lines: Sequence[Line], instruments: Collection[Instrument]) -> Iterator[Played]:
@@ -232,8 +249,19 @@ class TextLine:
         self.symbols: frozenset[str] = frozenset().union(*(file.symbols for file in files))
 
     def play(self, instruments: Collection[Instrument]) -> Iterator[Played]:
-        """Connected, then everything. Raises RecordingError when a file changed under us."""
-        yield Played(self.first, [Connected(BINANCE, frozenset(instruments), self.first)])
+        """Connected, then everything. Raises RecordingError when a file changed under us.
+
+        Who recorded the files did not say which streams they took: liquidations that never come
+        are unknown, and not none.
+        """
+        begin: list[FeedEvent] = [Connected(BINANCE, frozenset(instruments), self.first)]
+        liquidated = frozenset().union(*(file.liquidated for file in self._files))
+        begin += [
+            TopicRefused(each, Topic.LIQUIDATIONS, "not in the recording", self.first)
+            for each in sorted(instruments)
+            if str(each.symbol) not in liquidated
+        ]
+        yield Played(self.first, begin)
         decoder = BinanceDecoder(watched_of(instruments))
         for line in merged_lines(self._files):
             receive_time = Millis(line.receive_time)

@@ -47,6 +47,8 @@ class TextFile:
     first: Millis
     last: Millis
     lines: int
+    liquidated: frozenset[str] = frozenset()
+    """The symbols of which it holds liquidations."""
 
 
 def merged_lines(files: Sequence[TextFile]) -> Iterator[Line]:
@@ -60,6 +62,7 @@ def merged_lines(files: Sequence[TextFile]) -> Iterator[Line]:
 def open_text(path: Path) -> TextFile:
     """Read a file through. Raises RecordingError."""
     symbols: set[str] = set()
+    liquidated: set[str] = set()
     first = last = -1
     lines = 0
     for line in _lines_of(path, 0):
@@ -83,6 +86,8 @@ def open_text(path: Path) -> TextFile:
             msg = f"expected USD-M futures in {path.name}, found a book that looks like spot"
             raise RecordingError(msg)
         symbols.add(match[1].decode().upper())
+        if match[2] == b"forceOrder":
+            liquidated.add(match[1].decode().upper())
     if not lines:
         msg = f"{EXPECTED} in {path.name}, found an empty file"
         raise RecordingError(msg)
@@ -97,7 +102,8 @@ def open_text(path: Path) -> TextFile:
     except UnknownSymbolError as error:
         msg = f"expected symbols in {path.name}: {error}"
         raise RecordingError(msg) from error
-    return TextFile(path, symbol, parsed, Millis(first), Millis(last), lines)
+    found_liquidated = frozenset(liquidated)
+    return TextFile(path, symbol, parsed, Millis(first), Millis(last), lines, found_liquidated)
 
 
 def _lines_of(path: Path, file_number: int) -> Iterator[Line]:

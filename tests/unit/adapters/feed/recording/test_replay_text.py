@@ -19,6 +19,8 @@ from virtuoso.domain.market_data import (
     FeedEvent,
     FrameRefused,
     MarketEvent,
+    Topic,
+    TopicRefused,
     Trade,
 )
 from virtuoso.domain.scores import Source
@@ -87,12 +89,30 @@ async def test_a_recording_plays_from_connected_to_ended(tmp_path: Path) -> None
     assert (feed.recorded_from, feed.recorded_to) == (T0, T0 + 1_500)
     assert feed.instruments == (Instrument(BINANCE, Symbol("BTCUSDT")),)
     assert feed.source is Source.REPLAY
-    first, *middle, last = await play(feed)
+    first, withheld, *middle, last = await play(feed)
     assert isinstance(first, Connected)
+    assert isinstance(withheld, TopicRefused)
     assert (first.instruments, first.receive_time) == (frozenset(feed.instruments), T0)
     assert last == FeedEnded(feed.recorded_to)
     assert [event.receive_time for event in middle] == [T0, T0 + 1_500]
     assert all(isinstance(each, MarketEvent) and isinstance(each.data, Trade) for each in middle)
+
+
+async def test_liquidations_that_were_not_recorded_are_not_none(tmp_path: Path) -> None:
+    """A file that holds some says nothing; of a symbol without any, they are withheld."""
+    order = {
+        "e": "forceOrder",
+        "E": T0,
+        "o": {"s": "BTCUSDT", "S": "SELL", "q": "1", "p": "99", "ap": "99", "X": "FILLED", "T": T0},
+    }
+    forced = f"{T0 * 1_000} " + json.dumps({"stream": "btcusdt@forceOrder", "data": order})
+    path = write(tmp_path / "both.gz", forced, trade_line(T0 + 1, 1, "ETHUSDT"))
+    withheld = [
+        each for each in await play(ReplayFeed.open(path)) if isinstance(each, TopicRefused)
+    ]
+    assert [(each.instrument.symbol, each.topic) for each in withheld] == [
+        ("ETHUSDT", Topic.LIQUIDATIONS)
+    ]
 
 
 async def test_files_are_merged_by_receive_time(tmp_path: Path) -> None:

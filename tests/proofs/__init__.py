@@ -1,0 +1,1 @@
+"""The laws of the score, examined on every recorded market: `make proofs`."""

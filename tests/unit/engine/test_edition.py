@@ -1,0 +1,156 @@
+"""What one edition publishes of the market as a whole."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+
+from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
+from virtuoso.domain.market_data import Connected
+from virtuoso.domain.scores import Reason, Source, State
+from virtuoso.domain.time import HOUR, SECOND, Millis
+from virtuoso.engine.documents import correlations
+from virtuoso.engine.edition import Content, Editor
+from virtuoso.engine.lane import SCORE_STEP_MS
+from virtuoso.engine.pairing import Shown
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.market.bitcoin_beta import CorrelationMatrix
+from virtuoso.wire import keys
+from virtuoso.wire.messages import (
+    BetaMatrixDocument,
+    DashboardDocument,
+    Document,
+    MobileDocument,
+    unpack,
+)
+
+SOURCES: Mapping[str, Source] = MappingProxyType({"bybit": Source.BYBIT})
+
+
+def running() -> Pipeline:
+    """Two markets with candles, one second old."""
+    pipeline = pipeline_of(BTC, ETH)
+    pipeline.handle(Connected(BTC.venue, frozenset({BTC, ETH}), Millis(NOW)))
+    for each in (BTC, ETH):
+        pipeline.handle(history_of(NOW, instrument=each))
+        for event in heard_of(each, NOW + 500):
+            pipeline.handle(event)
+    pipeline.second(Millis(NOW + SECOND))
+    return pipeline
+
+
+def content_of(pipeline: Pipeline) -> Content:
+    """Everything that one cycle says."""
+    cycle = pipeline.view()
+    assert cycle is not None
+    shown = [Shown(str(each.instrument.symbol), each) for each in cycle.markets]
+    lanes = {each.symbol: pipeline.lane(each.instrument) for each in shown}
+    return Content(
+        cycle=cycle,
+        definition=pipeline.definition,
+        coverage_floor=pipeline.coverage_floor,
+        shown=shown,
+        sources=SOURCES,
+        lanes={symbol: lane for symbol, lane in lanes.items() if lane is not None},
+        overview=pipeline.overview(),
+        across=pipeline.across.view,
+        notices=(),
+        parts=(),
+        counters={},
+        cycle_ms=None,
+        started=Millis(NOW),
+    )
+
+
+def published(editor: Editor, pipeline: Pipeline) -> Mapping[str, bytes]:
+    """Every document of one edition."""
+    printed = [each for each in editor.edit(content_of(pipeline)) if each is not None]
+    return printed[-1].documents
+
+
+def dashboard(documents: Mapping[str, bytes]) -> DashboardDocument:
+    """The document that `/api/market/overview` is a part of."""
+    body = unpack(documents[keys.DASHBOARD], Document).body
+    return msgspec.json.decode(body, type=DashboardDocument)
+
+
+def keep(pipeline: Pipeline, scores: Mapping[str, tuple[float, float]]) -> None:
+    """Let each market have had a score an hour ago, and have one now."""
+    for each in (BTC, ETH):
+        lane = pipeline.lane(each)
+        assert lane is not None
+        before, now = scores[str(each.symbol)]
+        lane.samples.clear()
+        for back in range(HOUR // SCORE_STEP_MS, 0, -1):
+            lane.samples.append((Millis(NOW - back * SCORE_STEP_MS), before))
+        lane.samples.append((Millis(NOW), now))
+
+
+def test_score_movers_are_null_until_their_window_was_observed() -> None:
+    """Every window says `warming_up` or `no_feed` at first; nothing moved that was not seen."""
+    pipeline = running()
+    market = dashboard(published(Editor("e", Source.BYBIT, "1"), pipeline)).market_overview
+    assert market.score_movers_1h is None
+    assert market.quality["score_movers_1h"].state is State.ABSENT
+    assert market.quality["score_movers_1h"].reason is Reason.NO_FEED
+    for lane in (pipeline.lane(BTC), pipeline.lane(ETH)):
+        assert lane is not None
+        lane.samples.append((Millis(NOW), 55.0))
+    market = dashboard(published(Editor("e", Source.BYBIT, "1"), pipeline)).market_overview
+    for window in ("score_movers_1h", "score_movers_4h", "score_movers_observed"):
+        assert market.quality[window].reason is Reason.WARMING_UP
+
+
+def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
+    """Risers and fallers in points, with the state of the score they belong to."""
+    pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
+    keep(pipeline, {"BTCUSDT": (40.0, 70.0), "ETHUSDT": (66.0, 61.5)})
+    documents = published(editor, pipeline)
+    market = dashboard(documents).market_overview
+    moved = market.score_movers_1h
+    assert moved is not None
+    [up], [down] = moved.risers, moved.fallers
+    assert (up.symbol, up.before, up.score, up.change) == ("BTCUSDT", 40.0, 70.0, 30.0)
+    assert (down.symbol, down.change, down.since) == ("ETHUSDT", -4.5, NOW - HOUR)
+    assert (moved.window_ms, moved.compared, moved.as_of) == (HOUR, 2, NOW)
+    assert market.score_movers_4h is None
+    assert market.quality["score_movers_4h"].reason is Reason.WARMING_UP
+    assert market.quality["score_movers_1h"].state is State.LIVE
+    cycle = pipeline.view()
+    assert cycle is not None
+    assert up.state is cycle.markets[0].state
+    mobile = unpack(documents[keys.MOBILE], Document).body
+    assert msgspec.json.decode(mobile, type=MobileDocument).market_overview == market
+    keep(pipeline, {"BTCUSDT": (40.0, 45.0), "ETHUSDT": (66.0, 99.0)})
+    again = dashboard(published(editor, pipeline)).market_overview.score_movers_1h
+    assert again == moved, "compared anew only when scores were kept"
+
+
+def test_the_matrix_of_correlations_is_a_document_of_its_own() -> None:
+    """Numbers or reasons, n beside each, most traded first; published when it is new."""
+    pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
+    body = unpack(published(editor, pipeline)[keys.BITCOIN_BETA_MATRIX], Document).body
+    nothing = msgspec.json.decode(body, type=BetaMatrixDocument)
+    assert (nothing.status, nothing.symbols, nothing.correlations) == ("degraded", (), ())
+    assert nothing.state is State.ABSENT
+    for second in range(2, 12):
+        pipeline.second(Millis(NOW + second * SECOND))
+    documents = published(editor, pipeline)
+    body = unpack(documents[keys.BITCOIN_BETA_MATRIX], Document).body
+    matrix = msgspec.json.decode(body, type=BetaMatrixDocument)
+    assert matrix.symbols == ("BTCUSDT", "ETHUSDT")
+    assert matrix.correlations == ((1.0, 1.0), (1.0, 1.0)), "both have the same candles"
+    assert matrix.samples == ((999, 999), (999, 999))
+    assert (matrix.window, matrix.half_life, matrix.minimum_pairs) == (1_000, 288.0, 250)
+    assert (matrix.as_of, matrix.monitored, matrix.state) == (NOW, 2, State.LIVE)
+    assert keys.BITCOIN_BETA_MATRIX not in published(editor, pipeline)
+
+
+def test_a_pair_without_a_correlation_says_why() -> None:
+    """The reason stands where the number would."""
+    cells = CorrelationMatrix(
+        np.array([[1.0, np.nan], [np.nan, np.nan]]), np.array([[999.0, 249.0], [249.0, 999.0]])
+    )
+    rows = tuple(correlations(cells))
+    assert rows == ((1.0, Reason.WARMING_UP), (Reason.WARMING_UP, Reason.TOO_FEW))
