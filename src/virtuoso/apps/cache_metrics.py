@@ -1,5 +1,6 @@
 """What the tiers counted, in the words of the wire."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ from virtuoso.adapters.cache.counters import KeyCounters, Latencies, TierCounter
 from virtuoso.adapters.cache.tiered import TieredCache
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
+from virtuoso.wire.codec import Refusal
 from virtuoso.wire.messages import PartHealth, TierReport
 from virtuoso.wire.metrics import (
     CacheMetrics,
@@ -19,6 +21,8 @@ from virtuoso.wire.metrics import (
 from virtuoso.wire.records import iso
 
 MEMORY: Final = "memory"
+UNREADABLE: Final = (Refusal.SIGNATURE, Refusal.SCHEMA, Refusal.FOREIGN)
+"""Misses of one that was started with another secret, or is of another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,22 @@ class CacheWatch:
 
     def parts(self) -> tuple[PartHealth, ...]:
         """Health of the servers; memory cannot be lost."""
-        return tuple(
-            PartHealth(
-                f"cache_{each.name}",
-                "warn" if each.circuit == "open" else "pass",
-                f"{each.name} does not answer: {each.reason}"[:300]
-                if each.circuit == "open"
-                else f"{each.name} answers",
-            )
-            for each in self.cache.counters()
-            if each.name != MEMORY
-        )
+        return tuple(_part(each) for each in self.cache.counters() if each.name != MEMORY)
+
+
+def _part(counted: TierCounters) -> PartHealth:
+    name = f"cache_{counted.name}"
+    if counted.circuit == "open":
+        return PartHealth(name, "warn", f"{counted.name} does not answer: {counted.reason}"[:300])
+    refused: Counter[str] = Counter()
+    for each in counted.documents.values():
+        refused += each.misses
+    unreadable = {reason: refused[reason] for reason in UNREADABLE if refused[reason]}
+    if unreadable and not counted.hits:
+        why = ", ".join(f"{reason} {count} times" for reason, count in unreadable.items())
+        text = f"{counted.name} answers, but nothing there can be read: {why}"
+        return PartHealth(name, "fail", text)
+    return PartHealth(name, "pass", f"{counted.name} answers")
 
 
 def _tier(counted: TierCounters, all_hits: int) -> TierMetrics:

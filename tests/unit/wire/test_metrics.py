@@ -10,7 +10,7 @@ from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_tier import FakeTier
 from virtuoso.wire import keys
-from virtuoso.wire.codec import Codec
+from virtuoso.wire.codec import Codec, Secret
 from virtuoso.wire.messages import SCHEMA, Document
 from virtuoso.wire.metrics import cache_exposition
 
@@ -79,4 +79,19 @@ async def test_before_the_first_request_there_is_no_rate() -> None:
     cache, watch = watch_of(FakeClock())
     assert watch.metrics().hit_rate is None
     assert [each.name for each in watch.metrics().tiers] == ["memory"]
+    await cache.close()
+
+
+async def test_a_server_full_of_values_that_cannot_be_read_is_a_failure() -> None:
+    """Another secret, or another version: the health says so, not only the counters."""
+    clock = FakeClock()
+    tier = FakeTier(clock, "redis")
+    cache, watch = watch_of(clock, tier)
+    document = Document(SCHEMA, "one", 1, clock.now(), None, "", b"{}")
+    signing = Codec(Secret("a secret of the others"))
+    await tier.set(keys.MOBILE, signing.encode(keys.MOBILE, document), 30_000)
+    assert await cache.get(keys.MOBILE) is None
+    (part,) = watch.parts()
+    assert part.status == "fail"
+    assert "signature 1 times" in part.text
     await cache.close()
