@@ -208,3 +208,47 @@ class Broker(Protocol):
     async def close(self) -> None:
         """End every subscription."""
         ...
+
+
+class Lease(Protocol):
+    """A place that names the one writer for a while. Every call is atomic there.
+
+    Raises CacheError when the place is lost, or answers no.
+    """
+
+    @property
+    def name(self) -> str:
+        """Of the place."""
+        ...
+
+    async def holder(self) -> bytes | None:
+        """Whoever is named now."""
+        ...
+
+    async def keep(self, ours: bytes, life_ms: int) -> bytes:
+        """Be named for `life_ms` from now on, when nobody else is; who is named now."""
+        ...
+
+    async def release(self, ours: bytes) -> None:
+        """Be named no more; somebody else's name stays."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Keepsake(Protocol):
+    """The last good snapshot, in a place that outlives all processes. Raises CacheError."""
+
+    async def keep(self, value: bytes) -> None:
+        """Put it in the place of the one before."""
+        ...
+
+    async def recall(self) -> bytes | None:
+        """What was kept last, if it is still there."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

@@ -36,14 +36,15 @@ from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.compile import load_all
+from virtuoso.apps.engine import DOCUMENTS_A_SYMBOL, RunOptions, build_engine, open_sources
 from virtuoso.apps.logs import configure_logs
-from virtuoso.apps.run import DOCUMENTS_A_SYMBOL, RunOptions, build_engine, open_sources
 from virtuoso.apps.settings import load_settings
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.publisher import Publisher
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import EngineStatus, unpack
+from virtuoso.wire.messages import EngineStatus
 
 SAMPLE_SECONDS = 0.004
 DEEPEST = 12
@@ -139,7 +140,7 @@ def simulator(symbols: int, rate: float) -> Iterator[str]:
 async def status_of(cache: MemoryCache) -> EngineStatus | None:
     """What the engine says of itself."""
     value = await cache.get(keys.ENGINE)
-    return None if value is None else unpack(value, EngineStatus)
+    return None if value is None else Codec().decode(keys.ENGINE, value, EngineStatus)
 
 
 async def watch(turns: Turns, cache: MemoryCache, arguments: argparse.Namespace) -> list[Phase]:

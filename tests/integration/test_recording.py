@@ -22,9 +22,9 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.recording.format import SUFFIX, Kind
 from virtuoso.adapters.feed.recording.reader import faults_of, open_tape, records_of, scan
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.engine import RunOptions, watch_of
 from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.replay import second_document, whole_line
-from virtuoso.apps.run import RunOptions, watch_of
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings, load_settings
 from virtuoso.apps.sources import open_replay, open_venue

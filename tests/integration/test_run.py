@@ -335,3 +335,27 @@ def test_a_running_exchange_can_be_used(tmp_path: Path) -> None:
         venue.wait(10)
         if venue.stdout is not None:
             venue.stdout.close()
+
+
+def test_what_was_known_last_is_shown_with_its_age_until_the_engine_speaks(
+    tmp_path: Path,
+) -> None:
+    """After a restart the page has numbers at once, every one of them stale; then live ones."""
+    with running(tmp_path, "--symbols", "4") as first:
+        wait_for("scores", lambda: len(scored(first)) >= 4, 60)
+        wait_for("the snapshot", lambda: list((tmp_path / "state").glob("last-good-*.bin")), 20)
+        assert first.stop(signal.SIGTERM) < 10
+    seen: list[dict[str, Any]] = []
+
+    def spoken() -> bool:
+        document = second.get("/api/symbols")
+        seen.append(document)
+        return bool(document.get("symbols")) and document["status"] == "success"
+
+    with running(tmp_path, "--symbols", "4") as second:
+        wait_for("the engine", spoken, 60)
+    restored = [each for each in seen if any("silent since" in r for r in each["reasons"])]
+    assert restored
+    for document in restored:
+        assert document["status"] == "degraded"
+        assert {each["state"] for each in document["symbols"]} <= {"stale", "absent"}

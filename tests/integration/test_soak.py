@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.soak import memory_slope, settled, slope, soak
 from support.simulated_venue import FIXED_START, running_venue
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.engine import RunOptions, watch_of
 from virtuoso.apps.recorders import Recorders
-from virtuoso.apps.run import RunOptions, watch_of
 from virtuoso.apps.settings import load_settings
 from virtuoso.apps.sources import open_venue
 from virtuoso.domain.time import Millis

@@ -23,13 +23,13 @@ from virtuoso.web.app import HOT_PATHS
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     BetaMatrixDocument,
     BoardState,
     MobileDocument,
     ScoreRow,
-    pack,
     to_json,
 )
 
@@ -182,7 +182,8 @@ async def test_the_matrix_is_served_whole_or_cut_to_the_symbols_asked_for(site: 
         epoch=board.epoch,
         seq=board.seq,
     )
-    await site.cache.set(keys.BITCOIN_BETA_MATRIX, pack(make.published(board, body)), 60_000)
+    key = keys.BITCOIN_BETA_MATRIX
+    await site.cache.set(key, Codec().encode(key, make.published(board, body)), 60_000)
     whole = await site.http.get("/api/bitcoin-beta/matrix")
     assert whole.content == to_json(body)
     asked = f"/api/bitcoin-beta/matrix?symbols={names[1]},{names[0]}"

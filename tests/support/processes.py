@@ -100,7 +100,12 @@ def running(
     """Run `virtuoso run ARGUMENTS` on free ports; killed at the end if it still runs."""
     port, monitoring_port = free_port(), free_port()
     log = folder / f"run-{port}.log"
-    ports = {"APP_PORT": str(port), "MONITORING_PORT": str(monitoring_port)}
+    ports = {
+        "APP_PORT": str(port),
+        "MONITORING_PORT": str(monitoring_port),
+        # what another run left behind is shown until the engine speaks
+        "VIRTUOSO_STATE_DIR": str(folder / "state"),
+    }
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*program, "run", *arguments],

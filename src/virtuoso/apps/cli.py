@@ -78,28 +78,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     start = commands.add_parser("run", help="everything in one process: engine, pages, API")
-    start.add_argument(
-        "--source",
-        default="simulator",
-        metavar="SOURCE",
-        help="simulator (default), bybit, binance, ccxt:VENUE, or replay:PATH",
-    )
-    start.add_argument(
-        "--secondary",
-        choices=("none", "binance", "bybit"),
-        help="the venue that stands in for a late one (default: feed.secondary for live sources)",
-    )
-    start.add_argument("--speed", type=_speed, default=1.0, help="of a replay: 1, 10, ... or max")
-    start.add_argument(
-        "--candles", type=Path, metavar="PATH", help="candle history for a replay (CSV files)"
-    )
-    start.add_argument("--rescore", action="store_true", help=RESCORE)
-    start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
-    start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
-    start.add_argument(
-        "--record", type=Path, metavar="DIR", help="keep everything that is received, to replay it"
-    )
-    start.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+    _add_sources(start)
+    _add_processes(commands)
 
     _add_recording(commands)
 
@@ -173,6 +153,51 @@ def parser() -> argparse.ArgumentParser:
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
     return top
+
+
+def _add_sources(start: argparse.ArgumentParser) -> None:
+    start.add_argument(
+        "--source",
+        default="simulator",
+        metavar="SOURCE",
+        help="simulator (default), bybit, binance, ccxt:VENUE, or replay:PATH",
+    )
+    start.add_argument(
+        "--secondary",
+        choices=("none", "binance", "bybit"),
+        help="the venue that stands in for a late one (default: feed.secondary for live sources)",
+    )
+    start.add_argument("--speed", type=_speed, default=1.0, help="of a replay: 1, 10, ... or max")
+    start.add_argument(
+        "--candles", type=Path, metavar="PATH", help="candle history for a replay (CSV files)"
+    )
+    start.add_argument("--rescore", action="store_true", help=RESCORE)
+    start.add_argument("--exchange", metavar="HOST:PORT", help="a simulator that already runs")
+    start.add_argument("--symbols", type=int, metavar="N", help="how many symbols to watch")
+    start.add_argument(
+        "--record", type=Path, metavar="DIR", help="keep everything that is received, to replay it"
+    )
+    start.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+
+def _add_processes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    engine = commands.add_parser("engine", help="feeds and scores alone; writes the shared cache")
+    _add_sources(engine)
+    engine.add_argument(
+        "--standby", action="store_true", help="wait while another engine writes, then take over"
+    )
+    web = commands.add_parser("web", help="pages and API of what an engine published; start many")
+    web.add_argument("--port", type=_port, help="default: APP_PORT")
+    watch = commands.add_parser("monitor", help="the monitoring API: engine, webs, cache tiers")
+    watch.add_argument("--port", type=_port, help="default: MONITORING_PORT")
+    warm = commands.add_parser("warm", help="bring the cache tiers into line, the nearest first")
+    proof = commands.add_parser(
+        "validate", help="write, read, promote, invalidate, fail over: a verdict for each"
+    )
+    for command in (warm, proof):
+        command.add_argument("--json", action="store_true", help="everything, as JSON")
+    for command in (web, watch, warm, proof):
+        command.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
 
 def _add_recording(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -260,6 +285,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return _record(arguments, settings)
     if command == "replay":
         return _replay(arguments, settings)
+    if command in {"web", "monitor"}:
+        return _serve(arguments, settings)
+    if command in {"warm", "validate"}:
+        return _cache(arguments, settings)
+    if command == "engine" and not arguments.standby:
+        from virtuoso.apps.writing import refuse_second
+
+        _on_a_loop(refuse_second(settings))
     _on_a_loop(
         _exchange(arguments, settings) if command == "exchange" else _run(arguments, settings)
     )
@@ -275,8 +308,9 @@ def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
+    from virtuoso.apps.engine import RunOptions, run_engine
     from virtuoso.apps.record import recorder_settings
-    from virtuoso.apps.run import RunOptions, run
+    from virtuoso.apps.run import run
 
     options = RunOptions(
         source=arguments.source,
@@ -289,7 +323,30 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
         rescore=arguments.rescore,
         config=arguments.config,
     )
+    if arguments.command == "engine":
+        return run_engine(settings, options, standby=arguments.standby)
     return run(settings, options)
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Start what needs no kernel and no venue."""
+    from virtuoso.apps.serving import serve_monitor, serve_web
+    from virtuoso.apps.settings import with_port
+
+    settings = with_port(settings, arguments.command, arguments.port)
+    serve = serve_web if arguments.command == "web" else serve_monitor
+    _on_a_loop(serve(settings, version("virtuoso")))
+    return 0
+
+
+def _cache(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.command == "warm":
+        from virtuoso.apps.warm import warm
+
+        return _on_a_loop(warm(settings, as_json=arguments.json))
+    from virtuoso.apps.validate import validate
+
+    return _on_a_loop(validate(settings, as_json=arguments.json))
 
 
 def _replay(arguments: argparse.Namespace, settings: Settings) -> int:

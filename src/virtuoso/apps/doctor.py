@@ -25,8 +25,9 @@ from virtuoso.adapters.feed.bybit.stream import BybitSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
 from virtuoso.adapters.feed.connection import LARGEST_FRAME, open_session
 from virtuoso.adapters.feed.limits import Budgets, RequestBudget
-from virtuoso.apps.settings import Settings
-from virtuoso.domain.errors import FeedError, SettingsError
+from virtuoso.apps.settings import CacheSettings, Settings
+from virtuoso.apps.tiers import open_plans
+from virtuoso.domain.errors import CacheError, FeedError, SettingsError
 from virtuoso.domain.instruments import BINANCE, BYBIT, Venue
 from virtuoso.domain.time import SECOND
 from virtuoso.ports import Clock
@@ -148,6 +149,7 @@ async def examine(
             checks[f"{site.venue} REST"] = _check_rest(site, budgets, clock)
             checks[f"{site.venue} stream"] = _check_stream(site, session)
         checks["running"] = _check_running(settings, session)
+        checks["cache"] = _check_cache(settings.cache, clock, environment)
         found = [_settings_finding(settings_error), *_machine(folder), *_bans(folder, clock)]
         found += await _all_in_time(checks)
     statuses = {each.status for each in found}
@@ -278,6 +280,25 @@ async def _check_stream(site: _Site, session: aiohttp.ClientSession) -> Findings
         return [Finding(name, "fail", f"no data within {STREAM_SECONDS:g} s")]
     except (aiohttp.ClientError, OSError) as error:
         return [Finding(name, "fail", f"cannot be opened: {error}"[:200])]
+
+
+async def _check_cache(
+    settings: CacheSettings, clock: Clock, environment: Mapping[str, str]
+) -> Findings:
+    """Ask the servers that are set; `virtuoso validate` proves what they promise."""
+    plans = open_plans(settings, clock, environment)
+    found: list[Finding] = []
+    for server in (each.tier for each in plans):
+        name = f"cache: {server.name}"
+        try:
+            await server.probe()
+            found.append(Finding(name, "pass", "answers; `virtuoso validate` looks closer"))
+        except CacheError as error:
+            found.append(Finding(name, "fail", str(error)[:200]))
+        finally:
+            await server.close()
+    text = "in this process's memory, as `virtuoso run` has it; the other commands need CACHE_TYPE"
+    return found or [Finding("cache", "pass", text)]
 
 
 async def _check_running(settings: Settings, session: aiohttp.ClientSession) -> Findings:

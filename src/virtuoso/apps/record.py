@@ -15,8 +15,8 @@ import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.engine import RunOptions, open_sources, watch_of
 from virtuoso.apps.recorders import MEGABYTE, Recorders
-from virtuoso.apps.run import RunOptions, open_sources, watch_of
 from virtuoso.apps.settings import Settings
 from virtuoso.domain.errors import SettingsError
 

@@ -117,7 +117,7 @@ class ScoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is published, where, and for how long."""
 
-    type: Literal["memory", "memcached", "redis"]
+    type: Literal["auto", "memory", "memcached", "redis"]
     items: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)]
     ttl_seconds: Annotated[int, msgspec.Meta(ge=5, le=600)]
     order: tuple[Literal["memcached", "redis"], ...]
@@ -138,6 +138,18 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_timeout_ms: Deadline
     redis_seconds: tuple[Life, Life]
     redis_factor: Annotated[float, msgspec.Meta(ge=1, le=20)]
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one process tells another that something changed."""
+
+    type: Literal["redis", "none"]
+
+
+class WriterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one engine that writes."""
+
+    lease_seconds: Annotated[int, msgspec.Meta(ge=3, le=60)]
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +190,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings
     scoring: ScoringSettings
     cache: CacheSettings
+    broker: BrokerSettings
+    engine: WriterSettings
     web: WebSettings
     simulator: SimulatorSettings
     state: StateSettings
@@ -269,6 +283,15 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     except msgspec.ValidationError as error:
         msg = f"a setting is wrong: {error}{_found_at(str(error), tree)}"
         raise SettingsError(msg) from error
+
+
+def with_port(settings: Settings, command: str, port: int | None) -> Settings:
+    """The settings with another port for `web` or `monitor`; None changes nothing."""
+    if port is None:
+        return settings
+    name = "port" if command == "web" else "monitoring_port"
+    app = msgspec.structs.replace(settings.app, **{name: port})
+    return msgspec.structs.replace(settings, app=app)
 
 
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`")

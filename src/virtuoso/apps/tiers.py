@@ -8,7 +8,6 @@ from typing import Final
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.broker.redis import RedisBroker
 from virtuoso.adapters.cache.memcached import MemcachedCache
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.cache.near import Near
 from virtuoso.adapters.cache.redis import RedisCache
 from virtuoso.adapters.cache.shared import SharedCache
@@ -16,7 +15,7 @@ from virtuoso.adapters.cache.tiered import Life, TieredCache, TierPlan, near_lif
 from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.time import SECOND
-from virtuoso.ports import Broker, Cache, Clock
+from virtuoso.ports import Broker, Clock
 from virtuoso.wire.codec import Codec, Secret
 
 SECRET_VARIABLE: Final = "VIRTUOSO_CACHE_SECRET"  # noqa: S105 - the name of one
@@ -34,7 +33,7 @@ def open_codec(settings: CacheSettings, environment: Mapping[str, str]) -> Codec
     servers = order(settings)
     # the pushes go through Redis, whatever holds the values
     used = {*servers, "redis"} if servers else set()
-    elsewhere = sorted(name for name in used if not _is_near(_address(settings, name)))
+    elsewhere = sorted(name for name in used if not _is_near(address_of(settings, name)))
     if secret is None and elsewhere:
         message = (
             f"expected {SECRET_VARIABLE} for a cache on another machine,"
@@ -52,17 +51,14 @@ def open_cache(
     codec: Codec,
     environment: Mapping[str, str],
     least_items: int = 0,
-) -> Cache:
+) -> TieredCache:
     """The tiers that are set; nothing is connected before the first use.
 
-    `least_items` is room for everything where memory is the only tier.
+    `least_items` is room for everything in this process's memory.
     """
-    if not order(settings):
-        return MemoryCache(clock, max(settings.items, least_items))
-    plans = [_plan(settings, name, clock, environment) for name in order(settings)]
     return TieredCache(
-        Near(clock, settings.items),
-        plans,
+        Near(clock, max(settings.items, least_items)),
+        open_plans(settings, clock, environment),
         clock,
         codec,
         keep_near=partial(_keep_near, settings.near_seconds * SECOND),
@@ -71,12 +67,19 @@ def open_cache(
     )
 
 
+def open_plans(
+    settings: CacheSettings, clock: Clock, environment: Mapping[str, str]
+) -> list[TierPlan]:
+    """The servers in their places, nearest first."""
+    return [_plan(settings, name, clock, environment) for name in order(settings)]
+
+
 def open_broker(settings: CacheSettings, environment: Mapping[str, str]) -> Broker:
     """What carries pushes: this process's memory, or Redis wherever there are several processes."""
     if not order(settings):
         return MemoryBroker()
     return RedisBroker(
-        _address(settings, "redis"),
+        address_of(settings, "redis"),
         timeout_s=settings.redis_timeout_ms / SECOND,
         password=environment.get(PASSWORD_VARIABLE) or None,
     )
@@ -84,7 +87,7 @@ def open_broker(settings: CacheSettings, environment: Mapping[str, str]) -> Brok
 
 def order(settings: CacheSettings) -> tuple[str, ...]:
     """The servers, nearest first; none where one process has all there is."""
-    if settings.type == "memory":
+    if settings.type in {"auto", "memory"}:
         return ()
     usual = ("memcached", "redis") if settings.type == "memcached" else ("redis",)
     return tuple(settings.order) or usual
@@ -94,7 +97,7 @@ def _plan(
     settings: CacheSettings, name: str, clock: Clock, environment: Mapping[str, str]
 ) -> TierPlan:
     tier: SharedCache
-    address = _address(settings, name)
+    address = address_of(settings, name)
     if name == "memcached":
         tier = MemcachedCache(
             clock, address, settings.memcached_pool, settings.memcached_timeout_ms / SECOND
@@ -112,7 +115,8 @@ def _plan(
     return TierPlan(tier, Life(settings.redis_factor, least * SECOND, most * SECOND))
 
 
-def _address(settings: CacheSettings, name: str) -> tuple[str, int] | Path:
+def address_of(settings: CacheSettings, name: str) -> tuple[str, int] | Path:
+    """Where a server is."""
     path, host, port = (
         (settings.memcached_socket, settings.memcached_host, settings.memcached_port)
         if name == "memcached"

@@ -4,6 +4,7 @@ VirtuosoError
     SettingsError               a setting is wrong: correct it, nothing was started
     RecordingError              a file of recorded data cannot be read: name another
     UnknownSymbolError          no such symbol: ask for one of the list
+    LeaseError                  another engine is the writer: stop it, or wait as stand-by
     NotRunningError             no Virtuoso answers at that address: start one, or name another
     FeedError                   a venue's data
         VenueUnavailableError   the network or the venue is down: retry with back-off
@@ -32,6 +33,10 @@ class RecordingError(VirtuosoError):
 
 class UnknownSymbolError(VirtuosoError):
     """No such symbol. Ask for one of the list."""
+
+
+class LeaseError(VirtuosoError):
+    """Another engine is the one writer. Stop it, or wait until its lease ends."""
 
 
 class NotRunningError(VirtuosoError):

@@ -1,10 +1,11 @@
 """Writes each cycle to the cache and tells the readers what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from virtuoso.domain.errors import CacheError
+from virtuoso.engine.last_good import LastGoodKeeper
 from virtuoso.ports import Broker, Cache
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
@@ -24,12 +25,23 @@ PLAIN_LOG_EVERY = 30
 """Cycles between two lines that say by hand-readable words what was published."""
 
 
+async def _always() -> bool:
+    return True
+
+
 class Publisher:
     """The one writer of the engine's keys."""
 
     def __init__(
-        self, cache: Cache, broker: Broker, ttl_ms: int, codec: Codec | None = None
+        self,
+        cache: Cache,
+        broker: Broker,
+        ttl_ms: int,
+        codec: Codec | None = None,
+        may_write: Callable[[], Awaitable[bool]] = _always,
+        last_good: LastGoodKeeper | None = None,
     ) -> None:
+        """`may_write` is asked before each publication: another process may have taken over."""
         self._cache = cache
         self._broker = broker
         self._ttl_ms = ttl_ms
@@ -38,12 +50,21 @@ class Publisher:
         self._board: BoardState | None = None
         self._rows: dict[int, ScoreRow] = {}
         self._cycles = 0
+        self._may_write = may_write
+        self._last_good = last_good
         self.failures = 0
+        self.withheld = 0
+        """Publications that were not made, because this process was not known to be the writer."""
 
     async def publish(
         self, board: BoardState, documents: Mapping[str, bytes], status: EngineStatus
     ) -> None:
         """Store everything first, then announce it, so that a reader finds what it is told of."""
+        if not await self._may_write():
+            self.withheld += 1
+            # whoever reads us next has missed this: let them have everything
+            self._board = None
+            return
         values = dict(documents)
         values[keys.BOARD] = self.codec.encode(keys.BOARD, board)
         values[keys.ENGINE] = self.codec.encode(keys.ENGINE, status)
@@ -53,6 +74,8 @@ class Publisher:
         except CacheError as error:
             self.failures += 1
             log.warning("cache_write_failed", error=str(error))
+        if self._last_good is not None:
+            self._last_good.note(board, values)
         push = self._push(board, tuple(documents))
         await self._broker.publish(keys.PUSH, self.codec.encode(keys.PUSH, push))
         self._cycles += 1

@@ -10,13 +10,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
 from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
+from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
 from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart, Problem
-from virtuoso.wire.messages import COMPONENT_ORDER, EngineStatus, to_json
+from virtuoso.wire.messages import COMPONENT_ORDER, EngineStatus, ProcessReport, to_json
+from virtuoso.wire.metrics import CacheMetrics, cache_exposition
 from virtuoso.wire.records import iso
 
 READ: Final = ["GET", "HEAD"]
@@ -43,6 +45,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     engine: EngineStatus | None
     parts: tuple[HealthPart, ...]
     reasons: tuple[str, ...]
+    processes: tuple[ProcessReport, ...] = ()
+    """What each process that serves said last, its cache tiers among it."""
 
 
 class MetricsDocument(msgspec.Struct, frozen=True):
@@ -120,8 +124,11 @@ def create_app(
     version: str = "",
     websocket_counters: Counters | None = None,
     hosts: tuple[str, ...] = (),
+    cache_metrics: Callable[[], CacheMetrics] | None = None,
+    own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
+    roster: Roster | None = None,
 ) -> MonitorApp:
-    """Put the monitor together. `follower.run()` must run beside it."""
+    """Put the monitor together. `follower.run()` and `roster.run()` must run beside it."""
     app = FastAPI(
         title="Virtuoso monitor",
         version=version,
@@ -132,13 +139,21 @@ def create_app(
     )
 
     def health() -> tuple[int, HealthDocument]:
-        return judge(parts_of(follower, clock), follower, clock, version)
+        processes = () if roster is None else roster.parts()
+        parts = (*parts_of(follower, clock), *processes, *own_parts())
+        return judge(parts, follower, clock, version)
 
     async def status(_request: Request) -> Response:
         code, said = health()
         engine_ms = follower.engine_ms() if follower.reader.engine_now else None
         document = StatusDocument(
-            said.status, said.timestamp, engine_ms, follower.engine, said.parts, said.reasons
+            said.status,
+            said.timestamp,
+            engine_ms,
+            follower.engine,
+            said.parts,
+            said.reasons,
+            () if roster is None else roster.reports(),
         )
         return _respond(document, code)
 
@@ -179,12 +194,21 @@ def create_app(
     async def prometheus(_request: Request) -> Response:
         engine_ms = follower.engine_ms() if follower.reader.engine_now else None
         text = exposition(follower.engine, engine_ms)
+        if cache_metrics is not None:
+            text += cache_exposition(cache_metrics(), _figures(follower, roster)).decode()
         return Response(text, 200, {**HEADERS, "content-type": CONTENT_TYPE})
 
     async def live(_request: Request) -> Response:
         return Response(b'{"status":"success"}', 200, HEADERS, JSON)
 
+    async def cache(_request: Request) -> Response:
+        if cache_metrics is None:
+            return _problem(404, "not_found", "There is nothing at this address.")
+        body = msgspec.json.format(to_json(cache_metrics()))
+        return Response(body, 200, HEADERS, JSON)
+
     handlers: dict[str, Callable[..., Any]] = {
+        "/cache-metrics": cache,
         "/api/monitoring/status": status,
         "/api/monitoring/metrics": metrics,
         "/api/monitoring/symbols": symbols,
@@ -213,6 +237,18 @@ def create_app(
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_failure)
     return MonitorApp(app, LOOPBACK | {host.lower() for host in hosts})
+
+
+def _figures(follower: Follower, roster: Roster | None) -> dict[str, float]:
+    """What the monitor knows of the others, for Prometheus."""
+    found = {
+        "engine_up": float(not follower.engine_silent()),
+        "pushes_missed": float(follower.missed_pushes),
+    }
+    if roster is not None:
+        found["processes_up"] = float(sum(each.status != "fail" for each in roster.parts()))
+        found["websocket_clients"] = float(sum(each.clients for each in roster.reports()))
+    return found
 
 
 def _symbols(follower: Follower, clock: Clock) -> Response:

@@ -1,5 +1,6 @@
 """The web process as one ASGI callable: guards and ready bytes in front, FastAPI behind them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,13 @@ from virtuoso.web.guard import allowed_names, host_name, origin_allowed
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import create_routes
+from virtuoso.web.routes import add_metrics, create_routes
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.websocket import Hub
 from virtuoso.wire import keys
 from virtuoso.wire.follower import Follower
+from virtuoso.wire.health import HealthPart
+from virtuoso.wire.metrics import CacheMetrics
 
 HOT_PATHS: Final = {
     "/api/symbols": keys.SYMBOLS,
@@ -132,12 +135,22 @@ def create_app(
     options: WebOptions | None = None,
     static: Path = STATIC,
     version: str = "",
+    cache_metrics: Callable[[], CacheMetrics] | None = None,
+    own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
+    asked: Callable[[str], None] = lambda _: None,
 ) -> WebApp:
-    """Put the web process together. `follower.run()` must run beside it."""
-    snapshot = Snapshot(follower)
+    """Put the web process together. `follower.run()` must run beside it.
+
+    `own_parts` gives the health of what only this process sees; `asked` is told of each document
+    that is asked for and not held ready.
+    """
+    snapshot = Snapshot(follower, asked)
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
-    return WebApp(snapshot, pages, hub, create_routes(snapshot, pages, clock, version))
+    routes = create_routes(snapshot, pages, clock, version, own_parts)
+    if cache_metrics is not None:
+        add_metrics(routes, cache_metrics, hub.counters)
+    return WebApp(snapshot, pages, hub, routes)
 
 
 async def _send_before_accept(send: Send, answer: Answer) -> None:

@@ -1,6 +1,6 @@
 """The routes that are not ready bytes: one symbol's documents, the overview, health."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.documents import etag_of
 from virtuoso.wire.health import HealthDocument, HealthPart
 from virtuoso.wire.messages import to_json
+from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, cache_exposition
 
 READ: Final = ["GET", "HEAD"]
 
@@ -40,7 +41,13 @@ class _Overview(msgspec.Struct):
     seq: int = 0
 
 
-def create_routes(snapshot: Snapshot, pages: Pages, clock: Clock, version: str) -> FastAPI:
+def create_routes(
+    snapshot: Snapshot,
+    pages: Pages,
+    clock: Clock,
+    version: str,
+    own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
+) -> FastAPI:
     """Build the FastAPI application behind the ready bytes."""
     app = FastAPI(
         title="Virtuoso",
@@ -52,7 +59,7 @@ def create_routes(snapshot: Snapshot, pages: Pages, clock: Clock, version: str) 
     )
     _add_refusals(app)
     _add_symbols(app, snapshot)
-    _add_health(app, snapshot, pages, clock, version)
+    _add_health(app, snapshot, pages, clock, version, own_parts)
 
     async def overview(request: Request) -> Response:
         whole = snapshot.hot(keys.DASHBOARD)
@@ -189,7 +196,35 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
         )
 
 
-def _add_health(app: FastAPI, snapshot: Snapshot, pages: Pages, clock: Clock, version: str) -> None:
+def add_metrics(
+    app: FastAPI,
+    metrics: Callable[[], CacheMetrics],
+    counters: Callable[[], Mapping[str, int]],
+) -> None:
+    """Add what the cache did, for people and for Prometheus."""
+
+    async def for_people(request: Request) -> Response:
+        body = msgspec.json.format(to_json(metrics()))
+        return respond(request, Answer(body, JSON, cache_control="no-store", gzip_on_demand=True))
+
+    async def for_prometheus(request: Request) -> Response:
+        more = {f"websocket_{name}": float(count) for name, count in counters().items()}
+        body = cache_exposition(metrics(), more)
+        answer = Answer(body, PROMETHEUS, cache_control="no-store", gzip_on_demand=True)
+        return respond(request, answer)
+
+    app.add_api_route("/cache-metrics", for_people, methods=READ, response_model=None)
+    app.add_api_route("/metrics", for_prometheus, methods=READ, response_model=None)
+
+
+def _add_health(
+    app: FastAPI,
+    snapshot: Snapshot,
+    pages: Pages,
+    clock: Clock,
+    version: str,
+    own_parts: Callable[[], tuple[HealthPart, ...]],
+) -> None:
     def document(request: Request, status: int, health: HealthDocument) -> Response:
         answer = Answer(to_json(health), JSON, cache_control="no-store", status=status)
         return respond(request, answer)
@@ -201,7 +236,7 @@ def _add_health(app: FastAPI, snapshot: Snapshot, pages: Pages, clock: Clock, ve
         return HealthPart("pages", "warn", State.ABSENT, text, None, None, None)
 
     async def health(request: Request) -> Response:
-        parts = (*parts_of(snapshot.follower, clock), pages_part())
+        parts = (*parts_of(snapshot.follower, clock), *own_parts(), pages_part())
         return document(request, *judge(parts, snapshot.follower, clock, version))
 
     async def ready(request: Request) -> Response:

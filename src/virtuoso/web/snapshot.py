@@ -3,6 +3,8 @@
 Deo Gratias.
 """
 
+from collections.abc import Callable
+
 from virtuoso.web.answers import Answer
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
@@ -13,8 +15,10 @@ JSON = "application/json"
 class Snapshot:
     """Turns what the follower holds into answers: each body gets its headers and its gzip once."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, asked: Callable[[str], None] = lambda _: None) -> None:
+        """`asked` is told of each document that is not held ready."""
         self.follower = follower
+        self._asked = asked
         self._answers: dict[str, tuple[Served, Answer]] = {}
 
     def hot(self, key: str) -> Answer:
@@ -29,6 +33,7 @@ class Snapshot:
 
     async def document(self, key: str) -> Answer:
         """Any other document; it is compressed for each request that asks, since few do."""
+        self._asked(key)
         return answer_of(await self.follower.document(key))
 
 

@@ -40,6 +40,14 @@ def parts_of(follower: Follower, clock: Clock) -> tuple[HealthPart, ...]:
     )
 
 
+def own_part(part: PartHealth, role: str, now: int) -> HealthPart:
+    """Health of a part that this process sees for itself, named after its role."""
+    last = part.last_good
+    age = None if last is None else max(0, now - last)
+    name = f"{role}_{part.name}"
+    return HealthPart(name, part.status, _STATES[part.status], part.text, part.since, last, age)
+
+
 def _reported(part: PartHealth, follower: Follower, *, silent: bool) -> HealthPart:
     """Pass on what the engine said of one part; a silent engine vouches for nothing."""
     last = part.last_good

@@ -25,6 +25,8 @@ from virtuoso.wire.messages import (
     BoardState,
     Document,
     EngineStatus,
+    LastGood,
+    ProcessReport,
     Push,
     pack,
     unpack,
@@ -118,7 +120,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     body: bytes
 
 
-Published = BoardState | Document | EngineStatus
+Published = BoardState | Document | EngineStatus | LastGood | ProcessReport
 """What lies in the cache."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -163,6 +165,9 @@ class Codec:
         if key in keys.PLAIN:
             return None
         sealed = self._open(key, value)
+        if key.startswith(keys.PROCESS):
+            # whoever takes a slot writes there: its values have no order
+            return None
         return Stamp(sealed.epoch, sealed.seq, sealed.made, sealed.as_of)
 
     def decode(self, key: str, value: bytes, kind: type[M]) -> M:

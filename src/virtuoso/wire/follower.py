@@ -13,6 +13,7 @@ from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.dependencies import stale_after
 from virtuoso.wire.documents import Served, degraded, etag_of, nothing, quoted
 from virtuoso.wire.messages import (
     Beat,
@@ -20,6 +21,7 @@ from virtuoso.wire.messages import (
     BoardState,
     Document,
     EngineStatus,
+    LastGood,
     Notice,
     RowsChanged,
 )
@@ -160,6 +162,24 @@ class Follower:
         """The engine's clock, as `BoardReader.now` carries it on."""
         return self.reader.now(self._clock.monotonic_ms())
 
+    def restore(self, value: bytes) -> bool:
+        """Take the last good snapshot, until the engine says something; False when it is not one.
+
+        It shows as what it is, old: nothing of it tells that the engine lives.
+        """
+        last = self._decode(keys.LAST_GOOD, value, LastGood)
+        if last is None or self.reader.board is not None:
+            return False
+        board = self._decode(keys.BOARD, last.values.get(keys.BOARD), BoardState)
+        if board is None:
+            return False
+        self._take_board(board)
+        for key in self._hot:
+            if (document := self._decode(key, last.values.get(key), Document)) is not None:
+                self._take_document(key, document)
+        log.info("last_good_restored", epoch=last.epoch, made=iso(last.now))
+        return True
+
     async def receive(self, message: bytes) -> None:
         """Take one message of the push channel."""
         try:
@@ -176,7 +196,7 @@ class Follower:
             self._say_where_from("pushes")
         wanted: tuple[str, ...] = ()
         if isinstance(push, RowsChanged):
-            self._cache.forget(push.documents)
+            self._cache.forget(stale_after(push.documents))
             wanted = tuple(key for key in push.documents if key in self._hot)
         if step is Step.REPLACED:
             self._cache.forget(self._hot)

@@ -23,6 +23,20 @@ CYCLES = "virtuoso:cycles:v1"
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
 
+LEASE: Final = "virtuoso:lease:v1"
+"""Names the one writer, `messages.Writer`, for as long as it renews it."""
+
+LAST_GOOD: Final = "virtuoso:last:v1"
+"""The last snapshot that was good, `messages.LastGood`; it outlives everything."""
+
+LAST_GOOD_LIFE_MS: Final = 7 * 24 * 3_600 * SECOND
+
+PROCESS: Final = "virtuoso:process:"
+"""How the keys begin under which processes say that they live."""
+
+PROCESS_SLOTS: Final = 16
+"""How many web processes and monitors can say that they live."""
+
 PLAIN: Final = frozenset({SYMBOLS_PLAIN})
 """Keys of bare JSON for people and foreign programs; ours never read them."""
 
@@ -36,7 +50,7 @@ class KeyKind:
     thing: str
     """The word that counters and tables use."""
     pattern: str
-    """The key, with {symbol} and {timeframe} where it has them."""
+    """The key, with {symbol}, {timeframe} or {slot} where it has them."""
     message: str
     """Class of `wire.messages` that is inside; a document's is in the body of a `Document`."""
     life_ms: int
@@ -53,6 +67,7 @@ KINDS: Final = (
     KeyKind("board", BOARD, "BoardState", 30 * SECOND, 0),
     KeyKind("engine", ENGINE, "EngineStatus", 30 * SECOND, 0),
     KeyKind("refusals", REFUSALS, "RefusalsDocument", 30 * SECOND, 15 * SECOND),
+    KeyKind("process", "virtuoso:process:{slot}:v1", "ProcessReport", 30 * SECOND, 0),
     KeyKind("bitcoin_beta", BITCOIN_BETA, "BitcoinBetaDocument", 60 * SECOND, 15 * SECOND),
     KeyKind(
         "bitcoin_beta_matrix",
@@ -61,7 +76,7 @@ KINDS: Final = (
         60 * SECOND,
         15 * SECOND,
     ),
-    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, 15 * SECOND),
+    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",
@@ -112,3 +127,8 @@ def candles(symbol: Symbol, timeframe: Timeframe) -> str:
 def score_history(symbol: Symbol) -> str:
     """Key of one symbol's recent scores."""
     return f"virtuoso:scores:{symbol}:v1"
+
+
+def process(slot: int) -> str:
+    """Key of one process's word about itself, 0 to PROCESS_SLOTS - 1."""
+    return f"{PROCESS}{slot}:v1"

@@ -12,6 +12,8 @@ from virtuoso.wire import keys, messages
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
 BTC = Symbol("BTCUSDT")
+NO_CACHE = {"PUSH", "LEASE", "LAST_GOOD", "PROCESS"}
+"""A channel, the keys of other ports than the cache, and how a key begins."""
 
 
 def test_the_documentation_lists_every_key_as_it_is() -> None:
@@ -38,18 +40,19 @@ def test_every_key_of_the_module_is_one_of_the_table() -> None:
     constants = {
         value
         for name, value in vars(keys).items()
-        if name.isupper() and isinstance(value, str) and name != "PUSH"
+        if name.isupper() and isinstance(value, str) and name not in NO_CACHE
     }
     made = {
         keys.symbol_detail(BTC): "symbol",
         keys.candles(BTC, Timeframe.M5): "candles",
         keys.score_history(BTC): "scores",
+        keys.process(7): "process",
     }
     whole = {kind.pattern for kind in keys.KINDS if "{" not in kind.pattern}
     assert constants == whole
     assert {key: keys.kind_of(key).thing for key in made} == made
     for kind in keys.KINDS:
-        filled = kind.pattern.format(symbol=BTC, timeframe=Timeframe.M5)
+        filled = kind.pattern.format(symbol=BTC, timeframe=Timeframe.M5, slot=7)
         assert keys.kind_of(filled) is kind
         assert hasattr(messages, kind.message)
 

@@ -90,6 +90,8 @@ class TierCounters:
     circuit: str = "closed"
     opened: int = 0
     """How often the tier was lost."""
+    reason: str = ""
+    """Why the circuit is open, or was last."""
 
     def of(self, thing: str) -> KeyCounters:
         """The counters of one kind of document."""

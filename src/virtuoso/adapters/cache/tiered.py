@@ -7,6 +7,7 @@ key, never back in sequence, and a circuit before each server. In Hoc Signo Vinc
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Final, TypeAlias
 
 import structlog
@@ -162,6 +163,8 @@ class TieredCache:
 
     def forget(self, keys: Collection[str]) -> None:
         """Read these from the tiers the next time; reads under way are not kept in memory."""
+        if not self._tiers:
+            return
         self._forgotten += 1
         for key in keys:
             self._near.drop(key)
@@ -176,6 +179,7 @@ class TieredCache:
             tier.counters.waiting = tier.writes.waiting
             tier.counters.circuit = "closed" if tier.circuit.closed else "open"
             tier.counters.opened = tier.circuit.opened
+            tier.counters.reason = tier.circuit.reason
         return (near, *(tier.counters for tier in self._tiers))
 
     async def close(self) -> None:
@@ -271,8 +275,8 @@ class TieredCache:
         if not tier.circuit.closed:
             tier.counters.errors["skipped"] += 1
             return None
-        time = asyncio.get_running_loop().time
-        started = time()
+        # the clock of a uvloop stands still between its rounds
+        started = perf_counter()
         try:
             answer = await tier.shared.fetch(keys)
         except CacheUnavailableError as error:
@@ -283,7 +287,7 @@ class TieredCache:
             tier.counters.errors["refused"] += 1
             log.warning("cache_read_refused", tier=tier.shared.name, error=str(error))
             return None
-        elapsed = 1e3 * (time() - started)
+        elapsed = 1e3 * (perf_counter() - started)
         tier.counters.read.add(elapsed)
         tier.circuit.succeeded(elapsed)
         return answer

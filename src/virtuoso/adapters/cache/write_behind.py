@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from time import perf_counter
 from typing import Final, NamedTuple
 
 import structlog
@@ -102,8 +103,8 @@ class WriteBehind:
                 continue
             (filled if waiting.refill else kept)[key] = Lived(waiting.value, left)
         self._under_way = len(kept) + len(filled)
-        time = asyncio.get_running_loop().time
-        started = time()
+        # the clock of a uvloop stands still between its rounds
+        started = perf_counter()
         try:
             if kept:
                 await self._tier.store(kept)
@@ -118,7 +119,7 @@ class WriteBehind:
             # the rest of the batch was written; the engine says everything again before long
             self._counters.errors["refused"] += 1
             log.warning("cache_write_refused", tier=self._tier.name, error=str(error))
-        self._counters.written.add(1e3 * (time() - started))
+        self._counters.written.add(1e3 * (perf_counter() - started))
         self._counters.promoted += len(filled)
         for key, lived in kept.items():
             each = self._counters.of(kind_of(key).thing)

@@ -1,0 +1,1 @@
+"""Where the last good snapshot is kept, one file per technology."""

@@ -1,0 +1,1 @@
+"""Where the one writer is named, one file per technology."""

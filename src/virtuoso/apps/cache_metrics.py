@@ -1,0 +1,150 @@
+"""What the tiers counted, in the words of the wire."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from virtuoso.adapters.cache.counters import KeyCounters, Latencies, TierCounters
+from virtuoso.adapters.cache.tiered import TieredCache
+from virtuoso.domain.time import Millis
+from virtuoso.ports import Clock
+from virtuoso.wire.codec import Refusal
+from virtuoso.wire.messages import PartHealth, TierReport
+from virtuoso.wire.metrics import (
+    CacheMetrics,
+    DocumentMetrics,
+    Latency,
+    TierMetrics,
+    WarmingMetrics,
+)
+from virtuoso.wire.records import iso
+
+MEMORY: Final = "memory"
+UNREADABLE: Final = (Refusal.SIGNATURE, Refusal.SCHEMA, Refusal.FOREIGN)
+"""Misses of one that was started with another secret, or is of another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheWatch:
+    """Reads the counters of one process's cache."""
+
+    cache: TieredCache
+    clock: Clock
+    role: str
+    backend: str
+    since: Millis
+    warming: Callable[[], WarmingMetrics] | None = None
+
+    def metrics(self) -> CacheMetrics:
+        """Everything since the start."""
+        counted = self.cache.counters()
+        hits = sum(each.hits for each in counted)
+        first = counted[0]
+        requests = first.hits + first.misses
+        now = self.clock.now()
+        tiers = tuple(_tier(each, hits) for each in counted)
+        lost = tuple(f"{each.name}: {each.text}" for each in tiers if each.state == "left_alone")
+        return CacheMetrics(
+            status="degraded" if lost else "success",
+            timestamp=iso(now),
+            role=self.role,
+            backend=self.backend,
+            since=self.since,
+            since_ms=now - self.since,
+            hit_rate=_share(hits, requests),
+            requests=requests,
+            shared_flights=self.cache.shared_flights,
+            tiers=tiers,
+            warming=None if self.warming is None else self.warming(),
+            reasons=lost,
+        )
+
+    def reports(self) -> tuple[TierReport, ...]:
+        """The same in short, for others to read."""
+        return tuple(
+            TierReport(
+                name=each.name,
+                open=each.circuit == "open",
+                text=each.reason,
+                lost=each.opened,
+                hits=each.hits,
+                misses=each.misses,
+                errors=each.errors.total(),
+            )
+            for each in self.cache.counters()
+        )
+
+    def parts(self) -> tuple[PartHealth, ...]:
+        """Health of the servers; memory cannot be lost."""
+        return tuple(_part(each) for each in self.cache.counters() if each.name != MEMORY)
+
+
+def _part(counted: TierCounters) -> PartHealth:
+    name = f"cache_{counted.name}"
+    if counted.circuit == "open":
+        return PartHealth(name, "warn", f"{counted.name} does not answer: {counted.reason}"[:300])
+    refused: Counter[str] = Counter()
+    for each in counted.documents.values():
+        refused += each.misses
+    unreadable = {reason: refused[reason] for reason in UNREADABLE if refused[reason]}
+    if unreadable and not counted.hits:
+        why = ", ".join(f"{reason} {count} times" for reason, count in unreadable.items())
+        text = f"{counted.name} answers, but nothing there can be read: {why}"
+        return PartHealth(name, "fail", text)
+    return PartHealth(name, "pass", f"{counted.name} answers")
+
+
+def _tier(counted: TierCounters, all_hits: int) -> TierMetrics:
+    memory = counted.name == MEMORY
+    return TierMetrics(
+        name=counted.name,
+        state="left_alone" if counted.circuit == "open" else "in_use",
+        text=counted.reason,
+        lost=counted.opened,
+        hits=counted.hits,
+        misses=counted.misses,
+        hit_rate=_share(counted.hits, counted.hits + counted.misses),
+        share_of_hits=_share(counted.hits, all_hits),
+        errors=dict(counted.errors),
+        read=_latency(counted.read),
+        written=_latency(counted.written),
+        promoted=counted.promoted,
+        dropped=counted.dropped,
+        waiting=counted.waiting,
+        evictions=counted.evictions if memory else None,
+        items=counted.items if memory else None,
+        bytes_held=counted.bytes_held if memory else None,
+        documents={thing: _document(each) for thing, each in counted.documents.items()},
+    )
+
+
+def _document(counted: KeyCounters) -> DocumentMetrics:
+    hits = counted.hits
+    return DocumentMetrics(
+        hits=hits,
+        misses=dict(counted.misses),
+        hit_rate=_share(hits, hits + counted.misses.total()),
+        bytes_read=counted.bytes_read,
+        bytes_written=counted.bytes_written,
+        writes=counted.writes,
+        age_mean_ms=round(counted.age_total_ms / hits, 1) if hits else None,
+        age_worst_ms=counted.age_worst_ms if hits else None,
+    )
+
+
+def _latency(counted: Latencies) -> Latency:
+    calls = counted.calls
+    if not calls:
+        return Latency(0, None, None, None, None)
+    return Latency(
+        calls=calls,
+        mean_ms=round(counted.total_ms / calls, 4),
+        p50_ms=counted.quantile_ms(0.5),
+        p99_ms=counted.quantile_ms(0.99),
+        worst_ms=round(counted.worst_ms, 3),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None

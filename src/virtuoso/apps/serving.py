@@ -1,0 +1,176 @@
+"""What serves: the follower of the engine, pages and API, the monitor; in one process or apart."""
+
+import os
+import socket
+from collections.abc import Coroutine
+from contextlib import closing
+from functools import partial
+from typing import Any, Literal
+
+import structlog
+
+from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.apps.cache_metrics import CacheWatch
+from virtuoso.apps.presence import Presence
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.sharing import Sharing, host_name, open_sharing
+from virtuoso.apps.stopping import stop_at_signals, until_stopped
+from virtuoso.domain.errors import CacheError
+from virtuoso.monitor.app import create_app as create_monitor
+from virtuoso.monitor.roster import Roster
+from virtuoso.ports import Clock
+from virtuoso.web.app import WebApp, create_app
+from virtuoso.web.options import WebOptions
+from virtuoso.web.server import bind, serve_on
+from virtuoso.web.warming import Warmer
+from virtuoso.wire.checks import own_part
+from virtuoso.wire.follower import Follower
+from virtuoso.wire.health import HealthPart
+from virtuoso.wire.messages import ProcessReport
+from virtuoso.wire.roll import Roll
+
+log = structlog.get_logger()
+
+Work = tuple[Coroutine[Any, Any, None], ...]
+
+
+class Serving:
+    """Builds what serves in one process, over what it shares with the others."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sharing: Sharing,
+        clock: Clock,
+        version: str,
+        role: Literal["run", "web", "monitor"],
+    ) -> None:
+        self._settings = settings
+        self._sharing = sharing
+        self._clock = clock
+        self._version = version
+        self._role = role
+        self._started = clock.now()
+        self._follower = Follower(sharing.cache, sharing.broker, clock, codec=sharing.codec)
+        self._warmer = Warmer(self._follower, sharing.cache, clock)
+        warming = None if role == "monitor" else self._warmer.metrics
+        self._watch = CacheWatch(
+            sharing.cache, clock, role, sharing.backend, self._started, warming
+        )
+        self._roll = Roll(sharing.cache, sharing.codec, clock)
+        self._web: WebApp | None = None
+
+    async def restore(self) -> None:
+        """Show the last good snapshot until the engine says something."""
+        await self._follower.tick()
+        kept = self._sharing.keepsake
+        if kept is None or self._follower.reader.board is not None:
+            return
+        try:
+            value = await kept.recall()
+        except CacheError as error:
+            log.warning("last_good_not_there", error=str(error))
+            return
+        if value is not None:
+            self._follower.restore(value)
+
+    def follow(self) -> Coroutine[Any, Any, None]:
+        """Hear of the engine."""
+        return self._follower.run()
+
+    def pages(self, listener: socket.socket) -> Work:
+        """Serve the dashboards, the API and the socket, and say so to the monitor."""
+        ours = self._settings.web
+        app = self._web = create_app(
+            self._follower,
+            self._clock,
+            options=WebOptions(
+                max_clients=ours.max_clients, max_clients_per_ip=ours.max_clients_per_ip
+            ),
+            version=self._version,
+            cache_metrics=self._watch.metrics,
+            own_parts=self._own_parts,
+            asked=self._warmer.note,
+        )
+        presence = Presence(self._roll, partial(self._report, "web", listener))
+        return (
+            serve_on(app, listener, closing=app.close),
+            presence.run(),
+            self._warmer.run(),
+        )
+
+    def monitor(self, listener: socket.socket) -> Work:
+        """Serve the monitoring API."""
+        roster = Roster(self._roll, self._clock)
+        web = self._web
+        app = create_monitor(
+            self._follower,
+            self._clock,
+            version=self._version,
+            websocket_counters=None if web is None else web.hub.counters,
+            cache_metrics=self._watch.metrics,
+            own_parts=self._own_parts,
+            roster=roster,
+        )
+        return (serve_on(app, listener), roster.run())
+
+    def _own_parts(self) -> tuple[HealthPart, ...]:
+        """Health of what only this process sees; in `run` the engine tells it of all."""
+        if self._role == "run":
+            return ()
+        now = self._clock.now()
+        return tuple(own_part(each, self._role, now) for each in self._watch.parts())
+
+    def _report(
+        self, role: Literal["web", "monitor"], listener: socket.socket, *, leaving: bool
+    ) -> ProcessReport:
+        port = int(listener.getsockname()[1])
+        web = self._web
+        return ProcessReport(
+            epoch=f"{role}-{port}-{os.getpid()}-{self._started:x}",
+            seq=0,
+            now=self._clock.now(),
+            role=role,
+            host=host_name(),
+            port=port,
+            pid=os.getpid(),
+            version=self._version,
+            started=self._started,
+            leaving=leaving,
+            engine_ms=self._follower.engine_ms(),
+            reading=self._follower.reading,
+            clients=0 if web is None else web.hub.counters().get("clients", 0),
+            tiers=self._watch.reports(),
+        )
+
+
+def say_address(listener: socket.socket) -> None:
+    """Tell a person what to open."""
+    name, port = listener.getsockname()[:2]
+    log.info("open_in_a_browser", address=f"http://{name}:{port}/")
+
+
+async def serve_web(settings: Settings, version: str) -> None:
+    """Serve pages and API until SIGINT or SIGTERM. Raises SettingsError before anything started."""
+    clock = SystemClock()
+    with closing(bind(settings.app.address, settings.app.port)) as listener:
+        stop = stop_at_signals()
+        async with open_sharing(settings, clock, alone=False) as sharing:
+            serving = Serving(settings, sharing, clock, version, "web")
+            await serving.restore()
+            say_address(listener)
+            await until_stopped(stop, serving.follow(), *serving.pages(listener))
+    log.info("stopped")
+
+
+async def serve_monitor(settings: Settings, version: str) -> None:
+    """Serve the monitoring API until SIGINT or SIGTERM. Raises SettingsError as above."""
+    clock = SystemClock()
+    with closing(bind(settings.app.address, settings.app.monitoring_port)) as listener:
+        stop = stop_at_signals()
+        async with open_sharing(settings, clock, alone=False) as sharing:
+            serving = Serving(settings, sharing, clock, version, "monitor")
+            await serving.restore()
+            log.info("monitoring", address=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            await until_stopped(stop, serving.follow(), *serving.monitor(listener))
+    log.info("stopped")
