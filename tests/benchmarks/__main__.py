@@ -6,7 +6,14 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_cache, bench_frames, bench_http, bench_scoring, bench_socket
+from benchmarks import (
+    bench_cache,
+    bench_frames,
+    bench_http,
+    bench_scoring,
+    bench_second,
+    bench_socket,
+)
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
 
@@ -20,6 +27,7 @@ def main() -> None:
         *bench_frames.measure(),
         *bench_socket.rows(),
         *bench_scoring.rows(),
+        *bench_second.rows(),
         *bench_http.rows(),
         *bench_cache.rows(),
     )

@@ -4,7 +4,7 @@ Section 3.6 of docs/scoring.md. Horizons: 8 h, 24 h. Label: "crowding, contraria
 """
 
 from collections.abc import Sequence
-from math import log
+from math import inf, log
 from typing import ClassVar, Final, TypeVar
 
 from virtuoso.components.base.component import (
@@ -12,12 +12,13 @@ from virtuoso.components.base.component import (
     DUE_OPEN_INTEREST,
     DUE_RATIO,
     DUE_TICKER,
+    Due,
     Member,
     Reading,
     pool,
 )
 from virtuoso.components.base.stream_component import Feed, both, feed_at
-from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.market_data import FundingRate, TickerField
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.indicators.trailing_rank import Ranked, RankKind, TrailingRank
@@ -32,6 +33,8 @@ TICKER_DUE_MS: Final = 2 * SECOND
 POLL_DUE_MS: Final = MINUTE
 OPEN_INTEREST_DUE_MS: Final = 6 * MINUTE
 DELIVERY_DUE_MS: Final = MINUTE
+
+BASIS_FIELDS: Final = (TickerField.MARK_PRICE, TickerField.INDEX_PRICE)
 
 FUNDING, BASIS, LONG_SHORT, OI_QUADRANT = "funding", "basis", "long_short", "oi_quadrant"
 
@@ -58,6 +61,10 @@ class Sentiment:
         self._ratio_seen: tuple[Millis, int] | None = None
         self._ratio_ranked: Ranked | None = None
         self._readings: tuple[Reading, ...] = ()
+        self._rested_on: tuple[object, ...] = ()
+        """The newest facts when the readings were made."""
+        self._due: float = inf
+        """Until when the readings follow from the same facts."""
         self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
 
     def close(self, timeframe: Timeframe, bars: Bars) -> None:
@@ -70,9 +77,14 @@ class Sentiment:
         """Forget the open interest of hours whose return came from candles that were replaced."""
         if timeframe is Timeframe.M30:
             self._interest.restart()
+            self._rested_on = ()
 
     def second(self, at: Millis, market: Market) -> None:
         """Take one grid second: what settled, closed or was polled since the last one."""
+        rests_on = _newest_facts(market) if _ticker_is_here(at, market) else ()
+        if rests_on and rests_on == self._rested_on and at <= self._due:
+            return
+        self._rested_on, self._due = rests_on, inf
         readings = (
             self._read_funding(at, market),
             self._read_basis(at, market),
@@ -93,25 +105,25 @@ class Sentiment:
 
     def _read_funding(self, at: Millis, market: Market) -> Reading:
         series, follower = market.derivatives.funding, self._funding
-        for settled_at, rate in follower.fresh(series):
-            hours = rate.interval_hours
-            follower.push(settled_at, None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR)
+        follower.push_all(
+            [(settled_at, _yearly(rate)) for settled_at, rate in follower.fresh(series)]
+        )
         last = series.last
         if last is None or not last.interval_hours:
             return self._without(FUNDING)
         due_at = last.settled_at + round(last.interval_hours * HOUR) + DELIVERY_DUE_MS
-        return _contrarian(follower.ranked, feed_at(at, due_at, DUE_FUNDING, last.settled_at))
+        return _contrarian(follower.ranked, self._feed(at, due_at, DUE_FUNDING, last.settled_at))
 
     def _read_basis(self, at: Millis, market: Market) -> Reading:
         series, follower = market.derivatives.basis, self._basis
-        for minute, prices in follower.fresh(series):
-            sound = prices.mark > 0.0 and prices.index > 0.0
-            follower.push(minute, log(prices.mark / prices.index) if sound else None)
+        follower.push_all(
+            [(minute, _log_ratio(each.mark, each.index)) for minute, each in follower.fresh(series)]
+        )
         last = series.last_at
         if last is None:
             return self._without(BASIS)
-        feed = feed_at(at, last + MINUTE + TICKER_DUE_MS, DUE_TICKER, last)
-        for field in (TickerField.MARK_PRICE, TickerField.INDEX_PRICE):
+        feed = self._feed(at, last + MINUTE + TICKER_DUE_MS, DUE_TICKER, last)
+        for field in BASIS_FIELDS:
             known = market.derivatives.ticker.get(field)
             if known is not None:
                 due_at = known.received_at + TICKER_DUE_MS
@@ -123,15 +135,19 @@ class Sentiment:
         last = market.derivatives.ratio
         if last is None:
             return self._without(LONG_SHORT)
-        for hour, ratio in follower.fresh(series):
-            if hour < last.at:
-                follower.push(hour, _log_ratio(ratio.long_share, ratio.short_share))
+        follower.push_all(
+            [
+                (hour, _log_ratio(ratio.long_share, ratio.short_share))
+                for hour, ratio in follower.fresh(series)
+                if hour < last.at
+            ]
+        )
         key = (last.at, follower.pushes)
         if self._ratio_seen != key:
             self._ratio_seen = key
             self._ratio_ranked = follower.peek(_log_ratio(last.long_share, last.short_share))
         due_at = last.at + market.derivatives.ratio_every + POLL_DUE_MS
-        return _contrarian(self._ratio_ranked, feed_at(at, due_at, DUE_RATIO, last.at))
+        return _contrarian(self._ratio_ranked, self._feed(at, due_at, DUE_RATIO, last.at))
 
     def _read_interest(self, at: Millis, market: Market) -> Reading:
         derivatives, follower = market.derivatives, self._interest
@@ -139,7 +155,7 @@ class Sentiment:
         if observed is None:
             return self._without(OI_QUADRANT)
         self._follow_interest(market)
-        feed = feed_at(
+        feed = self._feed(
             at,
             observed + derivatives.open_interest_every + POLL_DUE_MS,
             DUE_OPEN_INTEREST,
@@ -148,7 +164,7 @@ class Sentiment:
         hour = follower.at
         if hour is None:
             return Reading(None, None, observed, Reason.WARMING_UP, 0, follower.need)
-        own = feed_at(at, hour + HOUR + OPEN_INTEREST_DUE_MS, DUE_OPEN_INTEREST, hour)
+        own = self._feed(at, hour + HOUR + OPEN_INTEREST_DUE_MS, DUE_OPEN_INTEREST, hour)
         return _reading(follower.ranked, both(feed, own))
 
     def _follow_interest(self, market: Market) -> None:
@@ -172,9 +188,46 @@ class Sentiment:
             move = (now > then) - (now < then)
             follower.push(hour, move * (max(change, 0.0) + 0.5 * max(-change, 0.0)))
 
+    def _feed(self, at: Millis, due_at: int, due: Due, as_of: Millis) -> Feed:
+        """Judge an input, and remember when the next one is due."""
+        self._due = min(self._due, due_at)
+        return feed_at(at, due_at, due, as_of)
+
     def _without(self, member: str) -> Reading:
         is_offered = member not in self._not_offered
         return Reading(None, None, None, Reason.NO_FEED if is_offered else Reason.NOT_APPLICABLE)
+
+
+def _newest_facts(market: Market) -> tuple[object, ...]:
+    """Give what changes whenever anything new is known that the readings rest on."""
+    known = market.derivatives
+    return (
+        known.funding.last_at,
+        known.funding.version,
+        known.basis.last_at,
+        known.basis.version,
+        known.ratio,
+        known.ratio_every,
+        known.ratios.last_at,
+        known.ratios.version,
+        known.open_interest_at,
+        known.open_interest_every,
+        known.open_interest.last_at,
+        known.open_interest.version,
+        market.candles.series[Timeframe.M30].last_close,
+    )
+
+
+def _ticker_is_here(at: Millis, market: Market) -> bool:
+    """Whether mark and index are on time, and newer than the minute of them that was ranked."""
+    ranked = market.derivatives.basis.last_at
+    for field in BASIS_FIELDS:
+        known = market.derivatives.ticker.get(field)
+        if known is None or at > known.received_at + TICKER_DUE_MS:
+            return False
+        if ranked is not None and known.confirmed_at < ranked:
+            return False
+    return True
 
 
 class _Follower:
@@ -210,6 +263,13 @@ class _Follower:
         self.at = self._taken_to = at
         self.pushes += 1
 
+    def push_all(self, rows: Sequence[tuple[Millis, float | None]]) -> None:
+        """Push values, oldest first: a whole past in one call."""
+        if rows:
+            self.ranked = self._rank.push_all([x for _, x in rows])
+            self.at = self._taken_to = rows[-1][0]
+            self.pushes += len(rows)
+
     def skip(self, at: Millis) -> None:
         """Leave a value out."""
         self._taken_to = at
@@ -219,8 +279,14 @@ class _Follower:
         return self._rank.peek(x)
 
 
-def _log_ratio(long_share: float, short_share: float) -> float | None:
-    return log(long_share / short_share) if min(long_share, short_share) > 0.0 else None
+def _log_ratio(above: float, below: float) -> float | None:
+    return log(above / below) if min(above, below) > 0.0 else None
+
+
+def _yearly(rate: FundingRate) -> float | None:
+    """Give a funding rate as a fraction a year."""
+    hours = rate.interval_hours
+    return None if not hours else rate.rate * 24.0 / hours * DAYS_A_YEAR
 
 
 def _reading(ranked: Ranked | None, feed: Feed, score: float | None = None) -> Reading:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
@@ -98,37 +98,40 @@ class MemberScore(NamedTuple):
     need: int | None = None
 
 
-class LazyMembers(Collection[MemberScore]):
-    """The members of a component, made when one is first read and kept from then on.
+T_co = TypeVar("T_co", covariant=True)
 
-    Pooling needs their weights and scores only, and few of those that candles close are looked at.
-    Equal to a tuple of the same members.
+
+class Lazy(Collection[T_co], Generic[T_co]):
+    """Parts of a score, made when one is first read and kept from then on.
+
+    Such as the members of a component: pooling needs their weights and scores only, and few of
+    those that are computed each second are looked at. Equal to a tuple of the same parts.
     """
 
     __slots__ = ("_made", "_make")
 
-    def __init__(self, make: Callable[[], tuple[MemberScore, ...]]) -> None:
-        """Take what makes the members; it must give the same ones whenever it is called."""
-        self._make: Callable[[], tuple[MemberScore, ...]] | None = make
-        self._made: tuple[MemberScore, ...] = ()
+    def __init__(self, make: Callable[[], tuple[T_co, ...]]) -> None:
+        """Take what makes the parts; it must give the same ones whenever it is called."""
+        self._make: Callable[[], tuple[T_co, ...]] | None = make
+        self._made: tuple[T_co, ...] = ()
 
-    def _all(self) -> tuple[MemberScore, ...]:
+    def _all(self) -> tuple[T_co, ...]:
         if self._make is not None:
             self._made = self._make()
             self._make = None
         return self._made
 
-    def __contains__(self, member: object) -> bool:
-        return member in self._all()
+    def __contains__(self, part: object) -> bool:
+        return part in self._all()
 
     def __len__(self) -> int:
         return len(self._all())
 
-    def __iter__(self) -> Iterator[MemberScore]:
+    def __iter__(self) -> Iterator[T_co]:
         return iter(self._all())
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, LazyMembers):
+        if isinstance(other, Lazy):
             return self._all() == other._all()
         return self._all() == other
 
@@ -185,8 +188,7 @@ class Contribution:
     members: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Confidence:
+class Confidence(NamedTuple):
     """How much of a score to believe: a product of four factors, each 0..1."""
 
     value: float
@@ -198,8 +200,7 @@ class Confidence:
     record_reason: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfluenceScore:
+class ConfluenceScore(NamedTuple):
     """The score of one instrument at one grid second, or why there is none."""
 
     instrument: Instrument
@@ -210,7 +211,7 @@ class ConfluenceScore:
     coverage: float
     as_of: Millis | None
     components: Mapping[ComponentName, ComponentScore | Absent]
-    contributions: tuple[Contribution, ...]
+    contributions: Collection[Contribution]
     confidence: Confidence | None
     definition: str
     """First 12 hex digits of the hash of the scoring configuration."""

@@ -3,8 +3,11 @@
 import asyncio
 import time
 
-SLICE_SECONDS = 0.012
-"""How long a piece of work may hold the loop before the others get their turn."""
+SLICE_SECONDS = 0.006
+"""How long a piece of work may hold the loop before the others get their turn.
+
+A turn of the loop has a slice of each: of every venue's line and of the edition.
+"""
 
 
 class Breath:

@@ -770,7 +770,7 @@ def history_document(
     edition: Edition,
     symbol: RowSymbol,
     step_ms: int,
-    points: Iterable[tuple[Millis, float | None]],
+    points: Iterable[ScorePoint],
     definitions: Iterable[tuple[Millis, str]] = (),
 ) -> ScoreHistoryDocument:
     """Build `/api/symbols/{symbol}/scores`."""
@@ -780,7 +780,7 @@ def history_document(
         source=symbol.source,
         symbol=symbol.symbol,
         step_ms=step_ms,
-        points=tuple(ScorePoint(at, rounded(score, 2)) for at, score in points),
+        points=tuple(points),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
         definitions=tuple(DefinitionSince(at, hash_) for at, hash_ in definitions),
@@ -798,6 +798,11 @@ def cycles_document(edition: Edition, kept: int, traces: Sequence[CycleTrace]) -
         epoch=edition.epoch,
         seq=edition.cycle.seq,
     )
+
+
+def point_of(at: Millis, score: float | None) -> ScorePoint:
+    """Build one point of a score's history."""
+    return ScorePoint(at, rounded(score, 2))
 
 
 def name_of(symbol: RowSymbol) -> Symbol:

@@ -1,7 +1,9 @@
 """Puts one cycle together: board, documents and the engine's word about itself."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import ceil
 
 from virtuoso.domain.instruments import Symbol
@@ -30,6 +32,7 @@ from virtuoso.wire.messages import (
     PartHealth,
     ReplayInfo,
     RowSymbol,
+    ScorePoint,
     ScoreRow,
     SymbolRecord,
     to_json,
@@ -42,7 +45,7 @@ REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
 ROWS_AT_ONCE = 50
 DETAILS_A_CYCLE = 100
-"""Of more symbols than this, each one's details are made every second, third, ... cycle."""
+"""Of more symbols than this, each one's documents are made every second, third, ... cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Editor:
         self._version = version
         self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
+        self._points: dict[str, _Points] = {}
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
@@ -207,6 +211,7 @@ class Editor:
         for key in (*(keys.candles(name, each) for each in Timeframe), keys.score_history(name)):
             self._marks.pop(key, None)
             self._kept.pop(key, None)
+        self._points.pop(symbol, None)
 
     def _hot_documents(
         self,
@@ -282,7 +287,8 @@ class Editor:
         for number, (shown, record, symbol) in enumerate(
             zip(content.shown, records, self._symbols, strict=True)
         ):
-            if (number + turn) % turns == 0 or shown.symbol in content.amended:
+            is_its_turn = (number + turn) % turns == 0
+            if is_its_turn or shown.symbol in content.amended:
                 detail = make.detail_document(edition, shown, record)
                 form = make.publish_form(edition, detail, detail.as_of)
                 self._put(found, keys.symbol_detail(make.name_of(symbol)), form)
@@ -290,7 +296,9 @@ class Editor:
             lane = content.lanes.get(shown.symbol)
             if lane is not None:
                 again = (number + turn) % REPEAT_CYCLES == 0
-                yield from self._slow_documents(found, edition, symbol, lane, again=again)
+                yield from self._slow_documents(
+                    found, edition, symbol, lane, fresh=is_its_turn, again=again
+                )
 
     def _slow_documents(
         self,
@@ -299,9 +307,13 @@ class Editor:
         symbol: RowSymbol,
         lane: Lane,
         *,
+        fresh: bool,
         again: bool,
     ) -> Iterator[None]:
-        """Give candles at their close, scores at their step, and both again before they expire."""
+        """Give candles at their close, scores at their step, and both again before they expire.
+
+        `fresh`: make what is new; what is new but not made yet is made when that is true again.
+        """
         candles = lane.market.candles
         name = make.name_of(symbol)
         for timeframe in Timeframe:
@@ -309,13 +321,13 @@ class Editor:
             key = keys.candles(name, timeframe)
             holes = sum(hole.filled_at is None for hole in candles.holes)
             mark = (symbol.venue, series.total, series.last_close, series.gap, holes)
-            if self._marks.get(key) != mark:
+            if fresh and self._marks.get(key) != mark:
                 self._marks[key] = mark
                 message = make.candles_document(edition, symbol, timeframe, candles)
                 form = make.publish_form(edition, message, series.last_close)
                 self._kept[key] = self._put(found, key, form)
                 yield
-            elif again:
+            elif again and key in self._kept:
                 found[key] = self._kept[key]
         key = keys.score_history(name)
         points = lane.samples
@@ -325,13 +337,31 @@ class Editor:
             points[-1][0] if points else 0,
             lane.definitions[-1],
         )
-        if self._marks.get(key) != newest:
+        if fresh and self._marks.get(key) != newest:
             self._marks[key] = newest
+            made = self._points.get(symbol.symbol)
+            if made is None or made.lane is not lane:
+                made = self._points[symbol.symbol] = _Points(lane)
             history = make.history_document(
-                edition, symbol, SCORE_STEP_MS, points, lane.definitions
+                edition, symbol, SCORE_STEP_MS, made.newest(), lane.definitions
             )
             history_form = make.publish_form(edition, history, None)
             self._kept[key] = self._put(found, key, history_form)
             yield
-        elif again:
+        elif again and key in self._kept:
             found[key] = self._kept[key]
+
+
+class _Points:
+    """The points of a market's score history: each is made once, for there are thousands."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self._made: deque[ScorePoint] = deque(maxlen=lane.samples.maxlen)
+
+    def newest(self) -> Sequence[ScorePoint]:
+        """Give all points, oldest first."""
+        known = self._made[-1].at if self._made else None
+        later = list(takewhile(lambda each: each[0] != known, reversed(self.lane.samples)))
+        self._made.extend(make.point_of(at, score) for at, score in reversed(later))
+        return self._made

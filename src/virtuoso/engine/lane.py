@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from zlib import crc32
 
 from virtuoso.components.base import Component
@@ -37,9 +36,9 @@ from virtuoso.domain.scores import (
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.view import BookHealth, Input, MarketView, Value
 from virtuoso.market.bitcoin_beta import Beta
-from virtuoso.market.candles import KEPT, bars_of, closing_of
+from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
 from virtuoso.market.market import Market
-from virtuoso.scoring.confluence import composite
+from virtuoso.scoring.confluence import composite, composite_value
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
 from virtuoso.scoring.direction import DirectionTracker
@@ -79,7 +78,25 @@ TRUST_AGAIN_MS = 60 * SECOND
 
 DEFINITIONS_KEPT = 50
 
+_WORSE = {State.ABSENT: -1, State.LIVE: 0, State.DELAYED: 1, State.STALE: 2}
+"""What is absent was not used, and says nothing of what was."""
 _ORDER = (State.LIVE, State.DELAYED, State.STALE)
+
+_CANDLE_INPUTS = tuple(
+    (each, f"candles {each}", each.ms + CANDLE_DELAYED_MS, each.ms + CANDLE_STALE_MS)
+    for each in TIMEFRAMES
+)
+"""Timeframe, name, and the ages from which its last candle is delayed and stale."""
+_OF_CANDLES = tuple(name for _, name, _, _ in _CANDLE_INPUTS)
+_USED: Mapping[ComponentName, Sequence[str]] = {
+    ComponentName.ORDERBOOK: ("book",),
+    ComponentName.ORDERFLOW: ("trades",),
+    ComponentName.TECHNICAL: _OF_CANDLES,
+    ComponentName.VOLUME: _OF_CANDLES,
+    ComponentName.SENTIMENT: ("funding", "open interest", "account ratio"),
+    ComponentName.PRICE_STRUCTURE: _OF_CANDLES,
+}
+"""The inputs that each component rests on."""
 
 
 class Lane:
@@ -429,13 +446,8 @@ class Lane:
             rho=self._correlation.rho,
             definition=self._definition,
         )
-        self._live = composite(
-            instrument=self._instrument,
-            at=score.at,
-            components={**self._live_parts, ComponentName.ORDERBOOK: without},
-            rho=self._correlation.rho,
-            definition=self._definition,
-        ).score
+        live = {**self._live_parts, ComponentName.ORDERBOOK: without}
+        self._live = composite_value(live, self._correlation.rho, self._definition)
         self._view = None
 
     def trades_are_missing(self, at: Millis, now: Millis) -> bool:
@@ -482,7 +494,7 @@ class Lane:
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
         self._score = score
-        self._live = self._live_score(at, now, scores, peek=peek)
+        self._live = self._live_score(at, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
         interest = self._open_interest(now) if at % MINUTE == 0 else None
@@ -492,7 +504,6 @@ class Lane:
     def _live_score(
         self,
         at: Millis,
-        now: Millis,
         scores: Mapping[ComponentName, ComponentScore | Absent],
         *,
         peek: bool,
@@ -509,13 +520,7 @@ class Lane:
         self._live_parts = live
         if all(live[name] is scores[name] for name in scores):
             return None if self._score is None else self._score.score
-        return composite(
-            instrument=self._instrument,
-            at=now,
-            components=live,
-            rho=self._correlation.rho,
-            definition=self._definition,
-        ).score
+        return composite_value(live, self._correlation.rho, self._definition)
 
     def view(self, at: Millis, now: Millis) -> MarketView:
         """Give grid second `at`, the one closed last, in plain values."""
@@ -557,16 +562,10 @@ class Lane:
             coverage_floor=self._definition.coverage_floor,
             forming={
                 timeframe: each
-                for timeframe in Timeframe
+                for timeframe in TIMEFRAMES
                 if (each := candles.forming(timeframe)) is not None
             },
         )
-
-    def _age_state(self, as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
-        if as_of is None:
-            return State.ABSENT
-        age = now - as_of
-        return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
 
     def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:
         """Give the age of every kind of input, on the venue's clock."""
@@ -576,7 +575,7 @@ class Lane:
         found: dict[str, Input] = {}
 
         def note(kind: str, as_of: Millis | None, delayed: int, stale: int, reason: Reason) -> None:
-            state = self._age_state(as_of, now, delayed, stale)
+            state = _age_state(as_of, now, delayed, stale)
             found[kind] = Input(kind, as_of, state, reason if as_of is None else None)
 
         delayed, stale = self._delayed_ms, self._stale_ms
@@ -585,7 +584,7 @@ class Lane:
         note("book", market.book.as_of, delayed, stale, book_reason)
         if self.distrusted_since is not None or not self._book_sequenced:
             book = found["book"]
-            found["book"] = replace(book, state=_at_best_delayed(book.state))
+            found["book"] = book._replace(state=_at_best_delayed(book.state))
         # silence of trades is a fact while the connection lives, so the connection's age counts
         note(
             "trades",
@@ -597,16 +596,11 @@ class Lane:
         known = market.derivatives.ticker.get(TickerField.MARK_PRICE)
         confirmed = None if known is None else known.confirmed_at
         note("ticker", confirmed, delayed, stale, Reason.NO_FEED)
-        for timeframe in Timeframe:
-            series = market.candles[timeframe]
+        for timeframe, name, delayed_from, stale_from in _CANDLE_INPUTS:
+            series = market.candles.series[timeframe]
             reason = Reason.GAP if series.gap else Reason.NO_FEED
-            note(
-                f"candles {timeframe}",
-                None if series.gap else series.last_close,
-                timeframe.ms + CANDLE_DELAYED_MS,
-                timeframe.ms + CANDLE_STALE_MS,
-                reason,
-            )
+            closed = None if series.gap else series.last_close
+            note(name, closed, delayed_from, stale_from, reason)
         settled = market.derivatives.funding.last
         if settled is not None and settled.interval_hours is not None:
             interval = round(settled.interval_hours * HOUR)
@@ -638,40 +632,22 @@ class Lane:
         if score.score is None:
             return State.ABSENT, None
         stream = inputs["stream"].state
-        states: list[State] = [State.STALE if stream is State.ABSENT else stream]
-        oldest: tuple[Millis, str] | None = None
+        worst = _WORSE[State.STALE if stream is State.ABSENT else stream]
+        oldest: ComponentScore | None = None
         for name, part in score.components.items():
             if isinstance(part, Absent):
                 continue
-            if oldest is None or part.as_of < oldest[0]:
-                member = min(
-                    (each for each in part.members if each.as_of is not None),
-                    key=lambda each: each.as_of or 0,
-                )
-                oldest = part.as_of, f"{name} {member.name}"
-            states.extend(self._states_used(name, inputs))
-        return max(
-            (each for each in states if each in _ORDER), key=_ORDER.index, default=State.STALE
-        ), None if oldest is None else oldest[1]
-
-    def _states_used(self, name: ComponentName, inputs: Mapping[str, Input]) -> Sequence[State]:
-        match name:
-            case ComponentName.ORDERBOOK:
-                return (inputs["book"].state,)
-            case ComponentName.ORDERFLOW:
-                return (inputs["trades"].state,)
-            case ComponentName.TECHNICAL | ComponentName.VOLUME | ComponentName.PRICE_STRUCTURE:
-                return tuple(inputs[f"candles {timeframe}"].state for timeframe in Timeframe)
-            case ComponentName.SENTIMENT:
-                return tuple(
-                    inputs[kind].state for kind in ("funding", "open interest", "account ratio")
-                )
+            if oldest is None or part.as_of < oldest.as_of:
+                oldest = part
+            for kind in _USED[name]:
+                worst = max(worst, _WORSE[inputs[kind].state])
+        return _ORDER[worst], None if oldest is None else _oldest_member(oldest)
 
     def _ticker(self, field: TickerField, now: Millis, scale: float = 1.0) -> Value:
         known = self.market.derivatives.ticker.get(field)
         if known is None or known.value is None:
             return Value.absent(Reason.NO_FEED)
-        state = self._age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
+        state = _age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
         if not self._connected or Topic.TICKER in self.market.silent:
             state = _at_best_delayed(state)
         return Value(known.value * scale, known.confirmed_at, state)
@@ -682,7 +658,7 @@ class Lane:
         price, at = self.market.trades.last_price, self.market.trades.last_price_at
         if price is None or at is None or (ticker.as_of is not None and ticker.as_of >= at):
             return ticker
-        return Value(price, at, self._age_state(at, now, self._delayed_ms, self._stale_ms))
+        return Value(price, at, _age_state(at, now, self._delayed_ms, self._stale_ms))
 
     def _funding(self, now: Millis) -> Value:
         rate = self._ticker(TickerField.FUNDING_RATE, now)
@@ -699,7 +675,7 @@ class Lane:
         polled = self.market.derivatives.open_interest_now
         if current.value is not None or polled is None:
             return current
-        state = self._age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
+        state = _age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
         return Value(polled.contracts, polled.at, state)
 
     def _open_interest_change(self, now: Millis) -> Value:
@@ -730,9 +706,25 @@ class Lane:
         return None
 
 
+def _age_state(as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
+    if as_of is None:
+        return State.ABSENT
+    age = now - as_of
+    return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
+
+
 def _at_best_delayed(state: State) -> State:
     """Call nothing live that was fetched instead of streamed."""
     return State.DELAYED if state is State.LIVE else state
+
+
+def _oldest_member(part: ComponentScore) -> str:
+    """Name the member of a component whose input is the oldest; the first of equal ones."""
+    member = min(
+        (each for each in part.members if each.as_of is not None),
+        key=lambda each: each.as_of or 0,
+    )
+    return f"{part.name} {member.name}"
 
 
 def _distance(stamps: Sequence[Millis]) -> int:

@@ -54,6 +54,10 @@ class Loads:
         """How many fetches have not been answered."""
         return len(self._waiting)
 
+    def is_waiting_for(self, need: Need) -> bool:
+        """Whether a fetch of this kind has not been answered."""
+        return any(each is need for _, each in self._waiting)
+
     async def run(self) -> None:
         """Work for ever."""
         async with asyncio.TaskGroup() as tasks:

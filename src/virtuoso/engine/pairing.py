@@ -1,7 +1,7 @@
 """Two venues, one board: which of them speaks for each symbol, and how well they agree."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from virtuoso.domain.instruments import Instrument, Listing
@@ -150,7 +150,7 @@ def _in_contracts(view: MarketView, factor: float) -> MarketView:
     if factor == 1.0 or view.price.value is None:
         return view
     price = view.price
-    return replace(view, price=Value(view.price.value * factor, price.as_of, price.state))
+    return view._replace(price=Value(view.price.value * factor, price.as_of, price.state))
 
 
 def _compare(view: MarketView, other: MarketView, *, speaks: bool) -> Comparison:

@@ -176,9 +176,9 @@ class VenueWatch:
 
     @property
     def is_loading(self) -> bool:
-        """Whether candle history is on its way."""
+        """Whether history is on its way: candles, or the series that are fetched after them."""
         warm, total = self._warm()
-        return warm < total
+        return warm < total or self._loads.is_waiting_for(Need.DERIVATIVES)
 
     @property
     def asked_for(self) -> Sequence[Listing]:

@@ -1,7 +1,11 @@
-"""What one cycle says of one market: plain values, ready to be put into documents."""
+"""What one cycle says of one market: plain values, ready to be put into documents.
+
+Named tuples, because some thirty are made for each market each second.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import FormingCandle
@@ -10,8 +14,7 @@ from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.scoring.sensitivity import Formula
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A number with its time, state and, when there is none, the reason."""
 
     value: float | None
@@ -25,8 +28,7 @@ class Value:
         return cls(None, None, State.ABSENT, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """How old one kind of input is."""
 
     kind: str
@@ -35,8 +37,7 @@ class Input:
     reason: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class BookHealth:
+class BookHealth(NamedTuple):
     """How the order book of one market has fared."""
 
     synced_since: Millis | None
@@ -49,8 +50,7 @@ class BookHealth:
     """Since when polled books stand in for the stream, because it had too many holes."""
 
 
-@dataclass(frozen=True, slots=True)
-class MarketView:
+class MarketView(NamedTuple):
     """One market at one grid second."""
 
     instrument: Instrument
@@ -76,8 +76,8 @@ class MarketView:
     book: BookHealth
     heard: State
     """Of the market's stream as a whole."""
-    formula: Formula | None = field(default=None, compare=False)
-    """What the score was made with: enough to make it again; the score is what is compared."""
+    formula: Formula | None = None
+    """What the score was made with: enough to make it again."""
     listing: Listing | None = None
     coverage_floor: float | None = None
     """Under this coverage its score is null."""
@@ -106,15 +106,14 @@ def late(view: MarketView, behind_ms: int) -> MarketView:
         return worst if state in {State.LIVE, State.DELAYED} else state
 
     def aged(value: Value) -> Value:
-        return replace(value, state=at_best(value.state))
+        return value._replace(state=at_best(value.state))
 
-    return replace(
-        view,
+    return view._replace(
         state=at_best(view.state),
         price=aged(view.price),
         change_24h=aged(view.change_24h),
         turnover_24h=aged(view.turnover_24h),
         funding_8h=aged(view.funding_8h),
         open_interest_change_1h=aged(view.open_interest_change_1h),
-        inputs=tuple(replace(each, state=at_best(each.state)) for each in view.inputs),
+        inputs=tuple([each._replace(state=at_best(each.state)) for each in view.inputs]),
     )

@@ -12,7 +12,7 @@ from virtuoso.indicators.pair_sums import pair_sums
 from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.stream_window import StreamWindows
 from virtuoso.indicators.trailing_rank import RankKind, TrailingRank
-from virtuoso.indicators.window_sums import window_sums
+from virtuoso.indicators.window_sums import first_bin, window_sums
 
 
 def compile_kernels() -> None:
@@ -24,3 +24,4 @@ def compile_kernels() -> None:
     move_per_order(np.ones(2), np.ones(2), 1)
     pair_sums(np.zeros((1, 1)), *(np.zeros((1, 1)) for _ in range(3)))
     window_sums(np.zeros((1, 1)), 0, np.ones(1, dtype=np.int64), np.zeros((1, 1)))
+    first_bin(np.zeros(1, dtype=np.int64), 1)

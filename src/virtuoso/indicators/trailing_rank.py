@@ -1,5 +1,6 @@
 """Sub-statistic to 0..100: its rank among its own last values, the transforms T1 and T2."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
@@ -206,9 +207,13 @@ class TrailingRank:
 
     def push(self, x: float | None) -> Ranked:
         """Score a value against those before it, then keep it. None is absent and not kept."""
-        values = np.array([[np.nan if x is None else x]])
+        return self.push_all([x])
+
+    def push_all(self, xs: Sequence[float | None]) -> Ranked:
+        """Do as `push` does with one value or more, oldest first; gives the score of the last."""
+        values = np.array([[np.nan if x is None else x for x in xs]])
         scores = self._ranks.push(values)
-        return self._ranked(values, scores, self._ranks.compared, self.seen)
+        return self._ranked(values[:, -1:], scores[:, -1:], self._ranks.compared, self.seen)
 
     def peek(self, x: float | None) -> Ranked:
         """Score a value as `push` would, and keep nothing."""

@@ -1,4 +1,4 @@
-"""Sums of per-second buckets over several windows at once, always in the same order."""
+"""Sums of per-second buckets over several windows at once, and shares of a histogram."""
 
 from typing import TypeAlias
 
@@ -29,3 +29,17 @@ def window_sums(buckets: Floats, newest: int, windows: Integers, sums: Floats) -
             row = row - 1 if row > 0 else n - 1
             done += 1
         sums[k] = total
+
+
+@njit(cache=True)
+def first_bin(histogram: Integers, needed: int) -> int:
+    """Give the first bin of a histogram up to which it counts `needed` or more.
+
+    histogram: shape (n,), counts of 0 or more; n when there are not so many in all.
+    """
+    counted = 0
+    for i in range(histogram.size):
+        counted += histogram[i]
+        if counted >= needed:
+            return i
+    return int(histogram.size)

@@ -33,6 +33,8 @@ LEAST_VARIANCE: Final = 0.01
 OTHERS_NEEDED: Final = 10
 RESIDUAL_BARS: Final = 12
 MOST_LAGS: Final = 6
+LAGS: Final = (0, *(lag for lag in range(-MOST_LAGS, MOST_LAGS + 1) if lag))
+"""Bars by which Bitcoin's returns are shifted: moments with all of them are taken at once."""
 LEAD_LIMIT: Final = 3.0
 AT_ONCE: Final = 8
 """Markets in one part of the work: a few milliseconds, and products so small that the library does
@@ -79,14 +81,13 @@ class _Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """What is known of one market before it is shrunk towards the others."""
+class _Known:
+    """What is known of one market before the others are: arrays in the order of LAGS."""
 
     raw: _Raw
-    moments: PairwiseMoments
-    lags: Mapping[int, PairwiseMoments]
-    number: int
-    """Of its row in both."""
+    correlations: Floats
+    effective: Floats
+    samples: int
 
 
 def bitcoin_betas(
@@ -96,31 +97,31 @@ def bitcoin_betas(
 
     `returns` are of equal length, on one grid. Without Bitcoin's, all are `no_feed`.
     """
-    work = betas_in_parts(returns, bitcoin, half_life)
+    working = betas_in_parts(returns, bitcoin, half_life)
     while True:
         try:
-            next(work)
+            next(working)
         except StopIteration as done:
-            found: dict[str, Beta | Reason] = done.value
-            return found
+            return dict(done.value)
 
 
 def betas_in_parts(
     returns: Mapping[str, Floats], bitcoin: str, half_life: float = HALF_LIFE
 ) -> Generator[None, None, dict[str, Beta | Reason]]:
-    """Compute `bitcoin_betas` a few markets at a time; between two parts others may work."""
+    """Do the work of `bitcoin_betas` in parts of some markets, between which others may work."""
     if bitcoin not in returns:
         return dict.fromkeys(returns, Reason.NO_FEED)
+    names = list(returns)
     reference = returns[bitcoin]
     weights = exponential_weights(len(reference), half_life)
-    measured: dict[str, _Measured] = {}
+    shifted = np.array([_shifted(reference, lag) for lag in LAGS])
+    known: dict[str, _Known] = {}
     found: dict[str, Beta | Reason] = {}
-    names = list(returns)
     for first in range(0, len(names), AT_ONCE):
         some = names[first : first + AT_ONCE]
         rows = np.array([returns[name] for name in some])
-        moments = pairwise_moments(rows, reference[None, :], weights)
-        lags = _lagged_correlations(rows, reference, weights)
+        moments = pairwise_moments(rows, shifted, weights)
+        correlations = moments.correlation
         for number, name in enumerate(some):
             if name == bitcoin:
                 found[name] = Reason.NOT_APPLICABLE
@@ -131,12 +132,19 @@ def betas_in_parts(
                 if estimate is None:
                     found[name] = Reason.TOO_FEW
                 else:
-                    measured[name] = _Measured(estimate, moments, lags, number)
+                    known[name] = _Known(
+                        raw=estimate,
+                        correlations=correlations[number],
+                        effective=moments.effective[number],
+                        samples=int(moments.count[number, 0]),
+                    )
         yield
-    for number, (name, each) in enumerate(measured.items(), start=1):
-        others = [one.raw for other, one in measured.items() if other != name]
-        found[name] = _finish(each, others, returns[name], reference, weights)
-        if number % AT_ONCE == 0:
+    betas = np.array([each.raw.beta for each in known.values()])
+    errors = np.array([each.raw.standard_error for each in known.values()])
+    for number, (name, each) in enumerate(known.items()):
+        prior = _prior(np.delete(betas, number), np.delete(errors, number))
+        found[name] = _finish(each, prior, returns[name], reference, weights)
+        if number % AT_ONCE == AT_ONCE - 1:
             yield
     return {name: found[name] for name in names}
 
@@ -220,28 +228,22 @@ def _with_lag(own: Floats, reference: Floats, weights: Floats) -> _Raw | None:
     return _Raw(float(slopes.sum()), sqrt(max(variance, 0.0)), lagged=True)
 
 
-def _prior(others: Sequence[_Raw]) -> tuple[float, float]:
+def _prior(betas: Floats, errors: Floats) -> tuple[float, float]:
     """Mean and variance of the other markets' betas, less what is error of estimation."""
-    if len(others) < OTHERS_NEEDED:
+    if len(betas) < OTHERS_NEEDED:
         return PRIOR_MEAN, PRIOR_VARIANCE
-    betas = np.array([each.beta for each in others])
-    errors = np.array([each.standard_error for each in others])
     variance = float(betas.var(ddof=1) - np.mean(errors**2))
     return float(betas.mean()), max(variance, LEAST_VARIANCE)
 
 
 def _finish(
-    measured: _Measured,
-    others: Sequence[_Raw],
-    own: Floats,
-    reference: Floats,
-    weights: Floats,
+    known: _Known, prior: tuple[float, float], own: Floats, reference: Floats, weights: Floats
 ) -> Beta:
-    raw, moments, number = measured.raw, measured.moments, measured.number
-    mean, variance = _prior(others)
+    raw = known.raw
+    mean, variance = prior
     share = variance / (variance + raw.standard_error**2)
     beta = share * raw.beta + (1.0 - share) * mean
-    correlation = float(moments.correlation[number, 0])
+    correlation = float(known.correlations[0])
     return Beta(
         beta=beta,
         raw_beta=raw.beta,
@@ -250,10 +252,10 @@ def _finish(
         correlation=correlation,
         r_squared=correlation**2,
         residual_z=_residual_z(own, reference, weights, beta),
-        lead_lag=_lead_lag(measured.lags, number),
+        lead_lag=_lead_lag(known.correlations.tolist(), known.effective.tolist()),
         lagged=raw.lagged,
-        samples=int(moments.count[number, 0]),
-        effective_samples=float(moments.effective[number, 0]),
+        samples=known.samples,
+        effective_samples=float(known.effective[0]),
     )
 
 
@@ -268,30 +270,23 @@ def _residual_z(own: Floats, reference: Floats, weights: Floats, beta: float) ->
     return float(latest.sum()) / (deviation * sqrt(RESIDUAL_BARS)) if deviation > 0.0 else None
 
 
-def _lagged_correlations(
-    rows: Floats, reference: Floats, weights: Floats
-) -> dict[int, PairwiseMoments]:
-    """Moments of every row now with Bitcoin's return k bars before, for k = -6..6 but 0."""
-    found = {}
-    count = len(reference)
-    for lag in range(-MOST_LAGS, MOST_LAGS + 1):
-        if lag == 0:
-            continue
-        shifted = np.full(count, np.nan)
-        if lag > 0:
-            shifted[lag:] = reference[:-lag]
-        else:
-            shifted[:lag] = reference[-lag:]
-        found[lag] = pairwise_moments(rows, shifted[None, :], weights)
-    return found
+def _shifted(reference: Floats, lag: int) -> Floats:
+    """Give Bitcoin's return `lag` bars before, NaN where that is outside the window."""
+    if lag == 0:
+        return reference
+    shifted = np.full(len(reference), np.nan)
+    if lag > 0:
+        shifted[lag:] = reference[:-lag]
+    else:
+        shifted[:lag] = reference[-lag:]
+    return shifted
 
 
-def _lead_lag(lags: Mapping[int, PairwiseMoments], number: int) -> LeadLag | None:
+def _lead_lag(correlations: Sequence[float], effective: Sequence[float]) -> LeadLag | None:
+    """Give the strongest correlation that stands out; both in the order of LAGS."""
     best: LeadLag | None = None
-    for lag, moments in lags.items():
-        correlation = float(moments.correlation[number, 0])
-        effective = float(moments.effective[number, 0])
-        if not abs(correlation) > LEAD_LIMIT / sqrt(effective):  # also when it is NaN
+    for lag, correlation, samples in zip(LAGS, correlations, effective, strict=True):
+        if lag == 0 or not abs(correlation) > LEAD_LIMIT / sqrt(samples):  # also when it is NaN
             continue
         if best is None or abs(correlation) > abs(best.correlation):
             best = LeadLag(lag, correlation)

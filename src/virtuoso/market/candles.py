@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, TypeAlias
 
@@ -17,6 +17,8 @@ Floats: TypeAlias = NDArray[np.float64]
 KEPT = 1_000
 """Closed candles kept per timeframe."""
 HOLES_KEPT = 50
+TIMEFRAMES = tuple(Timeframe)
+"""Shortest first; to go through an Enum takes several times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +363,7 @@ class Candles:
         """
         minute = self.series[Timeframe.M1].forming
         if self._formed is None or self._formed[0] is not minute:
-            self._formed = (minute, {each: self._form(each) for each in Timeframe})
+            self._formed = (minute, {each: self._form(each) for each in TIMEFRAMES})
         return self._formed[1][timeframe]
 
     def _form(self, timeframe: Timeframe) -> FormingCandle | None:
@@ -373,4 +375,14 @@ class Candles:
             return interval.forming(minute) if interval.start == series.last_close else None
         if minute is None or minute.open_time != series.last_close:
             return None
-        return minute if timeframe is Timeframe.M1 else replace(minute, timeframe=timeframe)
+        if timeframe is Timeframe.M1:
+            return minute
+        return FormingCandle(
+            timeframe,
+            minute.open_time,
+            minute.open,
+            minute.high,
+            minute.low,
+            minute.close,
+            minute.volume,
+        )

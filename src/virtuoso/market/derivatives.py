@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from itertools import takewhile
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from virtuoso.domain.market_data import (
     Candle,
@@ -29,9 +30,8 @@ USUAL_INTERVALS: Final = (1.0, 2.0, 4.0, 8.0)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class TickerValue:
-    """One field of the ticker with its times."""
+class TickerValue(NamedTuple):
+    """One field of the ticker with its times; a tuple, because each message makes all anew."""
 
     value: float | None
     """None: the venue says that it has no value."""
@@ -88,7 +88,11 @@ class Series(Generic[T]):
         """Give the values later than `at`, oldest first; all when it is None."""
         if self._last is None or (at is not None and at >= self._last):
             return []
-        return [item for item in self._values.items() if at is None or item[0] > at]
+        if at is None:
+            return list(self._values.items())
+        # from the newest back: asked each second, and hardly ever is there more than one
+        later = list(takewhile(lambda item: item[0] > at, reversed(self._values.items())))
+        return later[::-1]
 
     def add(self, rows: Sequence[tuple[Millis, T]]) -> None:
         """Take values in any order; one at a time that is known already is left as it was."""

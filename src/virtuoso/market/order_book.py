@@ -2,9 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from virtuoso.domain.market_data import BookDelta, BookSnapshot, Levels, Quote
 from virtuoso.domain.scores import Reason
@@ -29,8 +28,7 @@ class BookFault(Word):
     TOO_DEEP = "too_deep"
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
+class Best(NamedTuple):
     """The best level of both sides."""
 
     bid: float

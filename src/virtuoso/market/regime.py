@@ -6,6 +6,7 @@ a restart says what an uninterrupted run would have said.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -161,21 +162,21 @@ def _recent_mean(values: Floats) -> float:
 def _percentiles(volatility: Floats) -> Floats:
     """T2 of each value among those strictly before it, 0..100; NaN before there are enough."""
     rounded = np.rint(volatility * 1e9) / 1e9
-    found = np.full(len(rounded), np.nan)
-    for place in range(len(rounded)):
-        before = rounded[max(place - LONGEST_HISTORY, 0) : place]
-        before = before[np.isfinite(before)]
-        if len(before) < LEAST_HISTORY or not np.isfinite(rounded[place]):
-            continue
-        below = np.count_nonzero(before < rounded[place])
-        equal = np.count_nonzero(before == rounded[place])
-        found[place] = 100.0 * (below + equal / 2.0) / len(before)
-    return found
+    known = np.isfinite(rounded)
+    places = np.arange(len(rounded))
+    ago = places[:, None] - places
+    # a row for each value, true at those before it: one comparison of all is quicker than many
+    before = (ago > 0) & (ago <= LONGEST_HISTORY) & known
+    count = before.sum(axis=1)
+    below = ((rounded < rounded[:, None]) & before).sum(axis=1)
+    equal = ((rounded == rounded[:, None]) & before).sum(axis=1)
+    share = 100.0 * (below + equal / 2.0) / np.maximum(count, 1)
+    return np.where(known & (count >= LEAST_HISTORY), share, np.nan)
 
 
 def _label(percentile: float, trend: float, total: float, breadth: float) -> Regime | None:
     """The first that holds; None while something it rests on is not known."""
-    if not all(np.isfinite(each) for each in (percentile, trend, total, breadth)):
+    if not (isfinite(percentile) and isfinite(trend) and isfinite(total) and isfinite(breadth)):
         return None
     if percentile >= WILD:
         return Regime.VOLATILE

@@ -20,7 +20,7 @@ from virtuoso.domain.market_data import (
     TradeKind,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
-from virtuoso.indicators.window_sums import window_sums
+from virtuoso.indicators.window_sums import first_bin, window_sums
 
 WINDOWS: Final = (1, 10, 60, 300)
 """Seconds over which the buckets are summed."""
@@ -282,9 +282,8 @@ class TradeFlow:
         """Give the upper edge of the first bin with a cumulated share of 99 % or more."""
         if self.order_count < ORDERS_NEEDED:
             return None
-        cumulated = np.cumsum(self._histogram)
         needed = -(-LARGE_SHARE_PERCENT * self.order_count // 100)
-        place = int(np.searchsorted(cumulated, needed))
+        place = first_bin(self._histogram, needed)
         return float(2.0 ** ((place + 1) / BINS_PER_OCTAVE))
 
 

@@ -7,8 +7,9 @@ Non Nobis Domine.
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from functools import partial
 from math import floor, pi, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.scores import (
@@ -17,6 +18,7 @@ from virtuoso.domain.scores import (
     ComponentScore,
     ConfluenceScore,
     Contribution,
+    Lazy,
     Reason,
 )
 from virtuoso.domain.time import Millis
@@ -47,20 +49,9 @@ def composite(
     rho: shape (6, 6), in the order of ComponentName. The score is null, with a reason, when the
     coverage is under the definition's floor.
     """
-    present: list[ComponentScore] = []
-    places: list[int] = []
-    weights: list[float] = []
-    seen = 0.0
-    for place, (name, weight) in enumerate(zip(NAMES, definition.ordered_weights, strict=True)):
-        part = components[name]
-        if isinstance(part, ComponentScore):
-            present.append(part)
-            places.append(place)
-            weights.append(weight)
-            seen += weight * part.completeness
-    coverage = seen / sum(definition.ordered_weights)
-    total = sum(weights)
-    if coverage < definition.coverage_floor - _ROUNDING or total <= 0.0:
+    present, places, weights, coverage = _present(components, definition)
+    joined = _join(present, places, weights, coverage, rho, definition)
+    if joined is None:
         return ConfluenceScore(
             instrument=instrument,
             at=at,
@@ -74,9 +65,7 @@ def composite(
             confidence=None,
             definition=definition.hash,
         )
-    shares = [weight / total for weight in weights]
-    spread = _spread(shares, places, rho)
-    z = sum(share * part.z for share, part in zip(shares, present, strict=True)) / spread
+    shares, spread, z = joined
     score = 100.0 * phi(z)
     return ConfluenceScore(
         instrument=instrument,
@@ -87,21 +76,79 @@ def composite(
         coverage=coverage,
         as_of=min(part.as_of for part in present),
         components=components,
-        contributions=_contributions(present, shares, spread, z, score),
+        contributions=Lazy(partial(_contributions, present, shares, spread, z, score)),
         confidence=confidence(present, weights, coverage, record),
         definition=definition.hash,
     )
 
 
+def composite_value(
+    components: Mapping[ComponentName, ComponentScore | Absent],
+    rho: Floats,
+    definition: Definition,
+) -> float | None:
+    """Give the number of `composite` alone: where nobody asks what it is made of."""
+    joined = _join(*_present(components, definition), rho, definition)
+    return None if joined is None else 100.0 * phi(joined.z)
+
+
+class _Present(NamedTuple):
+    """The views that have a score, in the order of ComponentName."""
+
+    parts: Sequence[ComponentScore]
+    places: Sequence[int]
+    weights: Sequence[float]
+    coverage: float
+    """What was seen of all weight, 0..1."""
+
+
+class _Joined(NamedTuple):
+    shares: Sequence[float]
+    """Weights renormalised over the present views."""
+    spread: float
+    z: float
+
+
+def _present(
+    components: Mapping[ComponentName, ComponentScore | Absent], definition: Definition
+) -> _Present:
+    present: list[ComponentScore] = []
+    places: list[int] = []
+    weights: list[float] = []
+    seen = 0.0
+    for place, (name, weight) in enumerate(zip(NAMES, definition.ordered_weights, strict=True)):
+        part = components[name]
+        if isinstance(part, ComponentScore):
+            present.append(part)
+            places.append(place)
+            weights.append(weight)
+            seen += weight * part.completeness
+    return _Present(present, places, weights, seen / sum(definition.ordered_weights))
+
+
+def _join(
+    present: Sequence[ComponentScore],
+    places: Sequence[int],
+    weights: Sequence[float],
+    coverage: float,
+    rho: Floats,
+    definition: Definition,
+) -> _Joined | None:
+    """Give Z; None when the coverage is under the definition's floor."""
+    total = sum(weights)
+    if coverage < definition.coverage_floor - _ROUNDING or total <= 0.0:
+        return None
+    shares = [weight / total for weight in weights]
+    spread = _spread(shares, places, rho)
+    z = sum([share * part.z for share, part in zip(shares, present, strict=True)]) / spread
+    return _Joined(shares, spread, z)
+
+
 def _spread(shares: Sequence[float], places: Sequence[int], rho: Floats) -> float:
     """Give D, the standard deviation of the weighted sum when each z has variance 1."""
     rows = rho.tolist()
-    total = 0.0
-    for i, a in zip(places, shares, strict=True):
-        row = rows[i]
-        for j, b in zip(places, shares, strict=True):
-            total += a * b * row[j]
-    return sqrt(total)
+    placed = list(zip(places, shares, strict=True))
+    return sqrt(sum([a * b * rows[i][j] for i, a in placed for j, b in placed]))
 
 
 def _contributions(

@@ -48,6 +48,14 @@ class Formula:
     rho: Floats
     """Shape (6, 6), in the order of ComponentName."""
 
+    def __eq__(self, other: object) -> bool:
+        """The same weights and rules, and the same correlations."""
+        if not isinstance(other, Formula):
+            return NotImplemented
+        return self.definition == other.definition and np.array_equal(self.rho, other.rho)
+
+    __hash__ = None  # type: ignore[assignment] # the correlations are an array
+
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:

@@ -76,7 +76,7 @@ KINDS: Final = (
         60 * SECOND,
         15 * SECOND,
     ),
-    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
+    KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, 15 * SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",

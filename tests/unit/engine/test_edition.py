@@ -17,12 +17,12 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
+from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
     BetaMatrixDocument,
     DashboardDocument,
     Document,
     MobileDocument,
-    unpack,
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({"bybit": Source.BYBIT})
@@ -71,7 +71,7 @@ def published(editor: Editor, pipeline: Pipeline) -> Mapping[str, bytes]:
 
 def dashboard(documents: Mapping[str, bytes]) -> DashboardDocument:
     """The document that `/api/market/overview` is a part of."""
-    body = unpack(documents[keys.DASHBOARD], Document).body
+    body = Codec().decode(keys.DASHBOARD, documents[keys.DASHBOARD], Document).body
     return msgspec.json.decode(body, type=DashboardDocument)
 
 
@@ -120,7 +120,7 @@ def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
     cycle = pipeline.view()
     assert cycle is not None
     assert up.state is cycle.markets[0].state
-    mobile = unpack(documents[keys.MOBILE], Document).body
+    mobile = Codec().decode(keys.MOBILE, documents[keys.MOBILE], Document).body
     assert msgspec.json.decode(mobile, type=MobileDocument).market_overview == market
     keep(pipeline, {"BTCUSDT": (40.0, 45.0), "ETHUSDT": (66.0, 99.0)})
     again = dashboard(published(editor, pipeline)).market_overview.score_movers_1h
@@ -130,14 +130,24 @@ def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
 def test_the_matrix_of_correlations_is_a_document_of_its_own() -> None:
     """Numbers or reasons, n beside each, most traded first; published when it is new."""
     pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
-    body = unpack(published(editor, pipeline)[keys.BITCOIN_BETA_MATRIX], Document).body
+    body = (
+        Codec()
+        .decode(
+            keys.BITCOIN_BETA_MATRIX,
+            published(editor, pipeline)[keys.BITCOIN_BETA_MATRIX],
+            Document,
+        )
+        .body
+    )
     nothing = msgspec.json.decode(body, type=BetaMatrixDocument)
     assert (nothing.status, nothing.symbols, nothing.correlations) == ("degraded", (), ())
     assert nothing.state is State.ABSENT
     for second in range(2, 12):
         pipeline.second(Millis(NOW + second * SECOND))
     documents = published(editor, pipeline)
-    body = unpack(documents[keys.BITCOIN_BETA_MATRIX], Document).body
+    body = (
+        Codec().decode(keys.BITCOIN_BETA_MATRIX, documents[keys.BITCOIN_BETA_MATRIX], Document).body
+    )
     matrix = msgspec.json.decode(body, type=BetaMatrixDocument)
     assert matrix.symbols == ("BTCUSDT", "ETHUSDT")
     assert matrix.correlations == ((1.0, 1.0), (1.0, 1.0)), "both have the same candles"

@@ -6,6 +6,7 @@ import pytest
 
 from support.markets import BTC, ETH, NOW, heard_of, history_of, listing_of, pipeline_of
 from virtuoso.components.base.candle_component import CandleSettings
+from virtuoso.dimensions.lenses import LOOK_SECONDS
 from virtuoso.domain.instruments import BYBIT
 from virtuoso.domain.market_data import (
     DefinitionChosen,
@@ -13,7 +14,14 @@ from virtuoso.domain.market_data import (
     FeedEvent,
     UniverseChosen,
 )
-from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
+from virtuoso.domain.scores import (
+    Absent,
+    ComponentName,
+    ComponentScore,
+    DimensionName,
+    DimensionScore,
+    Reason,
+)
 from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.view import MarketView
@@ -221,3 +229,23 @@ def test_a_symbol_appears_as_soon_as_its_own_inputs_suffice() -> None:
     pipeline.handle(history_of(NOW, instrument=ETH))
     play(pipeline, 2, 1)
     assert views(pipeline)[1].score.score is not None
+
+
+def test_the_lenses_follow_other_stream_windows_and_keep_what_they_were_told() -> None:
+    """They rank in the windows of the components; the beta is of the whole market."""
+    pipeline = warm()
+    lane = pipeline.lane(BTC)
+    assert lane is not None
+    lane.set_beta(Reason.TOO_FEW, None)
+    limits = StreamLimits(minimum=LOOK_SECONDS, minimum_sizes=LOOK_SECONDS)
+
+    def lens(name: DimensionName) -> DimensionScore:
+        pipeline.second(Millis(pipeline.view().at + SECOND))  # type: ignore[union-attr]
+        return {each.name: each for each in views(pipeline)[0].dimensions}[name]
+
+    play(pipeline, 10, 3 * LOOK_SECONDS)
+    assert lens(DimensionName.LIQUIDITY).value is None, "three looks are too few"
+    pipeline.handle(chosen(Definition(stream_limits=limits)))
+    play(pipeline, 30, 4 * LOOK_SECONDS)
+    assert lens(DimensionName.LIQUIDITY).reason is not Reason.WARMING_UP
+    assert lens(DimensionName.BITCOIN_BETA).reason is Reason.TOO_FEW

@@ -18,7 +18,7 @@ from virtuoso.domain.scores import (
     Absent,
     ComponentName,
     ComponentScore,
-    LazyMembers,
+    Lazy,
     MemberScore,
     Reason,
 )
@@ -354,7 +354,7 @@ class CandleComponent:
             self.rho,
             (total, weight, pooled, squares),
             min(known, default=None),
-            LazyMembers(partial(self._members, latest, reasons, closes, counts)),
+            Lazy(partial(_members, self._lines, self._settings, latest, reasons, closes, counts)),
             late_ms=0,
             freshness=1.0,
         )
@@ -368,45 +368,6 @@ class CandleComponent:
             seen[row] += 1
             sizes[row] = self._ranks[row, :, SIZE]
         return list(zip(seen.tolist(), sizes.tolist(), strict=True))
-
-    def _members(
-        self,
-        latest: Floats,
-        reasons: Sequence[Reason | None],
-        closes: Sequence[Millis | None],
-        counts: Sequence[tuple[int, Sequence[int]]],
-    ) -> tuple[MemberScore, ...]:
-        """Make the members of all timeframes. `counts` may be empty when every score is there."""
-        width = len(self.table)
-        x, scores = latest.reshape(2, -1)
-        values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
-        members = []
-        for i, (name, family, weight) in enumerate(self._lines):
-            row, line = divmod(i, width)
-            score, as_of = ranked[i], closes[row]
-            if not isnan(score):
-                member = MemberScore(name, family, weight, values[i], score, z[i], as_of, None)
-            else:
-                known = None if isnan(values[i]) else values[i]
-                reason, have, need = reasons[row], None, None
-                if reason is None:
-                    reason, have, need = self._why(known, counts[row], line)
-                member = MemberScore(
-                    name, family, weight, known, None, None, as_of, reason, have, need
-                )
-            members.append(member)
-        return tuple(members)
-
-    def _why(
-        self, x: float | None, counts: tuple[int, Sequence[int]], line: int
-    ) -> tuple[Reason, int | None, int | None]:
-        """Say why a member could not be ranked: the reason, what there is and what it takes."""
-        seen, sizes = counts
-        if seen < self._settings.minimum:
-            return Reason.WARMING_UP, seen, self._settings.minimum
-        if x is not None:
-            return Reason.TOO_FEW, sizes[line], self._settings.minimum_sizes
-        return Reason.TOO_FEW, None, None
 
     def _dated(self, pooled: _Pooled, late: Sequence[int]) -> ComponentScore | Absent:
         """Say by how much the present timeframes are overdue."""
@@ -422,3 +383,46 @@ class CandleComponent:
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
+
+
+# what makes the members knows nothing of the component: it would be a cycle with its result
+
+
+def _members(
+    lines: Sequence[tuple[str, str, float]],
+    settings: CandleSettings,
+    latest: Floats,
+    reasons: Sequence[Reason | None],
+    closes: Sequence[Millis | None],
+    counts: Sequence[tuple[int, Sequence[int]]],
+) -> tuple[MemberScore, ...]:
+    """Make the members of all timeframes. `counts` may be empty when every score is there."""
+    width = len(lines) // len(closes)
+    x, scores = latest.reshape(2, -1)
+    values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
+    members = []
+    for i, (name, family, weight) in enumerate(lines):
+        row, line = divmod(i, width)
+        score, as_of = ranked[i], closes[row]
+        if not isnan(score):
+            member = MemberScore(name, family, weight, values[i], score, z[i], as_of, None)
+        else:
+            known = None if isnan(values[i]) else values[i]
+            reason, have, need = reasons[row], None, None
+            if reason is None:
+                reason, have, need = _why(settings, known, counts[row], line)
+            member = MemberScore(name, family, weight, known, None, None, as_of, reason, have, need)
+        members.append(member)
+    return tuple(members)
+
+
+def _why(
+    settings: CandleSettings, x: float | None, counts: tuple[int, Sequence[int]], line: int
+) -> tuple[Reason, int | None, int | None]:
+    """Say why a member could not be ranked: the reason, what there is and what it takes."""
+    seen, sizes = counts
+    if seen < settings.minimum:
+        return Reason.WARMING_UP, seen, settings.minimum
+    if x is not None:
+        return Reason.TOO_FEW, sizes[line], settings.minimum_sizes
+    return Reason.TOO_FEW, None, None

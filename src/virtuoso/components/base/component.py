@@ -8,7 +8,7 @@ golden value. The pool is section 3 of docs/scoring.md.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
@@ -30,8 +30,7 @@ class Member:
     """Family weight x member share; the timeframe's or window's share is multiplied in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A member at one instant: x and its 0..100 score, or the reason why there is none."""
 
     x: float | None

@@ -1,18 +1,31 @@
 """A component of which members are scored once a second, from what streams in."""
 
 from collections.abc import Sequence
+from functools import partial
+from math import isnan
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from virtuoso.components.base.component import Due, Member, pool_scores
-from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
+from virtuoso.components.base.component import Due, Member, pool_summed
+from virtuoso.domain.scores import (
+    Absent,
+    ComponentName,
+    ComponentScore,
+    Lazy,
+    MemberScore,
+    Reason,
+)
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal import normal_score
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.state import Floats
 from virtuoso.indicators.stream_window import (
     NO_VALUE,
     TOO_FEW,
     WARMING_UP,
+    Codes,
+    Integers,
     StreamLimits,
     StreamWindows,
     WindowState,
@@ -85,6 +98,8 @@ class StreamComponent:
 
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self._windows = StreamWindows(len(self.table), limits)
+        self._weights = np.array([[line.weight for line in self.table]])
+        self._sums = new_sums(1)
         self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
 
     def facts(self, at: Millis, market: Market) -> Sequence[Fact]:
@@ -105,18 +120,70 @@ class StreamComponent:
         facts = self.facts(at, market)
         windows = self._windows
         xs = np.array([np.nan if fact.x is None else fact.x for fact in facts])
-        counts, sizes = windows.counts.tolist(), windows.n_sizes.tolist()
+        counts, sizes = windows.counts.copy(), windows.n_sizes.copy()
         windows.take(at, xs)
+        scores = windows.scores.copy()
+        as_of: Millis | None = None
+        late_ms, freshness = 0, 1.0
+        judged: Feed | None = None
+        for i, (fact, score) in enumerate(zip(facts, scores.tolist(), strict=True)):
+            feed = fact.feed
+            if isnan(score) or (feed is judged and fact.reason is None):
+                continue
+            if fact.reason is not None or feed.reason is not None:
+                scores[i] = np.nan
+                continue
+            judged = feed  # most members have their feed in common
+            late_ms, freshness = max(late_ms, feed.late_ms), min(freshness, feed.freshness)
+            if feed.as_of is not None and (as_of is None or feed.as_of < as_of):
+                as_of = feed.as_of
+        pool_sums(scores.reshape(1, -1), self._weights, self._sums)
+        total, weight, pooled, squares, _ = self._sums.tolist()
+        self._result = pool_summed(
+            self.name,
+            self.rho,
+            (total, weight, pooled, squares),
+            as_of,
+            Lazy(
+                partial(
+                    self._members,
+                    windows.limits,
+                    facts,
+                    xs,
+                    scores,
+                    windows.codes.copy(),
+                    counts,
+                    sizes,
+                )
+            ),
+            late_ms=late_ms,
+            freshness=freshness,
+        )
+
+    @classmethod
+    def _members(
+        cls,
+        limits: StreamLimits,
+        facts: Sequence[Fact],
+        xs: Floats,
+        scores: Floats,
+        codes: Codes,
+        counts: Integers,
+        sizes: Integers,
+    ) -> tuple[MemberScore, ...]:
+        """Make the members of one second; `counts` and `sizes` are of the windows before it.
+
+        Of the class, because a result that knew its component would be a cycle with it.
+        """
         members = []
-        used = []
         rows = zip(
-            self.table,
+            cls.table,
             facts,
             xs.tolist(),
-            windows.scores.tolist(),
-            windows.codes.tolist(),
-            counts,
-            sizes,
+            scores.tolist(),
+            codes.tolist(),
+            counts.tolist(),
+            sizes.tolist(),
             strict=True,
         )
         for line, fact, x, score, code, count, size in rows:
@@ -124,12 +191,10 @@ class StreamComponent:
             if code == NO_VALUE and reason is None:
                 reason = Reason.NO_FEED
             elif code == WARMING_UP:
-                reason, have, need = Reason.WARMING_UP, count, windows.limits.minimum
+                reason, have, need = Reason.WARMING_UP, count, limits.minimum
             elif code == TOO_FEW:
-                reason, have, need = Reason.TOO_FEW, size, windows.limits.minimum_sizes
+                reason, have, need = Reason.TOO_FEW, size, limits.minimum_sizes
             is_scored = reason is None
-            if is_scored:
-                used.append(fact.feed)
             members.append(
                 MemberScore(
                     name=line.name,
@@ -144,13 +209,7 @@ class StreamComponent:
                     need=need,
                 )
             )
-        self._result = pool_scores(
-            self.name,
-            self.rho,
-            tuple(members),
-            late_ms=max((feed.late_ms for feed in used), default=0),
-            freshness=min((feed.freshness for feed in used), default=1.0),
-        )
+        return tuple(members)
 
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:  # noqa: ARG002
         """Give the score as of the last grid second."""

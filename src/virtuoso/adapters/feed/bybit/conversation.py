@@ -35,7 +35,7 @@ from virtuoso.domain.time import SECOND
 
 _log = structlog.get_logger(__name__)
 
-_BREATH_SECONDS: Final = 0.005
+_BREATH_SECONDS: Final = 0.002
 """After reading for so long without a pause, others have their turn."""
 _RECONSIDER_SECONDS: Final = 1.0
 """How often it is looked whether a topic that was set aside may be asked for again."""
