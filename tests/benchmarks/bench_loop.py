@@ -182,7 +182,7 @@ async def measure(
     turns: Turns, arguments: argparse.Namespace, address: str, folder: str
 ) -> list[Phase]:
     """Run the engine against the simulator at `address`, and watch it."""
-    settings = load_settings(None, {"VIRTUOSO_STATE__DIR": folder})
+    settings = load_settings(None, {"VIRTUOSO_STATE_DIR": folder})
     clock = SystemClock()
     rng = random.Random(1)  # noqa: S311 - spreads retries
     options = RunOptions("simulator", None, None, address, symbols=arguments.symbols)

@@ -1,6 +1,5 @@
 """A simulated venue, a proxy before it and a running Virtuoso: where faults are tried."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,14 +18,12 @@ Record = dict[str, Any]
 BUSY = "BTCUSDT"
 OTHER = "ETHUSDT"
 
-WARM_SOON = [
-    sys.executable,
-    "-c",
-    """from virtuoso.indicators.stream_window import StreamLimits
-StreamLimits.__init__.__defaults__ = (3_600, 5, 3)
-from virtuoso.apps.cli import main; main()""",
-]
-"""Virtuoso whose stream components need five seconds of their own past instead of five minutes."""
+WARM_SOON = """[scoring.windows]
+stream = 3600
+stream_minimum = 5
+stream_minimum_sizes = 3
+"""
+"""Settings: stream components need five seconds of their own past instead of five minutes."""
 
 
 @dataclass
@@ -110,12 +107,19 @@ class Rig:
 
 @contextmanager
 def rig(
-    folder: Path, *arguments: str, symbols: int = 4, listed: int | None = None, seed: int = 7
+    folder: Path,
+    *arguments: str,
+    symbols: int = 4,
+    listed: int | None = None,
+    seed: int = 7,
+    settings: str = "",
 ) -> Iterator[Rig]:
-    """Start all three and wait until the busiest symbol is live.
+    """Start all three and wait until the busiest symbol is live. `settings`: more of them, as TOML.
 
     The venue lists `listed` symbols (two more than are watched) and keeps one more back.
     """
+    file = folder / "rig.toml"
+    file.write_text(WARM_SOON + settings, "utf-8")
     port = free_port()
     venue_url = f"http://127.0.0.1:{port}"
     venue_arguments = ["--port", str(port), "--seed", str(seed)]
@@ -135,8 +139,9 @@ def rig(
                 f"127.0.0.1:{proxy.port}",
                 "--symbols",
                 str(symbols),
+                "--config",
+                str(file),
                 *arguments,
-                program=WARM_SOON,
                 env={"VIRTUOSO_STATE_DIR": str(folder / "state")},
             ) as virtuoso,
         ):

@@ -25,9 +25,8 @@ UNTIL = re.compile(r"is not asked until (\S+): ")
 def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """All symbols of a small venue, and a catalogue that is asked for often."""
     folder = tmp_path_factory.mktemp("rest")
-    settings = folder / "often.toml"
-    settings.write_text(f"[universe]\nrefresh_seconds = {REFRESH_SECONDS}.0\n", "utf-8")
-    with rig(folder, "--config", str(settings), symbols=LISTED + 1, listed=LISTED) as made:
+    often = f"[universe]\nrefresh_seconds = {REFRESH_SECONDS}.0\n"
+    with rig(folder, symbols=LISTED + 1, listed=LISTED, settings=often) as made:
         yield made
 
 
