@@ -30,6 +30,7 @@ from virtuoso.ports import Clock
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import SCHEMA, Document
 
+PATIENT_MS: Final = 1_000
 DEADLINE_S: Final = 5.0
 LIFE_MS: Final = 20 * SECOND
 NOWHERE: Final = ("127.0.0.1", 1)
@@ -90,7 +91,13 @@ class _Checks:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clock: Clock = SystemClock()
-        self._cache_settings = cache_of(settings, backend_of(settings, alone=False))
+        usual = cache_of(settings, backend_of(settings, alone=False))
+        # promises are judged here and not speed: on a busy machine an answer may take longer
+        self._cache_settings = msgspec.structs.replace(
+            usual,
+            memcached_timeout_ms=max(usual.memcached_timeout_ms, PATIENT_MS),
+            redis_timeout_ms=max(usual.redis_timeout_ms, PATIENT_MS),
+        )
         self._codec = open_codec(self._cache_settings, os.environ)
         self._plans = tuple(open_plans(self._cache_settings, self._clock, os.environ))
         self._servers = tuple(each.tier for each in self._plans)
