@@ -14,12 +14,10 @@ from typing import Any, Final, NoReturn
 
 import structlog
 from redis import exceptions as theirs
-from redis.asyncio import Connection, ConnectionPool, Redis, UnixDomainSocketConnection
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from virtuoso.adapters.broker.memory import MemoryBroker
+from virtuoso.adapters.redis_connection import open_redis
 
 log = structlog.get_logger()
 
@@ -59,20 +57,7 @@ class RedisBroker:
         self._sender: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
-        options: dict[str, Any] = {
-            "socket_timeout": timeout_s,
-            "socket_connect_timeout": timeout_s,
-            "retry": Retry(NoBackoff(), 0),
-            "password": password,
-            "protocol": 2,
-            "driver_info": None,
-        }
-        if isinstance(address, Path):
-            options |= {"connection_class": UnixDomainSocketConnection, "path": str(address)}
-        else:
-            host, port = address
-            options |= {"connection_class": Connection, "host": host, "port": port}
-        self._client = Redis(connection_pool=ConnectionPool(max_connections=4, **options))
+        self._client = open_redis(address, timeout_s, 4, password)
         self.sent = 0
         self.received = 0
         self.lost = 0

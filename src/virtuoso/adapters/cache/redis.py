@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from redis import exceptions as theirs
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from virtuoso.adapters.cache.shared import (
     LONGEST_LIFE_MS,
@@ -19,6 +16,7 @@ from virtuoso.adapters.cache.shared import (
     checked,
     with_life,
 )
+from virtuoso.adapters.redis_connection import open_redis
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 from virtuoso.ports import Clock
 
@@ -41,21 +39,7 @@ class RedisCache(SharedCache):
     ) -> None:
         super().__init__(clock)
         self._timeout_s = timeout_s
-        options: dict[str, Any] = {
-            "socket_timeout": timeout_s,
-            "socket_connect_timeout": timeout_s,
-            "retry": Retry(NoBackoff(), 0),
-            "password": password,
-            "protocol": 2,
-            "driver_info": None,
-        }
-        if isinstance(address, Path):
-            options |= {"connection_class": UnixDomainSocketConnection, "path": str(address)}
-        else:
-            host, port = address
-            options |= {"connection_class": Connection, "host": host, "port": port}
-        connections = BlockingConnectionPool(max_connections=pool, timeout=timeout_s, **options)
-        self._client = Redis(connection_pool=connections)
+        self._client = open_redis(address, timeout_s, pool, password, waits=True)
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """What is there of these keys, in one round trip; a value of another type is missing."""
