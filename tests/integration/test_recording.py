@@ -24,7 +24,7 @@ from virtuoso.adapters.feed.recording.reader import faults_of, open_tape, record
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.engine import RunOptions, watch_of
 from virtuoso.apps.recorders import Recorders
-from virtuoso.apps.replay import second_document, whole_line
+from virtuoso.apps.replay import document_in, edition_of, whole_line
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings, load_settings
 from virtuoso.apps.sources import open_replay, open_venue
@@ -53,7 +53,7 @@ class Taken:
         cycle = self.watch.pipeline.view()
         if cycle is not None and cycle.at not in self.documents:
             source = self.watch.feed.source
-            self.documents[cycle.at] = second_document(self.watch.pipeline, source, EPOCH)
+            self.documents[cycle.at] = document_in(edition_of(self.watch.pipeline, source, EPOCH))
 
 
 def settings_here() -> Settings:
@@ -107,7 +107,7 @@ async def play(path: Path) -> dict[Millis, bytes]:
     async for event in whole_line(source):
         for second in timeline.steps(event):
             if second is not None:
-                found[second] = second_document(pipeline, source.feed.source, EPOCH)
+                found[second] = document_in(edition_of(pipeline, source.feed.source, EPOCH))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from proofs.candle_laws import Finding
-from virtuoso.apps.replay import replay_headless, second_document, whole_line
+from virtuoso.apps.replay import document_in, edition_of, replay_headless, whole_line
 from virtuoso.apps.scoring import lane_maker
 from virtuoso.apps.settings import default_settings
 from virtuoso.apps.sources import open_replay
@@ -89,7 +89,7 @@ async def _play(
         for second in timeline.steps(event if change is None else change(event)):
             if second is not None:
                 found.documents.append(
-                    second_document(pipeline, source.feed.source, source.epoch or "")
+                    document_in(edition_of(pipeline, source.feed.source, source.epoch or ""))
                 )
                 _note(found, pipeline)
     return found

@@ -21,7 +21,7 @@ from virtuoso.scoring.account import account
 from virtuoso.scoring.confluence import composite
 from virtuoso.scoring.correlation import NAMES, default_matrix
 from virtuoso.scoring.definition import COMPONENT_RHO, RHO0, Definition
-from virtuoso.scoring.sensitivity import Case, Formula, largest_change, recomputed, what_if
+from virtuoso.scoring.sensitivity import Case, Formula, Suppositions, recomputed, what_if
 
 LAW = settings(deadline=None, max_examples=60)
 REASONS = (Reason.WARMING_UP, Reason.GAP, Reason.STALE)
@@ -81,7 +81,7 @@ def test_the_named_input_changes_the_score_most_by_recomputation(
     """Of all members recomputed one by one, none changes it more; the claim is that very number."""
     score, formula = world_of(seed, gone)
     assume(score.score is not None)
-    claimed = largest_change(score, formula, case)
+    claimed = Suppositions(score, formula).largest(case)
     assert claimed is not None
     assert claimed.member is not None
     again = recomputed(score, formula, claimed.component, claimed.member, case)

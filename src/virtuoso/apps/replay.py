@@ -106,8 +106,3 @@ def records_in(edition: Edition) -> tuple[SymbolRecord, ...]:
 def document_in(edition: Edition) -> bytes:
     """Give the symbols document of a second."""
     return to_json(symbols_document(edition, records_in(edition)))
-
-
-def second_document(pipeline: Pipeline, source: Source, epoch: str) -> bytes:
-    """Give the symbols document of the second that was closed last."""
-    return document_in(edition_of(pipeline, source, epoch))

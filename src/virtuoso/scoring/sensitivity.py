@@ -224,13 +224,6 @@ class Suppositions:
         return moved
 
 
-def largest_change(score: ConfluenceScore, formula: Formula, case: Case) -> WhatIf | None:
-    """Find the member that changes the score most under a supposition; None without a score."""
-    if score.score is None:
-        return None
-    return Suppositions(score, formula).largest(case)
-
-
 def _without_component(part: ComponentScore, case: Case) -> ComponentScore | Absent:
     if case is Case.ABSENT:
         return Absent(part.name, Reason.NO_FEED, 0.0)
