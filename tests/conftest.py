@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from support.postgres import postgres_server
 from support.servers import memcached_server, redis_server
 
-__all__ = ["memcached_server", "pytest_sessionfinish", "recordings", "redis_server"]
+__all__ = [
+    "memcached_server",
+    "postgres_server",
+    "pytest_sessionfinish",
+    "recordings",
+    "redis_server",
+]
 
 DEFAULT_RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Python packages: memcached, redis-server and a Chromium.
+# Installs what the tests need besides Python packages: memcached, redis-server,
+# PostgreSQL, victoria-metrics and a Chromium.
 set -u
 
 missing=()
 command -v memcached >/dev/null || missing+=(memcached)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
+command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null \
+  || missing+=(postgresql)
 if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null \
   && ! command -v google-chrome >/dev/null && [ -z "${CHROMIUM:-}" ]; then
   missing+=(chromium)

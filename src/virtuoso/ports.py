@@ -8,7 +8,21 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from virtuoso.domain.instruments import Instrument, Listing, Venue
+from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
+from virtuoso.domain.audit import AuditEntry, Deed, SettingsVersion
+from virtuoso.domain.history import (
+    Gap,
+    HistoryRow,
+    KeptCandle,
+    KeptDerivatives,
+    KeptOverview,
+    KeptScore,
+    Newest,
+    Series,
+    Snapshot,
+    StoreState,
+)
+from virtuoso.domain.instruments import Instrument, Listing, Symbol, Venue
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -22,6 +36,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.scores import Source
+from virtuoso.domain.signals import Signal, SignalFilter, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 
 
@@ -247,6 +262,222 @@ class Keepsake(Protocol):
 
     async def recall(self) -> bytes | None:
         """What was kept last, if it is still there."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Store(Protocol):
+    """Takes the rows of history. Held by the one engine; nothing here waits for a disk."""
+
+    def put(self, rows: Sequence[HistoryRow]) -> bool:
+        """Hand rows over to be written soon, in this order; returns at once.
+
+        All of them or none: False when there is no room for them, and then they are lost unless
+        they are put again. A row that is stored already stays as it was.
+        """
+        ...
+
+    def define(self, definition: str, text: str) -> None:
+        """Know what a definition's hash stands for, so that old scores can be made again."""
+        ...
+
+    @property
+    def state(self) -> StoreState:
+        """How it fares; asked each second."""
+        ...
+
+    async def newest(self, sources: Collection[Source]) -> Newest:
+        """Say up to where rows are stored. Raises StoreError."""
+        ...
+
+    async def compact(self) -> int:
+        """Thin out what is old, behind everything else; gives how many rows went.
+
+        Raises StoreError.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Wait until all that was put before is written. Raises StoreError."""
+        ...
+
+    async def close(self) -> None:
+        """Write what waits, as far as that goes within a deadline, and release connections."""
+        ...
+
+
+class Ledger(Protocol):
+    """What must not be lost: it is on the disk when a call returns. Raises StoreError.
+
+    What is written under an id that is there already changes nothing: asking twice is safe.
+    """
+
+    async def add_signal(self, signal: Signal) -> bool:
+        """Keep a signal; False when it is kept already."""
+        ...
+
+    async def change_signal(self, signal: Signal, before: SignalState) -> bool:
+        """Keep what became of a signal, if its state is still `before`; False when it is not."""
+        ...
+
+    async def add_alert(self, alert: Alert, deliveries: Sequence[Delivery] = ()) -> bool:
+        """Keep an alert and what is to be sent of it, together; False when it is kept already."""
+        ...
+
+    async def change_alert(self, said: Acknowledgement, before: Collection[AlertState]) -> bool:
+        """Set an alert's state and keep who said so, if its state is one of `before`."""
+        ...
+
+    async def claim_deliveries(
+        self, channel: str, now: Millis, life_ms: int, limit: int
+    ) -> Sequence[Delivery]:
+        """Take what is to be sent to a channel next, oldest first, for `life_ms`.
+
+        Never past one that is not due yet: a channel's messages keep their order. A claim that
+        ended without a word is taken again.
+        """
+        ...
+
+    async def settle_delivery(self, delivery: Delivery) -> bool:
+        """Keep how an attempt ended, if its claim (`attempts`) is still the newest."""
+        ...
+
+    async def add_settings(self, version: SettingsVersion) -> bool:
+        """Keep a version; False when its number is taken: somebody else was quicker."""
+        ...
+
+    async def add_deed(self, deed: Deed) -> AuditEntry:
+        """Chain a deed to the audit."""
+        ...
+
+
+class Archive(Protocol):
+    """Reads what is stored, each call within a deadline. Raises StoreError.
+
+    `sources` keeps simulated rows and live ones apart; times are `start <= at < end`, oldest
+    first unless said otherwise.
+    """
+
+    async def scores(
+        self,
+        symbol: Symbol,
+        sources: Collection[Source],
+        start: Millis,
+        end: Millis,
+        *,
+        step_ms: int = 0,
+        components: bool = False,
+        limit: int = 50_000,
+    ) -> Sequence[KeptScore]:
+        """One symbol's scores; with `step_ms` the first of each such interval."""
+        ...
+
+    async def marks(
+        self,
+        symbol: Symbol,
+        sources: Collection[Source],
+        start: Millis,
+        end: Millis,
+        step_ms: int = 0,
+    ) -> Sequence[tuple[Millis, float | None, str]]:
+        """(time, score, definition) alone, which is much quicker to read."""
+        ...
+
+    async def board(
+        self, at: Millis, sources: Collection[Source], within_ms: int
+    ) -> Sequence[KeptScore]:
+        """Each symbol's last row at or before an instant, no older than `within_ms`."""
+        ...
+
+    async def derivatives(
+        self,
+        symbol: Symbol,
+        sources: Collection[Source],
+        start: Millis,
+        end: Millis,
+        step_ms: int = 0,
+    ) -> Sequence[KeptDerivatives]:
+        """One symbol's derivatives; with `step_ms` the first of each such interval."""
+        ...
+
+    async def overview(
+        self, sources: Collection[Source], start: Millis, end: Millis, step_ms: int = 0
+    ) -> Sequence[KeptOverview]:
+        """The market as a whole."""
+        ...
+
+    async def candles(
+        self,
+        series: Series,
+        timeframe: Timeframe,
+        start: Millis,
+        end: Millis,
+        limit: int = 1_000,
+    ) -> Sequence[KeptCandle]:
+        """The last `limit` candles that opened in that time, oldest first."""
+        ...
+
+    async def gaps(
+        self, symbol: Symbol | None, sources: Collection[Source], start: Millis, end: Millis
+    ) -> Sequence[Gap]:
+        """Holes that touch that time; `symbol` None: of all."""
+        ...
+
+    async def series(self, sources: Collection[Source] = ()) -> Sequence[Series]:
+        """Everything of which there are rows; no sources: of all."""
+        ...
+
+    async def snapshot(self, source: str | None) -> Snapshot | None:
+        """The last good documents of one source, or the newest of all."""
+        ...
+
+    async def definition(self, hash_: str) -> str | None:
+        """What a definition's hash stands for, canonical JSON."""
+        ...
+
+    async def signal(self, signal: str) -> Signal | None:
+        """One signal by its id."""
+        ...
+
+    async def signals(
+        self, wanted: SignalFilter, limit: int = 100, before: str | None = None
+    ) -> Sequence[Signal]:
+        """Signals, newest first; `before` names the last one of the page before."""
+        ...
+
+    async def alert(self, alert: str) -> Alert | None:
+        """One alert by its id."""
+        ...
+
+    async def alerts(
+        self, wanted: AlertFilter, limit: int = 100, before: str | None = None
+    ) -> Sequence[Alert]:
+        """Alerts, newest first; `before` names the last one of the page before."""
+        ...
+
+    async def deliveries(self, alerts: Collection[str]) -> Sequence[Delivery]:
+        """How these alerts fare on their channels, in the order in which they were written."""
+        ...
+
+    async def unsent(self, channel: str | None = None) -> int:
+        """How many deliveries have not ended."""
+        ...
+
+    async def acknowledgements(self, alert: str) -> Sequence[Acknowledgement]:
+        """Who said what about an alert, oldest first."""
+        ...
+
+    async def settings(
+        self, limit: int = 50, before: int | None = None
+    ) -> Sequence[SettingsVersion]:
+        """Versions of the settings, newest first."""
+        ...
+
+    async def audit(self, limit: int = 100, before: int | None = None) -> Sequence[AuditEntry]:
+        """What was done, newest first."""
         ...
 
     async def close(self) -> None:

@@ -14,6 +14,10 @@ VirtuosoError
     CacheError                  a cache tier failed: treat as a miss, use the next tier
         CacheUnavailableError   the tier is lost, hung or talks garbage: leave it alone for a while
         CacheRefusedError       the tier answered no: do not repeat, others may still be served
+    StoreError                  the store of history, signals and alerts
+        StoreUnavailableError   it is locked, full, lost or slow: try again, show what you hold
+        StoreRefusedError       it answered no: do not repeat the same request
+        StoreDamagedError       its file is damaged: it is set aside, restore a backup
     WireError                   bytes between processes do not decode: treat as a miss
         ValueRefusedError       a value is not what its key promises: a miss with a counted reason
 """
@@ -73,6 +77,22 @@ class CacheUnavailableError(CacheError):
 
 class CacheRefusedError(CacheError):
     """A tier answered no: read-only, full, too big. Do not repeat the same request."""
+
+
+class StoreError(VirtuosoError):
+    """The store failed."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store is locked, full, lost or slow. Try again; what is held stays true."""
+
+
+class StoreRefusedError(StoreError):
+    """The store answered no. Do not repeat the same request."""
+
+
+class StoreDamagedError(StoreError):
+    """The store's file is damaged. It is set aside; restore a backup."""
 
 
 class WireError(VirtuosoError):

@@ -1,0 +1,220 @@
+"""What the ledger promises: signals, alerts, deliveries, settings and audit, on both databases."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from support.stores import Opened, opened
+from virtuoso.adapters.store.database import Place, open_engine, place_of
+from virtuoso.domain.alerts import (
+    Acknowledgement,
+    AlertFilter,
+    AlertLevel,
+    AlertState,
+    Delivery,
+    DeliveryState,
+)
+from virtuoso.domain.audit import FIRST_LINK, Deed, SettingsVersion, first_break
+from virtuoso.domain.errors import StoreRefusedError
+from virtuoso.domain.scores import Direction
+from virtuoso.domain.signals import SignalFilter, SignalState
+from virtuoso.domain.time import HOUR, MINUTE, Millis
+from virtuoso.testing.fake_clock import START, FakeClock
+from virtuoso.testing.history_rows import ETHER, LIVE, alert, delivery, signal
+
+LIFE_MS = 30_000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty database."""
+    if request.param == "sqlite":
+        return place_of("", tmp_path / "state")
+    return place_of(request.getfixturevalue("postgres_server").new_database(), tmp_path)
+
+
+@pytest.fixture
+async def kept(place: Place) -> AsyncIterator[Opened]:
+    """A ledger with nothing in it."""
+    async with opened(place, FakeClock()) as found:
+        yield found
+
+
+async def test_a_signal_is_kept_once_and_comes_back_as_it_was(kept: Opened) -> None:
+    """Its id makes adding it again safe."""
+    said = signal()
+    assert await kept.ledger.add_signal(said)
+    assert not await kept.ledger.add_signal(replace(said, score=1.0))
+    assert await kept.archive.signal("s1") == said
+    assert await kept.archive.signal("s2") is None
+
+
+async def test_a_signal_changes_only_from_the_state_it_was_seen_in(kept: Opened) -> None:
+    """Of two that decide at once, one is told that it came too late."""
+    said = signal()
+    await kept.ledger.add_signal(said)
+    won = replace(
+        said,
+        state=SignalState.CLOSED,
+        changed_at=Millis(START + HOUR),
+        closed_at=Millis(START + HOUR),
+        outcome="target_1",
+        exit_price=91_500.0,
+        best_excursion=0.006,
+        worst_excursion=-0.001,
+        r=1.0,
+        followed_to=Millis(START + HOUR),
+    )
+    assert await kept.ledger.change_signal(won, SignalState.ACTIVE)
+    assert not await kept.ledger.change_signal(said, SignalState.ACTIVE)
+    assert await kept.archive.signal("s1") == won
+
+
+async def test_signals_are_found_by_what_is_asked_and_page_by_page(kept: Opened) -> None:
+    """Newest first; the last one of a page names where the next begins."""
+    for number in range(7):
+        await kept.ledger.add_signal(signal(f"s{number}", START + number * MINUTE))
+    await kept.ledger.add_signal(signal("live", START, LIVE))
+    await kept.ledger.add_signal(signal("ether", START, ETHER, SignalState.EXPIRED))
+    everything = SignalFilter()
+    first = await kept.archive.signals(everything, 4)
+    second = await kept.archive.signals(everything, 4, first[-1].id)
+    third = await kept.archive.signals(everything, 4, second[-1].id)
+    names = [each.id for each in (*first, *second, *third)]
+    assert names == ["ether", "live", "s6", "s5", "s4", "s3", "s2", "s1", "s0"]
+
+    async def names_of(wanted: SignalFilter) -> list[str]:
+        return [each.id for each in await kept.archive.signals(wanted)]
+
+    assert await names_of(SignalFilter(sources=("bybit",))) == ["live"]
+    assert await names_of(SignalFilter(symbol="ETHUSDT")) == ["ether"]
+    assert await names_of(SignalFilter(states=(SignalState.EXPIRED,))) == ["ether"]
+    assert await names_of(SignalFilter(direction=Direction.BEARISH)) == []
+    since, until = Millis(START + MINUTE), Millis(START + 3 * MINUTE)
+    assert await names_of(SignalFilter(since=since, until=until)) == ["s2", "s1"]
+
+
+async def test_an_alert_and_what_is_to_be_sent_are_kept_together(kept: Opened) -> None:
+    """Once, whatever is asked again."""
+    said = alert()
+    to_send = [delivery(), replace(delivery("a1:telegram"), channel="telegram")]
+    assert await kept.ledger.add_alert(said, to_send)
+    assert not await kept.ledger.add_alert(said, to_send)
+    assert await kept.archive.alert("a1") == said
+    found = await kept.archive.deliveries(["a1"])
+    assert [each.id for each in found] == ["a1:discord", "a1:telegram"]
+    assert await kept.archive.unsent() == 2
+    assert await kept.archive.unsent("discord") == 1
+
+
+async def test_an_alert_of_which_nothing_can_be_kept_is_not_kept_at_all(kept: Opened) -> None:
+    """Numbers that JSON cannot say are refused before anything is written."""
+    with pytest.raises(StoreRefusedError, match="JSON"):
+        await kept.ledger.add_alert(replace(alert(), details={"score": float("nan")}))
+    with pytest.raises(StoreRefusedError):
+        await kept.ledger.add_alert(alert(), [delivery(of="nobody")])
+    assert await kept.archive.alerts(AlertFilter()) == []
+
+
+async def test_an_acknowledgement_is_kept_with_who_said_so(kept: Opened) -> None:
+    """Only from the states it may come from, and then the alert says so."""
+    await kept.ledger.add_alert(alert())
+    seen = Acknowledgement("a1", Millis(START + 1), "operator", AlertState.ACKNOWLEDGED, "looking")
+    assert await kept.ledger.change_alert(seen, [AlertState.ACTIVE])
+    assert not await kept.ledger.change_alert(seen, [AlertState.ACTIVE])
+    found = await kept.archive.alert("a1")
+    assert found is not None
+    assert (found.state, found.changed_at) == (AlertState.ACKNOWLEDGED, START + 1)
+    assert list(await kept.archive.acknowledgements("a1")) == [seen]
+    open_ones = AlertFilter(states=(AlertState.ACTIVE,))
+    assert await kept.archive.alerts(open_ones) == []
+
+
+async def test_alerts_are_found_by_what_is_asked(kept: Opened) -> None:
+    """By level, symbol, rule, kind and time, newest first and page by page."""
+    for number in range(5):
+        await kept.ledger.add_alert(alert(f"a{number}", START + number))
+    await kept.ledger.add_alert(replace(alert("b"), level=AlertLevel.CRITICAL, symbol=None))
+
+    async def names_of(wanted: AlertFilter, before: str | None = None) -> list[str]:
+        return [each.id for each in await kept.archive.alerts(wanted, 3, before)]
+
+    assert await names_of(AlertFilter()) == ["b", "a4", "a3"]
+    assert await names_of(AlertFilter(), "a3") == ["a2", "a1", "a0"]
+    assert await names_of(AlertFilter(levels=(AlertLevel.CRITICAL,))) == ["b"]
+    assert await names_of(AlertFilter(symbol="BTCUSDT", until=Millis(START + 2))) == ["a1", "a0"]
+    assert await names_of(AlertFilter(rule="another")) == []
+    assert await names_of(AlertFilter(kind="confluence", since=Millis(START + 4))) == ["a4"]
+
+
+async def _claim(kept: Opened, now: int, limit: int = 10) -> list[Delivery]:
+    return list(await kept.ledger.claim_deliveries("discord", Millis(now), LIFE_MS, limit))
+
+
+async def test_messages_of_a_channel_are_claimed_in_their_order_and_once(kept: Opened) -> None:
+    """Who asks while a claim holds gets nothing, not even what comes after it."""
+    for number in range(3):
+        await kept.ledger.add_alert(
+            alert(f"a{number}"), [delivery(f"d{number}", f"a{number}", START + number)]
+        )
+    first = await _claim(kept, START, limit=2)
+    assert [each.id for each in first] == ["d0", "d1"]
+    assert {each.state for each in first} == {DeliveryState.SENDING}
+    assert await _claim(kept, START + 1) == []
+    assert list(await kept.ledger.claim_deliveries("telegram", Millis(START), LIFE_MS, 9)) == []
+    sent = replace(first[0], state=DeliveryState.SENT, changed_at=Millis(START + 5), remote="77")
+    assert await kept.ledger.settle_delivery(sent)
+    later = replace(
+        first[1], state=DeliveryState.RETRYING, due_at=Millis(START + HOUR), error="429"
+    )
+    assert await kept.ledger.settle_delivery(later)
+    assert await _claim(kept, START + MINUTE) == [], "d2 must not overtake d1"
+    again = await _claim(kept, START + HOUR)
+    assert [(each.id, each.attempts) for each in again] == [("d1", 2), ("d2", 1)]
+    assert again[0].error == "429"
+
+
+async def test_a_claim_that_ends_without_a_word_is_taken_again(kept: Opened) -> None:
+    """And the sender that comes back too late is told that it is no longer its message."""
+    await kept.ledger.add_alert(alert(), [delivery()])
+    lost = (await _claim(kept, START))[0]
+    again = (await _claim(kept, START + LIFE_MS))[0]
+    assert (lost.attempts, again.attempts) == (1, 2)
+    assert not await kept.ledger.settle_delivery(replace(lost, state=DeliveryState.SENT))
+    assert await kept.ledger.settle_delivery(replace(again, state=DeliveryState.DEAD, error="404"))
+    assert await kept.archive.unsent() == 0
+    assert (await kept.archive.deliveries(["a1"]))[0].error == "404"
+    assert not await kept.ledger.settle_delivery(replace(again, state=DeliveryState.SENT))
+
+
+async def test_versions_of_the_settings_have_no_hole_and_no_twin(kept: Opened) -> None:
+    """Of two that write the same number, one is told to look again."""
+    one = SettingsVersion(1, Millis(START), "operator", "[app]\nport = 8003\n", "first")
+    assert await kept.ledger.add_settings(one)
+    assert not await kept.ledger.add_settings(replace(one, text="other"))
+    with pytest.raises(StoreRefusedError, match="expected version 2"):
+        await kept.ledger.add_settings(replace(one, number=5))
+    two = SettingsVersion(2, Millis(START + 1), "operator", "", "back", undoes=1)
+    assert await kept.ledger.add_settings(two)
+    assert list(await kept.archive.settings()) == [two, one]
+    assert list(await kept.archive.settings(before=2)) == [one]
+
+
+async def test_the_audit_is_a_chain_and_a_changed_entry_breaks_it(kept: Opened) -> None:
+    """Whoever edits a row by hand is found out."""
+    for number in range(4):
+        deed = Deed(Millis(START + number), "operator", "alert.acknowledge", "a1", {"n": number})
+        entry = await kept.ledger.add_deed(deed)
+        assert (entry.number, entry.deed) == (number + 1, deed)
+    chain = list(await kept.archive.audit())[::-1]
+    assert chain[0].previous == FIRST_LINK
+    assert first_break(chain) is None
+    engine = open_engine(kept.store.place, "admin")
+    with engine.begin() as link:
+        link.execute(text("UPDATE audit SET who = 'somebody' WHERE number = 3"))
+    engine.dispose()
+    assert first_break(list(await kept.archive.audit())[::-1]) == 3
+    assert first_break([*chain[:1], *chain[2:]]) == 2
