@@ -365,8 +365,8 @@ class Archive(Protocol):
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         *,
         step_ms: int = 0,
         components: bool = False,
@@ -379,15 +379,15 @@ class Archive(Protocol):
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         step_ms: int = 0,
     ) -> Sequence[tuple[Millis, float | None, str]]:
         """(time, score, definition) alone, which is much quicker to read."""
         ...
 
     async def board(
-        self, at: Millis, sources: Collection[Source], within_ms: int
+        self, at: int, sources: Collection[Source], within_ms: int
     ) -> Sequence[KeptScore]:
         """Each symbol's last row at or before an instant, no older than `within_ms`."""
         ...
@@ -396,15 +396,15 @@ class Archive(Protocol):
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         step_ms: int = 0,
     ) -> Sequence[KeptDerivatives]:
         """One symbol's derivatives; with `step_ms` the first of each such interval."""
         ...
 
     async def overview(
-        self, sources: Collection[Source], start: Millis, end: Millis, step_ms: int = 0
+        self, sources: Collection[Source], start: int, end: int, step_ms: int = 0
     ) -> Sequence[KeptOverview]:
         """The market as a whole."""
         ...
@@ -413,15 +413,15 @@ class Archive(Protocol):
         self,
         series: Series,
         timeframe: Timeframe,
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         limit: int = 1_000,
     ) -> Sequence[KeptCandle]:
         """The last `limit` candles that opened in that time, oldest first."""
         ...
 
     async def gaps(
-        self, symbol: Symbol | None, sources: Collection[Source], start: Millis, end: Millis
+        self, symbol: Symbol | None, sources: Collection[Source], start: int, end: int
     ) -> Sequence[Gap]:
         """Holes that touch that time; `symbol` None: of all."""
         ...

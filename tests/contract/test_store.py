@@ -10,7 +10,7 @@ from virtuoso.adapters.store.archive import SqlArchive
 from virtuoso.adapters.store.database import Place, place_of
 from virtuoso.domain.errors import StoreUnavailableError
 from virtuoso.domain.history import Gap, GapKind, GapReason, Retention, Series
-from virtuoso.domain.instruments import BYBIT, Symbol
+from virtuoso.domain.instruments import BINANCE, Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import DAY, HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.testing.fake_clock import START, FakeClock
@@ -121,7 +121,7 @@ async def test_simulated_rows_never_mix_with_live_ones(kept: Opened) -> None:
 
 async def test_a_resolution_gives_the_first_row_of_each_interval(kept: Opened) -> None:
     """Rows as they were said, none averaged, and of several venues one a interval."""
-    stand_in = Series(Source.SIMULATOR, BYBIT, BTC)._replace(venue="binance")
+    stand_in = Series(Source.SIMULATOR, BINANCE, BTC)
     first = START - START % HOUR
     kept.store.put([kept_score(first + n * STEP, score=float(n)) for n in range(1, 25)])
     kept.store.put([kept_score(first + n * STEP, stand_in, 90.0) for n in range(25, 31)])

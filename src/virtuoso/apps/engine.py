@@ -20,6 +20,7 @@ from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.exchange import exchange_beside
+from virtuoso.apps.history import History, open_history, record_settings
 from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.reload import Reload
 from virtuoso.apps.rest_health import rest_parts
@@ -36,6 +37,7 @@ from virtuoso.engine.engine import Engine, EngineSettings
 from virtuoso.engine.last_good import LastGoodKeeper
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.publisher import Publisher
+from virtuoso.engine.recorder import Recorder
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
@@ -208,6 +210,7 @@ def build_engine(
     second: OpenSource | None = None,
     beside: Callable[[], tuple[PartHealth, ...]] = tuple,
     epoch: str | None = None,
+    history: History | None = None,
 ) -> Engine:
     """Put the engine together. Without an `epoch` of its own it takes the source's."""
     first = watch_of(source, settings, options, clock, rng)
@@ -221,6 +224,9 @@ def build_engine(
         ),
         replay=source.replay,
         beside=beside,
+        recorder=None
+        if history is None
+        else Recorder(history.store, clock, source.feed.source, record_settings(settings.store)),
     )
 
 
@@ -252,15 +258,20 @@ async def open_engine(
     last_good = None
     if kept is not None and not options.source.startswith("replay"):
         last_good = LastGoodKeeper(kept, sharing.codec)
-    publisher = Publisher(
-        sharing.cache,
-        sharing.broker,
-        settings.cache.ttl_seconds * SECOND,
-        sharing.codec,
-        lease.may_write,
-        last_good,
-    )
-    async with open_sources(settings, options, clock, rng) as sources:
+    async with (
+        open_history(settings, clock, options.source) as history,
+        open_sources(settings, options, clock, rng) as sources,
+    ):
+        mirror = None if history is None else LastGoodKeeper(history.keepsake, sharing.codec)
+        publisher = Publisher(
+            sharing.cache,
+            sharing.broker,
+            settings.cache.ttl_seconds * SECOND,
+            sharing.codec,
+            lease.may_write,
+            last_good,
+            mirror,
+        )
 
         def beside() -> tuple[PartHealth, ...]:
             kept_part = () if last_good is None else (last_good.part(),)
@@ -281,13 +292,13 @@ async def open_engine(
             sources.second,
             beside,
             epoch,
+            history,
         )
         log.info("started", source=options.source, version=version("virtuoso"))
         is_replay = sources.first.replay is not None
         redefine = None if is_replay else engine.redefine
         work = [engine.run(), lease.run(), reload.run(redefine)]
-        if last_good is not None:
-            work.append(last_good.run())
+        work += [keeper.run() for keeper in (last_good, mirror) if keeper is not None]
         yield tuple(work)
 
 

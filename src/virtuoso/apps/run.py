@@ -7,6 +7,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.engine import RunOptions, documents_in, open_engine, reload_at_signal
+from virtuoso.apps.history import open_archive
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import open_sharing
@@ -28,10 +29,13 @@ async def run(settings: Settings, options: RunOptions) -> None:
         # loading a kernel holds the loop, and nobody is served yet
         load_all()
         stop = stop_at_signals()
-        async with open_sharing(
-            settings, clock, alone=True, items=items, source=options.source
-        ) as sharing:
-            serving = Serving(settings, sharing, clock, version("virtuoso"), "run")
+        async with (
+            open_sharing(
+                settings, clock, alone=True, items=items, source=options.source
+            ) as sharing,
+            open_archive(settings) as archive,
+        ):
+            serving = Serving(settings, sharing, clock, version("virtuoso"), "run", archive)
             watch = CacheWatch(sharing.cache, clock, "run", sharing.backend, clock.now())
             lease = writer_lease(settings, sharing, clock)
             await lease.claim()

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.adapters.store.keepsake import StoreKeepsake
 from virtuoso.apps.cache_metrics import CacheWatch
+from virtuoso.apps.history import open_archive
 from virtuoso.apps.presence import Presence
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
@@ -18,7 +20,7 @@ from virtuoso.apps.stopping import stop_at_signals, until_stopped
 from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
-from virtuoso.ports import Clock
+from virtuoso.ports import Archive, Clock
 from virtuoso.web.app import WebApp, create_app
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind, serve_on
@@ -44,12 +46,15 @@ class Serving:
         clock: Clock,
         version: str,
         role: Literal["run", "web", "monitor"],
+        archive: Archive | None = None,
     ) -> None:
+        """`archive`: where history is read; None: nowhere."""
         self._settings = settings
         self._sharing = sharing
         self._clock = clock
         self._version = version
         self._role = role
+        self._archive = archive
         self._started = clock.now()
         self._follower = Follower(sharing.cache, sharing.broker, clock, codec=sharing.codec)
         self._warmer = Warmer(self._follower, sharing.cache, clock)
@@ -63,16 +68,17 @@ class Serving:
     async def restore(self) -> None:
         """Show the last good snapshot until the engine says something."""
         await self._follower.tick()
-        kept = self._sharing.keepsake
-        if kept is None or self._follower.reader.board is not None:
-            return
-        try:
-            value = await kept.recall()
-        except CacheError as error:
-            log.warning("last_good_not_there", error=str(error))
-            return
-        if value is not None:
-            self._follower.restore(value)
+        stored = None if self._archive is None else StoreKeepsake(self._archive)
+        for kept in (self._sharing.keepsake, stored):
+            if kept is None or self._follower.reader.board is not None:
+                continue
+            try:
+                value = await kept.recall()
+            except CacheError as error:
+                log.warning("last_good_not_there", error=str(error))
+                continue
+            if value is not None:
+                self._follower.restore(value)
 
     def follow(self) -> Coroutine[Any, Any, None]:
         """Hear of the engine."""
@@ -155,8 +161,11 @@ async def serve_web(settings: Settings, version: str) -> None:
     clock = SystemClock()
     with closing(bind(settings.app.address, settings.app.port)) as listener:
         stop = stop_at_signals()
-        async with open_sharing(settings, clock, alone=False) as sharing:
-            serving = Serving(settings, sharing, clock, version, "web")
+        async with (
+            open_sharing(settings, clock, alone=False) as sharing,
+            open_archive(settings) as archive,
+        ):
+            serving = Serving(settings, sharing, clock, version, "web", archive)
             await serving.restore()
             say_address(listener)
             await until_stopped(stop, serving.follow(), *serving.pages(listener))

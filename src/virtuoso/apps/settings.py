@@ -182,6 +182,26 @@ class StateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return home / "virtuoso"
 
 
+Days = Annotated[float, msgspec.Meta(ge=0.1, le=36_500)]
+
+
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """History, signals and alerts on disk."""
+
+    enabled: bool
+    url: str
+    score_seconds: Annotated[int, msgspec.Meta(ge=10, le=300)]
+    derivatives_seconds: Annotated[int, msgspec.Meta(ge=60, le=3_600)]
+    fine_days: Days
+    middle_days: Days
+    coarse_days: Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+    minute_candle_days: Days
+    five_minute_candle_days: Days
+    delivery_days: Days
+    backup_hours: Annotated[float, msgspec.Meta(ge=0, le=8_760)]
+    backups: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -195,6 +215,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebSettings
     simulator: SimulatorSettings
     state: StateSettings
+    store: StoreSettings
 
 
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
@@ -207,6 +228,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "REDIS_HOST": ("cache", "redis_host"),
     "REDIS_PORT": ("cache", "redis_port"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
+    "VIRTUOSO_STORE_URL": ("store", "url"),
 }
 """Environment variables that set one key each."""
 

@@ -40,7 +40,7 @@ class KeptScore(NamedTuple):
 
     series: Series
     at: Millis
-    """The grid second that was scored, our clock."""
+    """The grid second that was scored, by our clock, which the venue's differs from by ms."""
     score: float | None
     """0..100; None exactly when `reason` is set."""
     reason: Reason | None

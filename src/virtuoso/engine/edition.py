@@ -78,6 +78,8 @@ class Content:
     cycle_totals: tuple[CycleTotals, ...] = ()
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
+    second: Millis | None = None
+    """The grid second that the scores are of, our clock; None before the first."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
+from virtuoso.engine.recorder import Recorder
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
@@ -55,6 +56,7 @@ class Engine:
         settings: EngineSettings,
         replay: ReplayInfo | None = None,
         beside: Callable[[], tuple[PartHealth, ...]] = tuple,
+        recorder: Recorder | None = None,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
 
@@ -66,6 +68,7 @@ class Engine:
         self._publisher = publisher
         self._replay = replay
         self._beside = beside
+        self._recorder = recorder
         self._started = clock.now()
         source = first.feed.source
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
@@ -104,6 +107,8 @@ class Engine:
             tasks.create_task(self._loop_lag.run())
             tasks.create_task(search_gently(self._is_loading))
             tasks.create_task(self._publish())
+            if self._recorder is not None:
+                tasks.create_task(self._recorder.run())
             for venue in self._venues:
                 tasks.create_task(venue.run())
 
@@ -129,6 +134,9 @@ class Engine:
             await breath.take()
         if printed is not None:
             await self._publisher.publish(printed.board, printed.documents, printed.status)
+        if self._recorder is not None:
+            for _ in self._recorder.taking(content):
+                await breath.take()
 
     def _content(self) -> Content:
         """Take everything that one edition says."""
@@ -184,6 +192,7 @@ class Engine:
             cycles=[trace for each in self._venues for trace in each.cycles.kept],
             cycle_totals=tuple(each.cycles.totals for each in self._venues),
             behind_ms=behind,
+            second=None if cycle is None else cycle.at,
         )
 
     def _behind_ms(self, cycle: CycleView | None) -> int:
@@ -217,7 +226,9 @@ class Engine:
 
     def notices(self, shown: list[Shown]) -> tuple[Notice, ...]:
         """Say what a reader must know about the whole."""
-        failed = [part for part in self._beside() if part.status == "fail"]
+        recorder = self._recorder
+        beside = (*self._beside(), *(() if recorder is None else (recorder.part(),)))
+        failed = [part for part in beside if part.status == "fail"]
         notices = (
             *self._first.notices(),
             *(Notice(f"{part.name}_failed", part.text, part.since) for part in failed),
@@ -258,7 +269,9 @@ class Engine:
                 f"{failures} cache writes failed" if failures else "publishing",
             )
         )
-        return (*parts, *self._beside())
+        recorder = self._recorder
+        history = () if recorder is None else (recorder.part(),)
+        return (*parts, *history, *self._beside())
 
     def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
         feed = second.feed_part()

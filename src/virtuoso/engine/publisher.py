@@ -40,8 +40,12 @@ class Publisher:
         codec: Codec | None = None,
         may_write: Callable[[], Awaitable[bool]] = _always,
         last_good: LastGoodKeeper | None = None,
+        mirror: LastGoodKeeper | None = None,
     ) -> None:
-        """`may_write` is asked before each publication: another process may have taken over."""
+        """`may_write` is asked before each publication: another process may have taken over.
+
+        `mirror` keeps the last good snapshot where it is found with every cache dead.
+        """
         self._cache = cache
         self._broker = broker
         self._ttl_ms = ttl_ms
@@ -51,7 +55,7 @@ class Publisher:
         self._rows: dict[int, ScoreRow] = {}
         self._cycles = 0
         self._may_write = may_write
-        self._last_good = last_good
+        self._keepers = [each for each in (last_good, mirror) if each is not None]
         self.failures = 0
         self.withheld = 0
         """Publications that were not made, because this process was not known to be the writer."""
@@ -74,8 +78,8 @@ class Publisher:
         except CacheError as error:
             self.failures += 1
             log.warning("cache_write_failed", error=str(error))
-        if self._last_good is not None:
-            self._last_good.note(board, values)
+        for keeper in self._keepers:
+            keeper.note(board, values)
         push = self._push(board, tuple(documents))
         await self._broker.publish(keys.PUSH, self.codec.encode(keys.PUSH, push))
         self._cycles += 1

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
@@ -69,6 +70,7 @@ class SqlArchive:
         self._watchman = Watchman()
         self._waiting = 0
         self._closed = threading.Event()
+        self._inode: int | None = None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do something with a connection that cannot write. Raises StoreError."""
@@ -91,6 +93,8 @@ class SqlArchive:
         if path is not None and not path.exists():
             msg = f"there is no {path} yet: an engine makes it"
             raise StoreUnavailableError(msg)
+        if path is not None:
+            self._follow(path)
         with translated(self.place), self._engine.connect() as connection:
             number = self._watchman.begin(connection, DEADLINE_S)
             try:
@@ -101,6 +105,13 @@ class SqlArchive:
                 raise
             finally:
                 self._watchman.end(number)
+
+    def _follow(self, path: Path) -> None:
+        """Open the file anew where another one has taken its place."""
+        inode = path.stat().st_ino
+        if self._inode not in {None, inode}:
+            self._engine.dispose()
+        self._inode = inode
 
     async def close(self) -> None:
         """Release connections."""
@@ -113,8 +124,8 @@ class SqlArchive:
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         *,
         step_ms: int = 0,
         components: bool = False,
@@ -137,8 +148,8 @@ class SqlArchive:
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         step_ms: int = 0,
     ) -> Sequence[tuple[Millis, float | None, str]]:
         """(time, score, definition) alone, oldest first."""
@@ -155,7 +166,7 @@ class SqlArchive:
         return await self.read(work)
 
     async def board(
-        self, at: Millis, sources: Collection[Source], within_ms: int
+        self, at: int, sources: Collection[Source], within_ms: int
     ) -> Sequence[KeptScore]:
         """Each symbol's last row at or before an instant, no older than `within_ms`."""
         table, series = tables.scores, tables.series
@@ -192,8 +203,8 @@ class SqlArchive:
         self,
         symbol: Symbol,
         sources: Collection[Source],
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         step_ms: int = 0,
     ) -> Sequence[KeptDerivatives]:
         """One symbol's derivatives, oldest first."""
@@ -210,7 +221,7 @@ class SqlArchive:
         return await self.read(work)
 
     async def overview(
-        self, sources: Collection[Source], start: Millis, end: Millis, step_ms: int = 0
+        self, sources: Collection[Source], start: int, end: int, step_ms: int = 0
     ) -> Sequence[KeptOverview]:
         """The market as a whole, oldest first."""
         table = tables.overview
@@ -230,8 +241,8 @@ class SqlArchive:
         self,
         series: Series,
         timeframe: Timeframe,
-        start: Millis,
-        end: Millis,
+        start: int,
+        end: int,
         limit: int = 1_000,
     ) -> Sequence[KeptCandle]:
         """The last `limit` candles that opened in that time, oldest first."""
@@ -255,7 +266,7 @@ class SqlArchive:
         return await self.read(work)
 
     async def gaps(
-        self, symbol: Symbol | None, sources: Collection[Source], start: Millis, end: Millis
+        self, symbol: Symbol | None, sources: Collection[Source], start: int, end: int
     ) -> Sequence[Gap]:
         """Holes that touch that time, oldest first."""
         table = tables.gaps

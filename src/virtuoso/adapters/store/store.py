@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from virtuoso.adapters.store import tables
 from virtuoso.adapters.store.compaction import old_candles, pieces, thin_out
 from virtuoso.adapters.store.database import Place, open_engine
+from virtuoso.adapters.store.migrating import migrate
+from virtuoso.adapters.store.opening import damage_of, replace_damaged
 from virtuoso.adapters.store.rows import gap_from, minutes_of, series_in, values_of
 from virtuoso.adapters.store.thread import WriteThread
 from virtuoso.domain.history import (
@@ -51,7 +53,7 @@ class SqlStore:
         self._ids: dict[Series, int] = {}
         self._definitions: dict[str, str] = {}
         self._compacted_to: Millis | None = None
-        self.thread = WriteThread(place, self._bulk, self._ledger, self._write, room)
+        self.thread = WriteThread(place, self._bulk, self._ledger, self._write, room, self._mend)
 
     def put(self, rows: Sequence[HistoryRow]) -> bool:
         """Queue rows to be written; False when there is no room."""
@@ -106,7 +108,7 @@ class SqlStore:
         self._compacted_to = plan.done_to
         return gone
 
-    async def keep_snapshot(self, source: str, at: Millis, value: bytes) -> None:
+    async def keep_snapshot(self, source: str, at: int, value: bytes) -> None:
         """Put the last good documents in the place of those before."""
         row = {"source": source[:200], "at": at, "value": value}
 
@@ -123,6 +125,18 @@ class SqlStore:
         self.thread.close()
         self._bulk.dispose()
         self._ledger.dispose()
+
+    def _mend(self, trouble: str) -> None:
+        """Go on with a new file, or the newest backup; the damaged one is set aside."""
+        path = self.place.path
+        if path is None:
+            return
+        self._bulk.dispose()
+        self._ledger.dispose()
+        self._ids.clear()
+        if damage_of(path) is not None:
+            self._notice = replace_damaged(path, trouble, self._clock.now())
+            migrate(self.place)
 
     def _write(self, link: Connection, rows: Sequence[HistoryRow]) -> None:
         """Put rows into their tables, in one transaction."""

@@ -18,7 +18,12 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from virtuoso.adapters.store.database import DEADLINE_S, Place, sever, translated
-from virtuoso.domain.errors import StoreError, StoreRefusedError, StoreUnavailableError
+from virtuoso.domain.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from virtuoso.domain.history import HistoryRow
 
 log = structlog.get_logger()
@@ -116,8 +121,13 @@ class WriteThread:
         ledger: Engine,
         write: Callable[[Connection, Sequence[HistoryRow]], None],
         room: int,
+        mend: Callable[[str], None] | None = None,
     ) -> None:
-        """`write` puts rows into their tables; `room`: rows that may wait."""
+        """`write` puts rows into their tables; `room`: rows that may wait.
+
+        `mend` is called on the thread when the database turns out to be damaged.
+        """
+        self._mend = mend
         self.counts = Counts()
         self.room = room
         self._place = place
@@ -284,3 +294,8 @@ class WriteThread:
             self.counts.failed_at = time.perf_counter()
             log.warning("store_not_written", error=str(error))
         self.counts.error = str(error)
+        if isinstance(error, StoreDamagedError) and self._mend is not None:
+            try:
+                self._mend(str(error))
+            except (StoreError, OSError) as trouble:
+                log.warning("store_not_mended", error=str(trouble))

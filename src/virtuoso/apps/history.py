@@ -1,0 +1,124 @@
+"""Opens the store as the settings say: for the engine, and for what only reads."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from virtuoso.adapters.store.archive import SqlArchive
+from virtuoso.adapters.store.database import Place, place_of
+from virtuoso.adapters.store.keepsake import StoreKeepsake
+from virtuoso.adapters.store.ledger import SqlLedger
+from virtuoso.adapters.store.opening import prepare
+from virtuoso.adapters.store.store import SqlStore
+from virtuoso.apps.settings import Settings, StoreSettings
+from virtuoso.domain.errors import StoreError, StoreUnavailableError
+from virtuoso.domain.history import Retention
+from virtuoso.engine.recorder import RecordSettings
+from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Store
+
+log = structlog.get_logger()
+
+PREPARE_S = 60.0
+"""How long an engine's start waits for a database that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What an engine holds of the store."""
+
+    store: Store
+    ledger: Ledger
+    archive: Archive
+    keepsake: Keepsake
+
+
+def place_in(settings: Settings) -> Place:
+    """Say which database is meant. Raises SettingsError."""
+    return place_of(settings.store.url, settings.state.folder(os.environ))
+
+
+def retention_of(ours: StoreSettings) -> Retention:
+    """How long what is kept."""
+    return Retention(
+        fine_days=ours.fine_days,
+        middle_days=ours.middle_days,
+        coarse_days=ours.coarse_days or None,
+        minute_candle_days=ours.minute_candle_days,
+        five_minute_candle_days=ours.five_minute_candle_days,
+        delivery_days=ours.delivery_days,
+    )
+
+
+def record_settings(ours: StoreSettings) -> RecordSettings:
+    """How densely what is written."""
+    return RecordSettings(ours.score_seconds, ours.derivatives_seconds)
+
+
+@asynccontextmanager
+async def open_history(
+    settings: Settings, clock: Clock, source: str
+) -> AsyncIterator[History | None]:
+    """Open the store for the engine that writes; None where it is off, or a recording plays.
+
+    The schema is brought up to date first. A database that cannot be reached does not keep the
+    engine from its scores: rows wait for it, and health says so.
+    """
+    if not settings.store.enabled or source.startswith("replay"):
+        yield None
+        return
+    place = place_in(settings)
+    archive = SqlArchive(place)
+    notice: str | None = None
+    late: asyncio.Task[None] | None = None
+    try:
+        notice = await asyncio.to_thread(prepare, place, clock.now())
+    except StoreUnavailableError as error:
+        log.warning("store_not_ready", error=str(error))
+        late = asyncio.create_task(_prepare_later(place, clock))
+    store = SqlStore(place, clock, retention_of(settings.store), notice=notice)
+    try:
+        yield History(
+            store,
+            SqlLedger(store.thread),
+            archive,
+            StoreKeepsake(archive, store, source, clock.now),
+        )
+    finally:
+        if late is not None:
+            late.cancel()
+        await store.close()
+        await archive.close()
+
+
+async def _prepare_later(place: Place, clock: Clock) -> None:
+    """Bring the schema up to date once the database answers."""
+    pause = 1.0
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await asyncio.to_thread(prepare, place, clock.now())
+        except StoreUnavailableError:
+            pause = min(2 * pause, 10.0)
+        except StoreError as error:
+            log.warning("store_not_ready", error=str(error))
+            return
+        else:
+            log.info("store_ready", place=str(place))
+            return
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive | None]:
+    """Open the store to read; None where it is off."""
+    if not settings.store.enabled:
+        yield None
+        return
+    archive = SqlArchive(place_in(settings))
+    try:
+        yield archive
+    finally:
+        await archive.close()
