@@ -4,6 +4,7 @@ VirtuosoError
     SettingsError               a setting is wrong: correct it, nothing was started
     RecordingError              a file of recorded data cannot be read: name another
     UnknownSymbolError          no such symbol: ask for one of the list
+    RuleError                   an alert rule makes no sense: correct it, the rules before stay
     LeaseError                  another engine is the writer: stop it, or wait as stand-by
     NotRunningError             no Virtuoso answers at that address: start one, or name another
     FeedError                   a venue's data
@@ -37,6 +38,10 @@ class RecordingError(VirtuosoError):
 
 class UnknownSymbolError(VirtuosoError):
     """No such symbol. Ask for one of the list."""
+
+
+class RuleError(VirtuosoError):
+    """An alert rule makes no sense. Correct it; the rules before stay in force."""
 
 
 class LeaseError(VirtuosoError):
