@@ -37,6 +37,10 @@ CLOSE_SECONDS: Final = 0.2
 LARGEST_FRAME: Final = 4 * 1024 * 1024
 LARGEST_SAMPLE: Final = 4 * 1024
 BATCHES_KEPT: Final = 10_000
+READING_SECONDS: Final = 0.008
+"""How long the readers of one line together may hold the loop in one of its turns."""
+LONGEST_READING_SECONDS: Final = 0.002
+"""And one alone."""
 BATCHES_AT_ONCE: Final = 100
 """So many frames are handed to the consumer together: each hand-over has a price of its own."""
 _ADDRESS_SECONDS: Final = 600
@@ -79,6 +83,13 @@ class Outbox:
         self._tape = tape
         self.waiting_readers = 0
         """How many readers are held up by the consumer: their silence is not the venue's."""
+        self.readers = 0
+        """How many connections are read into this line."""
+
+    @property
+    def reading_seconds(self) -> float:
+        """How long a reader may go on before the others have their turn."""
+        return min(LONGEST_READING_SECONDS, READING_SECONDS / max(1, self.readers))
 
     def put_frame_now(
         self, route: str, receive_time: Millis, frame: str | bytes, batch: Batch

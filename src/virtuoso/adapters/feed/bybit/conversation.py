@@ -36,8 +36,6 @@ from virtuoso.domain.time import SECOND, Millis
 
 _log = structlog.get_logger(__name__)
 
-_BREATH_SECONDS: Final = 0.002
-"""After reading for so long without a pause, others have their turn."""
 _RECONSIDER_SECONDS: Final = 1.0
 """How often it is looked whether a topic that was set aside may be asked for again."""
 _LIVELY_MS: Final = SECOND
@@ -103,8 +101,18 @@ class Conversation:
 
     async def read(self) -> None:
         """Take frames until the venue closes, or sends what cannot be read."""
-        take, clock = self._reading.take, time.perf_counter
-        until = clock() + _BREATH_SECONDS
+        self._outbox.readers += 1
+        try:
+            await self._read_on()
+        finally:
+            self._outbox.readers -= 1
+        error = self._ws.exception()
+        reason = "the venue closed the connection" if error is None else describe_failure(error)
+        raise ConversationEndedError(reason)
+
+    async def _read_on(self) -> None:
+        take, clock, outbox = self._reading.take, time.perf_counter, self._outbox
+        until = clock() + outbox.reading_seconds
         while (message := await take()) is not None:
             if message.type is aiohttp.WSMsgType.ERROR:
                 await self._refuse(b"", f"unreadable websocket message: {message.data}")
@@ -114,10 +122,7 @@ class Conversation:
             if clock() > until:
                 # what lies in the buffer is handed over without ever leaving this loop
                 await asyncio.sleep(0)
-                until = clock() + _BREATH_SECONDS
-        error = self._ws.exception()
-        reason = "the venue closed the connection" if error is None else describe_failure(error)
-        raise ConversationEndedError(reason)
+                until = clock() + outbox.reading_seconds
 
     async def ping(self) -> None:
         """Ask for a sign of life now and then, and insist on it."""
