@@ -78,8 +78,8 @@ class Recorder:
         self._unstored: dict[Series, Millis] = {}
         self._candles: dict[tuple[Series, Timeframe], Millis] = {}
         self._defined: set[str] = set()
-        self._scored_second = 0
-        self._derivatives_second = 0
+        self._scored_second: Millis | None = None
+        self._derivatives_second = Millis(0)
         self._turn = 0
         self._lost = 0
         self._lost_at: Millis | None = None
@@ -120,6 +120,9 @@ class Recorder:
             return
         yield from self._take_candles(content)
         step = self._settings.score_seconds * SECOND
+        if self._scored_second is None:
+            # rows stand on the grid, so that those of all days compare
+            self._scored_second = self._derivatives_second = at
         if at // step == self._scored_second // step:
             return
         self._scored_second = at
