@@ -227,6 +227,7 @@ def build_engine(
         recorder=None
         if history is None
         else Recorder(history.store, clock, source.feed.source, record_settings(settings.store)),
+        archive=None if history is None else history.archive,
     )
 
 
