@@ -62,7 +62,8 @@ def score_movers(
 
     A market counts when its newest kept score is of the newest step of all, and it had a score a
     window before, give or take `near_ms` (a step). Reasons: `no_feed` when nothing was kept,
-    `warming_up` when no market was observed for so long, `too_few` when no market had a score at both ends.
+    `warming_up` when no market was observed for so long, `too_few` when no market had a score at
+    both ends.
     alike_since: from when on a market's scores were made by one definition; those before are no
     measure for those after, and count as not observed.
     """
