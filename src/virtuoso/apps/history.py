@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +13,7 @@ from virtuoso.adapters.store.database import Place, place_of
 from virtuoso.adapters.store.keepsake import StoreKeepsake
 from virtuoso.adapters.store.ledger import SqlLedger
 from virtuoso.adapters.store.opening import prepare
+from virtuoso.adapters.store.spool import SpoolingLedger
 from virtuoso.adapters.store.store import SqlStore
 from virtuoso.apps.settings import Settings, StoreSettings
 from virtuoso.domain.errors import StoreError, StoreUnavailableError
@@ -79,19 +80,28 @@ async def open_history(
     except StoreUnavailableError as error:
         log.warning("store_not_ready", error=str(error))
         late = asyncio.create_task(_prepare_later(place, clock))
-    store = SqlStore(place, clock, retention_of(settings.store), notice=notice)
-    try:
-        yield History(
-            store,
-            SqlLedger(store.thread),
-            archive,
-            StoreKeepsake(archive, store, source, clock.now),
-        )
-    finally:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(archive.close)
+        store = SqlStore(place, clock, retention_of(settings.store), notice=notice)
+        stack.push_async_callback(store.close)
         if late is not None:
-            late.cancel()
-        await store.close()
-        await archive.close()
+            stack.callback(late.cancel)
+        ledger: Ledger = SqlLedger(store.thread)
+        if place.path is None:
+            ledger = await _spooling(SqlLedger(store.thread), settings, clock, stack)
+        yield History(store, ledger, archive, StoreKeepsake(archive, store, source, clock.now))
+
+
+async def _spooling(
+    server: SqlLedger, settings: Settings, clock: Clock, stack: AsyncExitStack
+) -> SpoolingLedger:
+    """Let a file of the state folder stand in for a server that is away."""
+    spool = place_of("", settings.state.folder(os.environ) / "spool")
+    await asyncio.to_thread(prepare, spool, clock.now())
+    store, archive = SqlStore(spool, clock), SqlArchive(spool, threads=1)
+    stack.push_async_callback(store.close)
+    stack.push_async_callback(archive.close)
+    return SpoolingLedger(server, store, archive)
 
 
 async def _prepare_later(place: Place, clock: Clock) -> None:
