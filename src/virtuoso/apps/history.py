@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from virtuoso.adapters.sink.influx import InfluxSink
 from virtuoso.adapters.store.archive import SqlArchive
 from virtuoso.adapters.store.database import Place, place_of
 from virtuoso.adapters.store.keepsake import StoreKeepsake
@@ -16,10 +17,10 @@ from virtuoso.adapters.store.opening import prepare
 from virtuoso.adapters.store.spool import SpoolingLedger
 from virtuoso.adapters.store.store import SqlStore
 from virtuoso.apps.settings import Settings, StoreSettings
-from virtuoso.domain.errors import StoreError, StoreUnavailableError
+from virtuoso.domain.errors import SettingsError, StoreError, StoreUnavailableError
 from virtuoso.domain.history import Retention
 from virtuoso.engine.recorder import RecordSettings
-from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Store
+from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Sink, Store
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class History:
     ledger: Ledger
     archive: Archive
     keepsake: Keepsake
+    sink: Sink | None
 
 
 def place_in(settings: Settings) -> Place:
@@ -59,6 +61,17 @@ def record_settings(ours: StoreSettings) -> RecordSettings:
     return RecordSettings(ours.score_seconds, ours.derivatives_seconds)
 
 
+def sink_in(environment: Mapping[str, str]) -> Sink | None:
+    """Where copies of rows go, as `INFLUXDB_URL` and `INFLUXDB_TOKEN` say; None: nowhere."""
+    url = environment.get("INFLUXDB_URL", "").strip()
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        msg = f"expected INFLUXDB_URL as http://HOST:PORT, found {url[:60]!r}"
+        raise SettingsError(msg)
+    return InfluxSink(url, environment.get("INFLUXDB_TOKEN", "").strip())
+
+
 @asynccontextmanager
 async def open_history(
     settings: Settings, clock: Clock, source: str
@@ -72,6 +85,7 @@ async def open_history(
         yield None
         return
     place = place_in(settings)
+    sink = sink_in(os.environ)
     archive = SqlArchive(place)
     notice: str | None = None
     late: asyncio.Task[None] | None = None
@@ -89,7 +103,9 @@ async def open_history(
         ledger: Ledger = SqlLedger(store.thread)
         if place.path is None:
             ledger = await _spooling(SqlLedger(store.thread), settings, clock, stack)
-        yield History(store, ledger, archive, StoreKeepsake(archive, store, source, clock.now))
+        yield History(
+            store, ledger, archive, StoreKeepsake(archive, store, source, clock.now), sink
+        )
 
 
 async def _spooling(

@@ -36,7 +36,7 @@ from virtuoso.engine.kept_rows import (
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.market.candles import CandleSeries
-from virtuoso.ports import Clock, Store
+from virtuoso.ports import Clock, Sink, Store
 from virtuoso.wire.messages import PartHealth
 from virtuoso.wire.records import iso
 
@@ -64,9 +64,18 @@ class Recorder:
     """Takes each edition's content and makes rows of it when they are due."""
 
     def __init__(
-        self, store: Store, clock: Clock, main: Source, settings: RecordSettings | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        main: Source,
+        settings: RecordSettings | None = None,
+        sink: Sink | None = None,
     ) -> None:
-        """`main`: the source of the first venue, whose market overview it is."""
+        """`main`: the source of the first venue, whose market overview it is.
+
+        `sink` gets a copy of every row.
+        """
+        self._sink = sink
         self._store = store
         self._clock = clock
         self._main = main
@@ -85,7 +94,13 @@ class Recorder:
         self._lost_at: Millis | None = None
 
     async def run(self) -> None:
-        """Learn what is stored, then thin out what is old, for ever."""
+        """Learn what is stored, then thin out what is old, for ever; and let the sink send."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._care())
+            if self._sink is not None:
+                tasks.create_task(self._sink.run())
+
+    async def _care(self) -> None:
         pause = 0.5
         while self._newest is None:
             try:
@@ -158,6 +173,8 @@ class Recorder:
                 self._open[row.series] = still
 
     def _put(self, rows: list[HistoryRow]) -> bool:
+        if self._sink is not None:
+            self._sink.put(rows)
         if self._store.put(rows):
             return True
         self._lost += len(rows)
