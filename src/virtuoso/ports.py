@@ -309,6 +309,18 @@ class Store(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """Copies recorded rows to another program. Losing it changes nothing else."""
+
+    def put(self, rows: Sequence[HistoryRow]) -> None:
+        """Take rows; returns at once, and drops the oldest when too many wait."""
+        ...
+
+    async def run(self) -> None:
+        """Send for ever, trying again while the other is away."""
+        ...
+
+
 class Ledger(Protocol):
     """What must not be lost: it is on the disk when a call returns. Raises StoreError.
 

@@ -13,6 +13,7 @@ from benchmarks import (
     bench_scoring,
     bench_second,
     bench_socket,
+    bench_store,
 )
 
 PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
@@ -30,6 +31,7 @@ def main() -> None:
         *bench_second.rows(),
         *bench_http.rows(),
         *bench_cache.rows(),
+        *bench_store.rows(),
     )
     for row in measured:
         table.add_row(row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread)

@@ -14,7 +14,7 @@ from virtuoso.apps.scan import SORTS
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
-from virtuoso.domain.time import Millis
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 from virtuoso.wire.records import millis_of
 
@@ -23,6 +23,8 @@ from virtuoso.wire.records import millis_of
 
 T = TypeVar("T")
 
+FIRST_DAY = Millis(1_735_689_600_000)
+"""2025-01-01: no store has an earlier row, and reading begins there."""
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
 
@@ -149,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     alike.add_argument("--symbol", default="BTCUSDT", help="default: BTCUSDT")
     alike.add_argument("--timeframe", default="5m", help="1m, 5m (default), 30m or 4h")
 
+    _add_store(commands)
     commands.add_parser("compile", help="compile the kernels, so that the first start is quick")
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
@@ -222,6 +225,33 @@ def _add_recording(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     info.add_argument("--json", action="store_true", help="everything, as JSON")
 
 
+def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    keep = commands.add_parser("store", help="history, signals and alerts on disk")
+    actions = keep.add_subparsers(dest="action", required=True, metavar="ACTION")
+    info = actions.add_parser("info", help="what is in it")
+    info.add_argument("--json", action="store_true", help="everything, as JSON")
+    whole = actions.add_parser("check", help="read all of it; exit code 0: whole, 1: not")
+    step = actions.add_parser("migrate", help="bring the schema up to date (an engine does so too)")
+    copy = actions.add_parser("backup", help="copy it while it is written, and verify the copy")
+    copy.add_argument("--out", type=Path, metavar="FILE", help="default: the state folder")
+    back = actions.add_parser("restore", help="put a backup in its place")
+    back.add_argument("file", type=Path, nargs="?", help="default: the newest that is whole")
+    back.add_argument("--force", action="store_true", help="replace the store that is there")
+    out = actions.add_parser("export", help="rows as CSV, JSON lines or Parquet")
+    out.add_argument("kind", choices=("scores", "candles", "derivatives", "overview"))
+    out.add_argument("--symbol", help="such as BTCUSDT")
+    out.add_argument(
+        "--source", default="live", help="live (default), bybit, binance, ccxt or simulator"
+    )
+    out.add_argument("--timeframe", choices=tuple(Timeframe), default="1m", help="of candles")
+    for name, text in (("--from", "default: the first row"), ("--to", "default: now")):
+        out.add_argument(name, type=_instant, dest=name[2:] + "_", metavar="TIME", help=text)
+    out.add_argument("--format", choices=("csv", "json", "parquet"), default="csv")
+    out.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    for action in (info, whole, step, copy, back, out):
+        action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+
 def _symbols(text: str) -> int | tuple[str, ...]:
     """Read a number, or names of symbols."""
     if text.isdecimal():
@@ -281,6 +311,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     from virtuoso.apps.logs import configure_logs
 
     configure_logs(debug=settings.app.debug)
+    if command == "store":
+        return _store(arguments, settings)
     if command == "record":
         return _record(arguments, settings)
     if command == "replay":
@@ -347,6 +379,36 @@ def _cache(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.apps.validate import validate
 
     return _on_a_loop(validate(settings, as_json=arguments.json))
+
+
+def _store(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.adapters.clock.system import SystemClock
+    from virtuoso.apps import store
+
+    match arguments.action:
+        case "info":
+            return store.show_contents(settings, as_json=arguments.json)
+        case "check":
+            return store.check_store(settings)
+        case "migrate":
+            return store.migrate_store(settings)
+        case "backup":
+            return store.backup_store(settings, arguments.out, SystemClock())
+        case "restore":
+            return store.restore_store(settings, arguments.file, force=arguments.force)
+        case _:
+            pass
+    options = store.ExportOptions(
+        kind=arguments.kind,
+        symbol=arguments.symbol,
+        source=arguments.source,
+        timeframe=arguments.timeframe,
+        start=arguments.from_ or FIRST_DAY,
+        end=arguments.to_ or SystemClock().now(),
+        format=arguments.format,
+        out=arguments.out,
+    )
+    return store.export_store(settings, options)
 
 
 def _replay(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -226,7 +226,14 @@ def build_engine(
         beside=beside,
         recorder=None
         if history is None
-        else Recorder(history.store, clock, source.feed.source, record_settings(settings.store)),
+        else Recorder(
+            history.store,
+            clock,
+            source.feed.source,
+            record_settings(settings.store),
+            history.sink,
+        ),
+        archive=None if history is None else history.archive,
     )
 
 

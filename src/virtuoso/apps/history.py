@@ -2,23 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from virtuoso.adapters.sink.influx import InfluxSink
 from virtuoso.adapters.store.archive import SqlArchive
 from virtuoso.adapters.store.database import Place, place_of
 from virtuoso.adapters.store.keepsake import StoreKeepsake
 from virtuoso.adapters.store.ledger import SqlLedger
 from virtuoso.adapters.store.opening import prepare
+from virtuoso.adapters.store.spool import SpoolingLedger
 from virtuoso.adapters.store.store import SqlStore
 from virtuoso.apps.settings import Settings, StoreSettings
-from virtuoso.domain.errors import StoreError, StoreUnavailableError
+from virtuoso.domain.errors import SettingsError, StoreError, StoreUnavailableError
 from virtuoso.domain.history import Retention
 from virtuoso.engine.recorder import RecordSettings
-from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Store
+from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Sink, Store
 
 log = structlog.get_logger()
 
@@ -34,6 +36,7 @@ class History:
     ledger: Ledger
     archive: Archive
     keepsake: Keepsake
+    sink: Sink | None
 
 
 def place_in(settings: Settings) -> Place:
@@ -58,6 +61,17 @@ def record_settings(ours: StoreSettings) -> RecordSettings:
     return RecordSettings(ours.score_seconds, ours.derivatives_seconds)
 
 
+def sink_in(environment: Mapping[str, str]) -> Sink | None:
+    """Where copies of rows go, as `INFLUXDB_URL` and `INFLUXDB_TOKEN` say; None: nowhere."""
+    url = environment.get("INFLUXDB_URL", "").strip()
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        msg = f"expected INFLUXDB_URL as http://HOST:PORT, found {url[:60]!r}"
+        raise SettingsError(msg)
+    return InfluxSink(url, environment.get("INFLUXDB_TOKEN", "").strip())
+
+
 @asynccontextmanager
 async def open_history(
     settings: Settings, clock: Clock, source: str
@@ -71,6 +85,7 @@ async def open_history(
         yield None
         return
     place = place_in(settings)
+    sink = sink_in(os.environ)
     archive = SqlArchive(place)
     notice: str | None = None
     late: asyncio.Task[None] | None = None
@@ -79,19 +94,30 @@ async def open_history(
     except StoreUnavailableError as error:
         log.warning("store_not_ready", error=str(error))
         late = asyncio.create_task(_prepare_later(place, clock))
-    store = SqlStore(place, clock, retention_of(settings.store), notice=notice)
-    try:
-        yield History(
-            store,
-            SqlLedger(store.thread),
-            archive,
-            StoreKeepsake(archive, store, source, clock.now),
-        )
-    finally:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(archive.close)
+        store = SqlStore(place, clock, retention_of(settings.store), notice=notice)
+        stack.push_async_callback(store.close)
         if late is not None:
-            late.cancel()
-        await store.close()
-        await archive.close()
+            stack.callback(late.cancel)
+        ledger: Ledger = SqlLedger(store.thread)
+        if place.path is None:
+            ledger = await _spooling(SqlLedger(store.thread), settings, clock, stack)
+        yield History(
+            store, ledger, archive, StoreKeepsake(archive, store, source, clock.now), sink
+        )
+
+
+async def _spooling(
+    server: SqlLedger, settings: Settings, clock: Clock, stack: AsyncExitStack
+) -> SpoolingLedger:
+    """Let a file of the state folder stand in for a server that is away."""
+    spool = place_of("", settings.state.folder(os.environ) / "spool")
+    await asyncio.to_thread(prepare, spool, clock.now())
+    store, archive = SqlStore(spool, clock), SqlArchive(spool, threads=1)
+    stack.push_async_callback(store.close)
+    stack.push_async_callback(archive.close)
+    return SpoolingLedger(server, store, archive)
 
 
 async def _prepare_later(place: Place, clock: Clock) -> None:

@@ -97,6 +97,7 @@ class Serving:
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             asked=self._warmer.note,
+            archive=self._archive,
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
         return (

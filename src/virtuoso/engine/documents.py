@@ -22,8 +22,9 @@ from virtuoso.domain.scores import (
     Source,
     State,
 )
-from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
+from virtuoso.domain.time import DAY, HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.lane import DAY_STEP_MS, SCORE_NEAR_MS
 from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import SCORE_STEP_MS
@@ -103,6 +104,7 @@ SCORE_WINDOWS: Final[Mapping[str, int | None]] = {
     "score_movers_observed": None,
 }
 """Windows of the score movers in milliseconds; None: all that is kept."""
+DAY_MOVERS = "score_movers_24h"
 MOVERS_DELAYED_MS = 5 * SECOND
 MOVERS_STALE_MS = 60 * SECOND
 """How late the next kept scores may be."""
@@ -272,13 +274,17 @@ def movers_of(records: Sequence[SymbolRecord]) -> Movers:
 
 
 def movers_of_scores(
-    histories: Mapping[str, History], alike_since: Mapping[str, Millis] | None = None
+    histories: Mapping[str, History],
+    alike_since: Mapping[str, Millis] | None = None,
+    days: Mapping[str, History] | None = None,
 ) -> dict[str, ScoreMovers]:
-    """Compare kept scores over every window; histories are by symbol."""
-    return {
-        field: score_movers(histories, window, SCORE_STEP_MS, alike_since)
+    """Compare kept scores over every window; histories are by symbol, `days` in wider steps."""
+    found = {
+        field: score_movers(histories, window, SCORE_STEP_MS, alike_since, SCORE_NEAR_MS)
         for field, window in SCORE_WINDOWS.items()
     }
+    found[DAY_MOVERS] = score_movers(days or {}, DAY, DAY_STEP_MS, alike_since)
+    return found
 
 
 def _score_movers(
@@ -309,11 +315,11 @@ def _score_movers(
     )
 
 
-def _movers_quality(found: ScoreMovers, now: Millis) -> Quality:
+def _movers_quality(found: ScoreMovers, now: Millis, step_ms: int = SCORE_STEP_MS) -> Quality:
     """Judge movers by when the newest scores were kept."""
     if found.reason is not None or found.as_of is None:
         return Quality(State.ABSENT, None, found.reason or Reason.NO_FEED)
-    late = now - found.as_of - SCORE_STEP_MS
+    late = now - found.as_of - step_ms
     state = State.LIVE if late <= MOVERS_DELAYED_MS else State.DELAYED
     return Quality(State.STALE if late > MOVERS_STALE_MS else state, found.as_of, None, "scores")
 
@@ -333,7 +339,7 @@ def overview_message(
     moved = movers_of_scores({}) if movers is None else movers
     shown = {
         field: _score_movers(moved[field], window, states or {})
-        for field, window in SCORE_WINDOWS.items()
+        for field, window in (*SCORE_WINDOWS.items(), (DAY_MOVERS, DAY))
     }
     state, freshness = across.state, across.state_at(now)
 
@@ -361,7 +367,9 @@ def overview_message(
         score_movers_1h=shown["score_movers_1h"],
         score_movers_4h=shown["score_movers_4h"],
         score_movers_observed=shown["score_movers_observed"],
+        score_movers_24h=shown[DAY_MOVERS],
         quality={field: _movers_quality(moved[field], now) for field in SCORE_WINDOWS}
+        | {DAY_MOVERS: _movers_quality(moved[DAY_MOVERS], now, DAY_STEP_MS)}
         | {
             "market_regime": closes(state.regime),
             "trend_strength": closes(state.trend_strength),

@@ -287,10 +287,11 @@ class Editor:
         kept = {symbol: lane.samples for symbol, lane in lanes.items()}
         newest = max((each[-1][0] for each in kept.values() if each), default=None)
         alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
-        mark = (newest, alike)
+        mark = (newest, alike, sum(lane.recalled for lane in lanes.values()))
         if self._marks.get(keys.DASHBOARD) != mark:
             self._marks[keys.DASHBOARD] = mark
-            self._movers = make.movers_of_scores(kept, alike)
+            days = {symbol: lane.day for symbol, lane in lanes.items()}
+            self._movers = make.movers_of_scores(kept, alike, days)
 
     def _symbol_documents(
         self,
@@ -359,11 +360,12 @@ class Editor:
             len(points),
             points[-1][0] if points else 0,
             lane.definitions[-1],
+            lane.recalled,
         )
         if fresh and self._marks.get(key) != newest:
             self._marks[key] = newest
             made = self._points.get(symbol.symbol)
-            if made is None or made.lane is not lane:
+            if made is None or made.lane is not lane or made.recalled != lane.recalled:
                 made = self._points[symbol.symbol] = _Points(lane)
             history = make.history_document(
                 edition, symbol, SCORE_STEP_MS, made.newest(), lane.definitions
@@ -380,6 +382,7 @@ class _Points:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
+        self.recalled = lane.recalled
         self._made: deque[ScorePoint] = deque(maxlen=lane.samples.maxlen)
 
     def newest(self) -> Sequence[ScorePoint]:

@@ -15,12 +15,13 @@ from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
+from virtuoso.engine.recall import Recall
 from virtuoso.engine.recorder import Recorder
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
 from virtuoso.market.door import JUMP_SHARE
-from virtuoso.ports import Clock
+from virtuoso.ports import Archive, Clock
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import Notice, PartHealth, ReplayInfo
 
@@ -57,6 +58,7 @@ class Engine:
         replay: ReplayInfo | None = None,
         beside: Callable[[], tuple[PartHealth, ...]] = tuple,
         recorder: Recorder | None = None,
+        archive: Archive | None = None,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
 
@@ -69,6 +71,12 @@ class Engine:
         self._replay = replay
         self._beside = beside
         self._recorder = recorder
+        self._recalls: list[tuple[VenueWatch, Recall]] = []
+        if archive is not None:
+            venues = (first,) if second is None else (first, second)
+            self._recalls = [(each, Recall(archive, clock, each.feed.source)) for each in venues]
+            for venue, recall in self._recalls:
+                venue.remembered = recall.candles
         self._started = clock.now()
         source = first.feed.source
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
@@ -109,6 +117,8 @@ class Engine:
             tasks.create_task(self._publish())
             if self._recorder is not None:
                 tasks.create_task(self._recorder.run())
+            for venue, recall in self._recalls:
+                tasks.create_task(recall.run(venue.lanes))
             for venue in self._venues:
                 tasks.create_task(venue.run())
 

@@ -49,6 +49,12 @@ from virtuoso.scoring.sensitivity import Formula
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
 SCORES_KEPT = 2_160
+SCORE_NEAR_MS = 15 * SECOND
+"""How far the older of two compared scores may lie from where it is wanted: what is recalled after
+a restart has a row each half minute."""
+DAY_STEP_MS = 5 * MINUTE
+DAY_KEPT = 300
+"""Of each five minutes one score is kept for 25 hours."""
 
 STREAM_DELAYED_MS = 2 * SECOND
 STREAM_STALE_MS = 5 * SECOND
@@ -123,7 +129,11 @@ class Lane:
         """
         self.market = Market(instrument)
         self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
-        """(venue time, score) every SCORE_STEP_MS."""
+        """(venue time, score) every SCORE_STEP_MS; what was recalled has wider steps."""
+        self.day: deque[tuple[Millis, float | None]] = deque(maxlen=DAY_KEPT)
+        """(venue time, score) every DAY_STEP_MS."""
+        self.recalled = 0
+        """How often a past was put before them."""
         self._instrument = instrument
         self._listing = listing
         self._components = dict(components)
@@ -231,6 +241,39 @@ class Lane:
             if self._loaded and len(bars):
                 component.close(timeframe, bars)
                 yield
+
+    def recall(
+        self,
+        near: Sequence[tuple[Millis, float | None, str]],
+        day: Sequence[tuple[Millis, float | None, str]],
+    ) -> None:
+        """Put what was kept of an earlier run before what this one knows: (time, score, hash).
+
+        `near`: of the last hours; `day`: of each five minutes of the last day. Oldest first.
+        """
+        first = self.samples[0][0] if self.samples else None
+        before = [each for each in near if first is None or each[0] < first]
+        kept = [(at, score) for at, score, _ in before]
+        room = SCORES_KEPT - len(self.samples)
+        self.samples = deque([*kept[-room:], *self.samples] if room else self.samples, SCORES_KEPT)
+        first = self.day[0][0] if self.day else None
+        older = [(at, score) for at, score, _ in day if first is None or at < first]
+        self.day = deque([*older, *self.day][-DAY_KEPT:], DAY_KEPT)
+        changes: list[tuple[Millis, str]] = []
+        for at, _, definition in sorted((*day, *before)):
+            if not changes or changes[-1][1] != definition:
+                changes.append((at, definition))
+        ours = list(self.definitions)
+        if changes:
+            changes[0] = (Millis(0), changes[0][1])
+            newest = max((*day, *before))[0]
+            if ours[0][0] == 0 and changes[-1][1] == ours[0][1]:
+                ours = ours[1:]
+            elif ours[0][0] == 0:
+                ours[0] = (Millis(newest + 1), ours[0][1])
+            self.definitions = deque([*changes, *ours][-DEFINITIONS_KEPT:], DEFINITIONS_KEPT)
+        self.recalled += 1
+        self._view = None
 
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
@@ -499,6 +542,8 @@ class Lane:
         self._live = self._live_score(at, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
+        if at % DAY_STEP_MS == 0:
+            self.day.append((now, score.score))
         interest = self._open_interest(now) if at % MINUTE == 0 else None
         if interest is not None and interest.value:
             self._interests.append((now, interest.value))
@@ -702,8 +747,8 @@ class Lane:
             return None  # measured with another rule, it is no change of the market
         samples = self.samples
         # each second of each market: not through all of them from the oldest on
-        place = bisect_left(samples, wanted - SCORE_STEP_MS, key=_time_of)
-        if place == len(samples) or samples[place][0] > wanted + SCORE_STEP_MS:
+        place = bisect_left(samples, wanted - SCORE_NEAR_MS, key=_time_of)
+        if place == len(samples) or samples[place][0] > wanted + SCORE_NEAR_MS:
             return None
         before = samples[place][1]
         return None if before is None else score - before

@@ -36,7 +36,7 @@ from virtuoso.engine.kept_rows import (
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.market.candles import CandleSeries
-from virtuoso.ports import Clock, Store
+from virtuoso.ports import Clock, Sink, Store
 from virtuoso.wire.messages import PartHealth
 from virtuoso.wire.records import iso
 
@@ -64,9 +64,18 @@ class Recorder:
     """Takes each edition's content and makes rows of it when they are due."""
 
     def __init__(
-        self, store: Store, clock: Clock, main: Source, settings: RecordSettings | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        main: Source,
+        settings: RecordSettings | None = None,
+        sink: Sink | None = None,
     ) -> None:
-        """`main`: the source of the first venue, whose market overview it is."""
+        """`main`: the source of the first venue, whose market overview it is.
+
+        `sink` gets a copy of every row.
+        """
+        self._sink = sink
         self._store = store
         self._clock = clock
         self._main = main
@@ -78,14 +87,20 @@ class Recorder:
         self._unstored: dict[Series, Millis] = {}
         self._candles: dict[tuple[Series, Timeframe], Millis] = {}
         self._defined: set[str] = set()
-        self._scored_second = 0
-        self._derivatives_second = 0
+        self._scored_second: Millis | None = None
+        self._derivatives_second = Millis(0)
         self._turn = 0
         self._lost = 0
         self._lost_at: Millis | None = None
 
     async def run(self) -> None:
-        """Learn what is stored, then thin out what is old, for ever."""
+        """Learn what is stored, then thin out what is old, for ever; and let the sink send."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._care())
+            if self._sink is not None:
+                tasks.create_task(self._sink.run())
+
+    async def _care(self) -> None:
         pause = 0.5
         while self._newest is None:
             try:
@@ -120,6 +135,9 @@ class Recorder:
             return
         yield from self._take_candles(content)
         step = self._settings.score_seconds * SECOND
+        if self._scored_second is None:
+            # rows stand on the grid, so that those of all days compare
+            self._scored_second = self._derivatives_second = at
         if at // step == self._scored_second // step:
             return
         self._scored_second = at
@@ -155,6 +173,8 @@ class Recorder:
                 self._open[row.series] = still
 
     def _put(self, rows: list[HistoryRow]) -> bool:
+        if self._sink is not None:
+            self._sink.put(rows)
         if self._store.put(rows):
             return True
         self._lost += len(rows)

@@ -6,7 +6,7 @@ timer puts ticks there, in a replay the recorded ones or the receive times do it
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
@@ -33,6 +33,7 @@ from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.breath import Breath
 from virtuoso.engine.cycles import CycleLog
 from virtuoso.engine.grid import end_of_second
+from virtuoso.engine.lane import Lane
 from virtuoso.engine.loads import Loads, Need
 from virtuoso.engine.pipeline import (
     AskOtherVenue,
@@ -126,6 +127,11 @@ class VenueWatch:
             None
         )
         """Gives the other venue's fresh price for an instrument of this one, if it has one."""
+        self.remembered: Callable[[Instrument], Awaitable[CandlesLoaded | None]] | None = None
+        """Gives a market's candles as they were kept, where that spares fetching them."""
+        self._asked_memory: set[Instrument] = set()
+        self._from_memory: set[Instrument] = set()
+        """Those whose remembered candles stand in the line: the last minutes are missing."""
         self._history = history
         self._clock = clock
         self._warmup = warmup
@@ -184,6 +190,11 @@ class VenueWatch:
     def asked_for(self) -> Sequence[Listing]:
         """What was chosen last; the line may still be on its way to it."""
         return self._asked_for
+
+    def lanes(self) -> Sequence[Lane]:
+        """Give the markets that are watched."""
+        found = [self.pipeline.lane(each) for each in self.pipeline.instruments]
+        return [each for each in found if each is not None]
 
     def now(self) -> Millis:
         """Give the receive clock: the machine's, or the recording's."""
@@ -293,6 +304,9 @@ class VenueWatch:
                 self._take_universe(listings, at)
             case CandlesLoaded(instrument=instrument):
                 self._warmup.taken(instrument)
+                if instrument in self._from_memory:
+                    self._from_memory.discard(instrument)
+                    self._loads.ask(instrument, Need.CANDLES)
                 self._tell_warmth()
             case FeedEnded(receive_time=at):
                 self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
@@ -397,6 +411,12 @@ class VenueWatch:
                 last = lane.market.candles[Timeframe.M1].last_close
                 venue_now = self.pipeline.venue_now(now())
                 missing = CANDLES if last is None else (venue_now - last) // MINUTE
+                if not lane.loaded and self.remembered and instrument not in self._asked_memory:
+                    self._asked_memory.add(instrument)
+                    kept = await self.remembered(instrument)
+                    if kept is not None:
+                        self._from_memory.add(instrument)
+                        return kept
                 if not lane.loaded or missing + MINUTES_TO_SPARE >= CANDLES:
                     return await warmup.candles(instrument, now)
                 return await warmup.minutes(instrument, missing + MINUTES_TO_SPARE, now)

@@ -56,12 +56,14 @@ def score_movers(
     window_ms: int | None,
     step_ms: int,
     alike_since: Mapping[str, Millis] | None = None,
+    near_ms: int | None = None,
 ) -> ScoreMovers:
     """Find the movers of a window; None: since the first score that is kept of each market.
 
     A market counts when its newest kept score is of the newest step of all, and it had a score a
-    window before, give or take a step. Reasons: `no_feed` when nothing was kept, `warming_up` when
-    no market was observed for so long, `too_few` when no market had a score at both ends.
+    window before, give or take `near_ms` (a step). Reasons: `no_feed` when nothing was kept,
+    `warming_up` when no market was observed for so long, `too_few` when no market had a score at
+    both ends.
     alike_since: from when on a market's scores were made by one definition; those before are no
     measure for those after, and count as not observed.
     """
@@ -81,7 +83,7 @@ def score_movers(
         if window_ms is None:
             found = _first(history, since)
         else:
-            found = _near(history, at - window_ms, step_ms)
+            found = _near(history, at - window_ms, near_ms or step_ms)
         if found is not None and since <= found[0] < at:
             moves.append(ScoreMove(symbol, score, found[1], found[0]))
     reason = None

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from virtuoso.ports import Clock
+from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
 from virtuoso.web.guard import allowed_names, host_name, origin_allowed
 from virtuoso.web.options import WebOptions
@@ -138,6 +138,7 @@ def create_app(
     cache_metrics: Callable[[], CacheMetrics] | None = None,
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
     asked: Callable[[str], None] = lambda _: None,
+    archive: Archive | None = None,
 ) -> WebApp:
     """Put the web process together. `follower.run()` must run beside it.
 
@@ -147,7 +148,7 @@ def create_app(
     snapshot = Snapshot(follower, asked)
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
-    routes = create_routes(snapshot, pages, clock, version, own_parts)
+    routes = create_routes(snapshot, pages, clock, version, own_parts, archive)
     if cache_metrics is not None:
         add_metrics(routes, cache_metrics, hub.counters)
     return WebApp(snapshot, pages, hub, routes)

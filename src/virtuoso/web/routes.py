@@ -12,8 +12,9 @@ from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import Symbol, parse_symbol
 from virtuoso.domain.scores import State
 from virtuoso.domain.time import Timeframe
-from virtuoso.ports import Clock
+from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import Answer, header
+from virtuoso.web.history_routes import add_history
 from virtuoso.web.pages import Pages
 from virtuoso.web.problems import ProblemError, problem
 from virtuoso.web.snapshot import JSON, Snapshot
@@ -47,6 +48,7 @@ def create_routes(
     clock: Clock,
     version: str,
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
+    archive: Archive | None = None,
 ) -> FastAPI:
     """Build the FastAPI application behind the ready bytes."""
     app = FastAPI(
@@ -58,6 +60,7 @@ def create_routes(
         redirect_slashes=False,
     )
     _add_refusals(app)
+    add_history(app, snapshot, archive, clock)
     _add_symbols(app, snapshot)
     _add_health(app, snapshot, pages, clock, version, own_parts)
 

@@ -324,11 +324,13 @@ class MarketOverview(msgspec.Struct, frozen=True):
     avg_market_dispersion: float | None = None
     """Percent: mean of the last 1,000 half-hourly values of `market_dispersion`."""
     score_movers_1h: ScoreMovers | None = None
-    """Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`."""
+    """Points: newest kept score - the one kept 1 h before, within 15 s; till then `warming_up`."""
     score_movers_4h: ScoreMovers | None = None
-    """Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`."""
+    """Points: newest kept score - the one kept 4 h before, within 15 s; till then `warming_up`."""
     score_movers_observed: ScoreMovers | None = None
     """Points: newest kept score - the symbol's first score since the start, at most 6 h back."""
+    score_movers_24h: ScoreMovers | None = None
+    """Points: newest kept score (one each 5 min) - the one kept 24 h before, within 5 min."""
 
 
 class OverviewDocument(msgspec.Struct, frozen=True):

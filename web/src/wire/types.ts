@@ -148,6 +148,27 @@ export interface ComponentDetail {
 /** The six views that make the score, in the order they are always shown. */
 export type ComponentName = "orderbook" | "orderflow" | "technical" | "volume" | "sentiment" | "price_structure"
 
+/** `[time, six scores, six contributions, confidence, coverage]` in the order of the board. */
+export type ComponentPoint = readonly [
+  at: number,
+  /** 0..100 or null. */
+  scores: readonly (number | null)[],
+  /** What each added to score - 50. */
+  points: readonly (number | null)[],
+  /** 0..100. */
+  confidence: number | null,
+  coverage: number,
+]
+
+/** The place of each value of a ComponentPoint. */
+export const ComponentPointColumn = {
+  at: 0,
+  scores: 1,
+  points: 2,
+  confidence: 3,
+  coverage: 4,
+} as const
+
 /** The six views, 0..100 or null. */
 export interface ComponentValues {
   orderbook: number | null
@@ -216,6 +237,38 @@ export const DefinitionSinceColumn = {
   at: 0,
   definition: 1,
 } as const
+
+/** `/api/symbols/{symbol}/derivatives/history?from=&to=&resolution=`. */
+export interface DerivativesHistoryDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  start: number
+  end: number
+  step_ms: number
+  points: readonly DerivativesPoint[]
+  reasons: readonly string[]
+}
+
+/** What was known of one perpetual beside its trades. */
+export interface DerivativesPoint {
+  at: number
+  venue: string
+  /** The coming rate converted to 8 hours, a fraction. */
+  funding_8h: number | null
+  settled_rate: number | null
+  settled_at: number | null
+  /** Contracts in base currency. */
+  open_interest: number | null
+  open_interest_as_of: number | null
+  /** Of accounts, 0..1. */
+  long_share: number | null
+  ratio_as_of: number | null
+  mark_price: number | null
+  index_price: number | null
+}
 
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
@@ -321,6 +374,12 @@ export const FormingBarColumn = {
   volume: 5,
 } as const
 
+/** Which rows are missing. */
+export type GapKind = "scores" | "candles"
+
+/** Why rows are missing. */
+export type GapReason = "away" | "no_score" | "not_stored"
+
 /** `/health` and `/health/ready`: 200 while something true can be said, else 503. */
 export interface HealthDocument {
   status: "degraded" | "error" | "success"
@@ -355,6 +414,17 @@ export interface Heartbeat {
   source: Source
   /** Above Limits.heartbeat_ms the engine must be taken for dead and everything for stale. */
   engine_ms: number
+}
+
+/** A hole: rows that are missing, or that have no score. */
+export interface HistoryGap {
+  kind: GapKind
+  start: number
+  /** The first instant that is there again; null while it lasts. */
+  end: number | null
+  reason: GapReason
+  detail: string
+  venue: string
 }
 
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
@@ -396,12 +466,14 @@ export interface MarketOverview {
   market_dispersion: number | null
   /** Percent: mean of the last 1,000 half-hourly values of `market_dispersion`. */
   avg_market_dispersion: number | null
-  /** Points: newest kept score - the one kept 1 h before, within 10 s; till then `warming_up`. */
+  /** Points: newest kept score - the one kept 1 h before, within 15 s; till then `warming_up`. */
   score_movers_1h: ScoreMovers | null
-  /** Points: newest kept score - the one kept 4 h before, within 10 s; till then `warming_up`. */
+  /** Points: newest kept score - the one kept 4 h before, within 15 s; till then `warming_up`. */
   score_movers_4h: ScoreMovers | null
   /** Points: newest kept score - the symbol's first score since the start, at most 6 h back. */
   score_movers_observed: ScoreMovers | null
+  /** Points: newest kept score (one each 5 min) - the one kept 24 h before, within 5 min. */
+  score_movers_24h: ScoreMovers | null
 }
 
 /** Server, form `records`: one symbol changed. */
@@ -566,6 +638,85 @@ export interface Quality {
 
 /** Why a number is absent. */
 export type Reason = "no_feed" | "stale" | "warming_up" | "gap" | "crossed_book" | "not_applicable" | "too_few" | "unproven"
+
+/** `/api/history/board?at=`: the board as it was; nothing of it is the present. */
+export interface RecordedBoard {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  /** The instant asked for. */
+  at: number
+  /** Of the newest row shown. */
+  as_of: number | null
+  /** The strongest pressure in either direction first, symbols without a score last. */
+  symbols: readonly RecordedScore[]
+  market: RecordedOverview | null
+  reasons: readonly string[]
+}
+
+/** The market as a whole at one instant, as it was said. */
+export interface RecordedOverview {
+  at: number
+  source: Source
+  symbols: number
+  scored: number
+  market_regime: string | null
+  trend_strength: number | null
+  volatility: number | null
+  volatility_percentile: number | null
+  market_dispersion: number | null
+  breadth: number | null
+  btc_dominance: number | null
+  total_volume_24h: number | null
+  definition: string
+}
+
+/** `/api/history/overview?from=&to=&resolution=`. */
+export interface RecordedOverviewDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  start: number
+  end: number
+  step_ms: number
+  points: readonly RecordedOverview[]
+  reasons: readonly string[]
+}
+
+/** One symbol of the board as it was. */
+export interface RecordedScore {
+  symbol: string
+  venue: string
+  source: Source
+  /** When it was said; at most minutes before the instant asked for. */
+  at: number
+  confluence_score: number | null
+  reason: Reason | null
+  /** 0..100. */
+  confidence: number | null
+  direction: Direction | null
+  coverage: number
+  /** As it was then. */
+  state: State
+  components: ComponentValues
+  /** What each added to score - 50. */
+  contributions: ComponentValues
+  /** Why a component is null. */
+  absent: Readonly<Record<string, Reason>>
+  price: number | null
+  /** Percent. */
+  change_24h: number | null
+  /** 24 h turnover in quote currency. */
+  volume: number | null
+  /** The coming rate converted to 8 hours, a fraction. */
+  funding: number | null
+  /** Percent, in contracts. */
+  oi_change_1h: number | null
+  definition: string
+  as_of: number | null
+}
 
 /** Server: what the client sent was not understood; the connection stays. */
 export interface Refused {
@@ -778,6 +929,26 @@ export type Source = "bybit" | "binance" | "ccxt" | "simulator" | "replay"
 
 /** How fresh a number is. */
 export type State = "live" | "delayed" | "stale" | "absent"
+
+/** `/api/symbols/{symbol}/scores?from=&to=&resolution=`: scores as they were said. */
+export interface StoredScoresDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  start: number
+  end: number
+  /** Of each such interval the first row is shown; 0: every row. */
+  step_ms: number
+  points: readonly ScorePoint[]
+  /** Null unless asked for by `components=true`. */
+  components: readonly ComponentPoint[] | null
+  /** Scores on two sides of a change were measured with different rules. */
+  definitions: readonly DefinitionSince[]
+  gaps: readonly HistoryGap[]
+  reasons: readonly string[]
+}
 
 /** Client: send me these symbols (all when null) in this form, at most `hz` times a second. */
 export interface Subscribe {

@@ -150,8 +150,6 @@ def _postgres(url: URL, use: Use, connections: int) -> Engine:
         options.append("-c idle_in_transaction_session_timeout=30000")
     if use == "read":
         options.append("-c default_transaction_read_only=on")
-    if use == "bulk":
-        options.append("-c synchronous_commit=off")
     arguments: dict[str, Any] = {
         "connect_timeout": 2,
         "options": " ".join(options),

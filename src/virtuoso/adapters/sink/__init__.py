@@ -1,0 +1,1 @@
+"""Copies of what is recorded for other programs. Losing one changes nothing else."""
