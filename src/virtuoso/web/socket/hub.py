@@ -175,10 +175,11 @@ class Hub:
         notices = self.follower.notices
         if notices != self._notices:
             self._notices = notices
-        made = Moment(board, reader.seq, self.follower.engine_now(), self._notices)
-        held = self._moment
-        if held is None or held != made or held.board is not board:
-            self._moment = held = made
+        now, seq, held = self.follower.engine_now(), reader.seq, self._moment
+        if held is None or (held.seq, held.now) != (seq, now) or held.board is not board:
+            held = None
+        if held is None or held.notices is not self._notices:
+            held = self._moment = Moment(board, seq, now, self._notices)
         return held
 
     def _serve(self, clients: Collection[Client]) -> bool:
