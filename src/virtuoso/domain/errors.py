@@ -6,6 +6,7 @@ VirtuosoError
     UnknownSymbolError          no such symbol: ask for one of the list
     LeaseError                  another engine is the writer: stop it, or wait as stand-by
     NotRunningError             no Virtuoso answers at that address: start one, or name another
+    RequestRefusedError         a Virtuoso refused what was asked: correct it, do not repeat it
     FeedError                   a venue's data
         VenueUnavailableError   the network or the venue is down: retry with back-off
             RateLimitedError    the venue asks us to slow down: retry after a pause
@@ -41,6 +42,10 @@ class LeaseError(VirtuosoError):
 
 class NotRunningError(VirtuosoError):
     """No Virtuoso answers at that address. Start one, or name another address."""
+
+
+class RequestRefusedError(VirtuosoError):
+    """A Virtuoso refused what was asked of it. Correct it; do not repeat the same request."""
 
 
 class FeedError(VirtuosoError):
