@@ -23,6 +23,9 @@ SEND_BUFFER_BYTES: Final = 256 * 1024
 SOCKET_BUFFER_BYTES: Final = 64 * 1024
 """The same for a socket client: what is in there is old by the time a slow one reads it."""
 
+PING_S: Final = 20.0
+"""Between two pings to a socket client, and for its answer."""
+
 CLOSE_WAIT_S: Final = 2.0
 
 
@@ -131,6 +134,7 @@ async def serve_on(
     *,
     closing: Callable[[], Awaitable[None]] | None = None,
     started: asyncio.Event | None = None,
+    ping_s: float = PING_S,
 ) -> None:
     """Serve on a bound socket until cancelled; then close within a few seconds, clients or not."""
     config = uvicorn.Config(
@@ -140,8 +144,8 @@ async def serve_on(
         ws=SocketProtocol,
         ws_max_size=WebOptions().max_message_bytes,
         ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
         lifespan="off",
         log_config=None,
         access_log=False,
