@@ -40,9 +40,9 @@ from virtuoso.wire.records import iso, record_of
 READERS: Final = Path(__file__).with_name("socket_readers.py")
 CLIENTS: Final = 1_000
 SYMBOLS: Final = tuple(f"S{number}USDT" for number in range(50))
-CHANGED: Final = 5
-"""Symbols that change in a tick."""
-TICK_S: Final = 0.0625
+CHANGED: Final = 10
+"""Symbols that change in a tick: each of them four times a second."""
+TICK_S: Final = 0.05
 TICKS: Final = 40
 ROUNDS: Final = 5
 AT_ONCE: Final = 1_000.0

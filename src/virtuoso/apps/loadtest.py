@@ -404,7 +404,7 @@ def _show(result: LoadResult) -> None:
     )
     ours = result.sockets
     console.print(
-        f"{ours.opened} of {ours.asked} sockets, {ours.messages_per_second:,.0f} messages a second; "
+        f"{ours.opened} of {ours.asked} sockets, {ours.messages_per_second:,.0f} messages/s; "
         f"delivery p95 {_number(ours.delivery_p95_ms)} ms, p99 {_number(ours.delivery_p99_ms)} ms; "
         f"{ours.never_reading} that never read, {ours.cut_off} cut off"
     )

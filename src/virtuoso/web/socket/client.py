@@ -156,22 +156,21 @@ class Client:
         return self._send_records(view, moment) if records else self._send_update(view, moment)
 
     def _send_update(self, view: View, moment: Moment) -> bool:
-        if view.missed(moment, self.seq):
-            self._write(view.update(moment, self.seq, notices=False))
+        if self.seq != moment.seq and (ready := view.update(moment, self.seq, notices=False)):
+            self._write(ready)
             self.seq = moment.seq
         return True
 
     def _send_records(self, view: View, moment: Moment) -> bool:
         """Send each changed row as a message of its own, its newest value at that moment."""
         if not self._rest:
-            missed = view.missed(moment, self.seq)
-            frames = view.records(moment, self.seq)
+            frames, count = view.records(moment, self.seq)
             if len(frames) <= PIECE_BYTES:
-                if frames:
-                    self._write(frames, len(missed))
+                if count:
+                    self._write(frames, count)
                 self.seq = moment.seq
                 return True
-            self._rest.extend(missed)
+            self._rest.extend(view.missed(self.seq))
             self._target = moment.seq
         while self._rest:
             if self.crowded():

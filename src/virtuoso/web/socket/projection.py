@@ -1,6 +1,8 @@
 """Rows as ready bytes in one form: encoded once when first needed, kept until they change."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from virtuoso.web.socket.changes import Changes
 from virtuoso.web.socket.line import frame
@@ -10,6 +12,14 @@ from virtuoso.wire.messages import BoardState, RowSymbol, SymbolRecord, to_json
 from virtuoso.wire.records import iso, record_of
 
 Fields = tuple[str, ...]
+
+
+class Since(NamedTuple):
+    """What changed after a sequence, the same for all who stand there."""
+
+    scores: frozenset[int]
+    """Rows whose score or state did."""
+    others: frozenset[int]
 
 
 class Encodings:
@@ -39,6 +49,9 @@ class Projection:
         self._held: dict[int, object] = {}
         self._doubtful: set[int] = set()
         self._own: dict[int, int] = {}
+        self._wanted: Counter[int] = Counter()
+        self._since: dict[int, Since] = {}
+        self._since_at = -1
         self._symbols: tuple[BoardState | None, dict[int, RowSymbol]] = (None, {})
 
     @property
@@ -46,29 +59,56 @@ class Projection:
         """By row: the sequence of the last change that shows in this form."""
         return self._all.rows if self.fields is None else self._own
 
-    @property
-    def scored(self) -> Mapping[int, int]:
-        """By row: the sequence in which its score or state changed last."""
-        return self._all.scored
-
     def begin(self) -> None:
-        """Drop everything: there is a new board."""
+        """Drop everything: there is a new board, and its rows are yet to be wanted."""
         self._ready.clear()
         self._held.clear()
         self._doubtful.clear()
+        self._wanted.clear()
+        self._since.clear()
         self._own = dict(self._all.rows)
 
     def note(self, numbers: Iterable[int]) -> None:
         """These rows changed; with `fields` it is yet to be seen whether that shows."""
+        self._since.clear()
         if self.fields is not None:
             self._doubtful.update(numbers)
             return
         for number in numbers:
             self._ready.pop(number, None)
 
-    def settle(self, numbers: Collection[int]) -> None:
-        """Find out of these rows which ones really changed."""
-        for number in self._doubtful.intersection(numbers):
+    def want(self, numbers: Iterable[int]) -> None:
+        """One more view shows these rows."""
+        self._wanted.update(numbers)
+
+    def want_no_more(self, numbers: Iterable[int]) -> None:
+        """One view less shows these rows."""
+        self._wanted.subtract(numbers)
+        self._wanted += Counter()
+
+    def since(self, seq: int) -> Since:
+        """The rows that somebody wants and that changed after this sequence."""
+        self._settle()
+        now = self._follower.reader.seq
+        if self._since_at != now:
+            self._since_at = now
+            self._since.clear()
+        found = self._since.get(seq)
+        if found is None:
+            changed, scored = self.changed, self._all.scored
+            rows = [number for number in self._wanted if changed.get(number, 0) > seq]
+            found = self._since[seq] = Since(
+                frozenset(number for number in rows if scored.get(number, 0) > seq),
+                frozenset(number for number in rows if scored.get(number, 0) <= seq),
+            )
+        return found
+
+    def _settle(self) -> None:
+        """Find out of the rows that somebody wants which ones really changed."""
+        if not self._doubtful:
+            return
+        self._since.clear()
+        for number in self._doubtful.intersection(self._wanted):
             self._doubtful.discard(number)
             shown = self._shown(number)
             if shown != self._held.get(number):

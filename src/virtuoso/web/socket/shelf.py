@@ -45,9 +45,10 @@ class Shelf:
         if self._uses[view]:
             return
         del self._uses[view]
+        view.projection.want_no_more(view.rows)
         kind = (view.projection.form, view.projection.fields)
         del self._views[kind, view.symbols]
-        if all(each is not view.projection for each in (v.projection for v in self._uses)):
+        if not any(held == kind for held, _ in self._views):
             del self._projections[kind]
 
     def begin(self) -> None:

@@ -42,43 +42,39 @@ class View:
         self._unknown: tuple[str, ...] = ()
         self._made_at: Moment | None = None
         self._made: dict[tuple[int, bool], bytes] = {}
-        self._missed: dict[int, list[int]] = {}
+        self._joined: dict[int, tuple[bytes, int]] = {}
         self._snapshot: bytes | None = None
         self.choose()
 
     def choose(self) -> None:
-        """Find the rows of the symbols on the board of now."""
+        """Find the rows of the symbols on the board of now, after the projection began anew."""
         board = self._reader.board
         every = () if board is None else board.symbols
         if self.symbols is None:
             self.rows = tuple(each.row for each in every)
+            self.projection.want(self.rows)
             return
         self.rows = tuple(each.row for each in every if each.symbol in self.symbols)
+        self.projection.want(self.rows)
         unknown = self.symbols - {each.symbol for each in every}
         self._unknown = tuple(sorted(unknown))[:UNKNOWN_LISTED]
 
-    def missed(self, moment: Moment, seq: int) -> list[int]:
+    def missed(self, seq: int) -> list[int]:
         """The rows that changed after this sequence, those whose score did first."""
-        self._begin(moment)
-        rows = self._missed.get(seq)
-        if rows is None:
-            if self.projection.fields is not None:
-                self.projection.settle(self.rows)
-            changed = self.projection.changed
-            rows = [number for number in self.rows if changed.get(number, 0) > seq]
-            if len(rows) > 1:
-                scored = self.projection.scored
-                rows.sort(key=lambda number: scored.get(number, 0) <= seq)
-            self._missed[seq] = rows
-        return rows
+        scores, others = self.projection.since(seq)
+        if len(scores) + len(others) == 0:
+            return []
+        rows = self.rows
+        first = [number for number in rows if number in scores] if scores else []
+        return first + [number for number in rows if number in others] if others else first
 
-    def records(self, moment: Moment, seq: int) -> bytes:
-        """The frames of all records that changed after this sequence, in one piece."""
+    def records(self, moment: Moment, seq: int) -> tuple[bytes, int]:
+        """The frames of all records that changed after this sequence in one piece; how many."""
         self._begin(moment)
-        made = self._made.get((seq, True))
+        made = self._joined.get(seq)
         if made is None:
-            rows = self.missed(moment, seq)
-            made = self._made[seq, True] = b"".join(map(self.projection.record, rows))
+            rows = self.missed(seq)
+            made = self._joined[seq] = b"".join(map(self.projection.record, rows)), len(rows)
         return made
 
     def snapshot(self, moment: Moment) -> bytes:
@@ -112,14 +108,13 @@ class View:
     def update(self, moment: Moment, previous: int, *, notices: bool) -> bytes:
         """The frame of an update for whoever was sent everything up to `previous`.
 
-        In the form `records` it carries the notices alone.
+        Empty without news. In the form `records` it carries the notices alone.
         """
         self._begin(moment)
         records = self.projection.form == "records"
-        if records:
-            notices = True
         made = None if records else self._made.get((previous, notices))
         if made is None:
+            rows = [] if records else self.missed(previous)
             head = Update(
                 epoch=moment.board.epoch,
                 seq=moment.seq,
@@ -129,7 +124,7 @@ class View:
                 rows=(),
                 notices=moment.notices if notices else None,
             )
-            made = self._with_rows(head, [] if records else self.missed(moment, previous))
+            made = self._with_rows(head, rows) if rows or notices else b""
             if not records:
                 self._made[previous, notices] = made
         return made
@@ -138,7 +133,7 @@ class View:
         if self._made_at is not moment:
             self._made_at = moment
             self._made.clear()
-            self._missed.clear()
+            self._joined.clear()
             self._snapshot = None
 
     def _with_rows(self, head: msgspec.Struct, numbers: list[int]) -> bytes:
