@@ -21,7 +21,8 @@ class Pace:
     ) -> None:
         """`serve` says whether somebody could not take all; `delivered` is told how long it took.
 
-        That is from the first news to the last byte handed over, in seconds.
+        That is from the first news, or from when the rhythm allowed it to go out, to the last byte
+        handed over, in seconds: what the clients asked to wait is not counted.
         """
         self.clients: set[Client] = set()
         self._period_s = period_s
@@ -51,19 +52,21 @@ class Pace:
             self._timer = None
 
     def _run(self) -> None:
+        allowed_at = self._served_at + self._period_s
         self._served_at = asyncio.get_running_loop().time()
-        news_at, self._news_at = self._news_at, None
-        self._run_slice(list(self.clients), news_at, behind=False)
+        due = None if self._news_at is None else max(self._news_at, allowed_at)
+        self._news_at = None
+        self._run_slice(list(self.clients), due, behind=False)
 
-    def _run_slice(self, left: list[Client], news_at: float | None, *, behind: bool) -> None:
+    def _run_slice(self, left: list[Client], due: float | None, *, behind: bool) -> None:
         loop = asyncio.get_running_loop()
         now, later = left[:SLICE], left[SLICE:]
         behind |= self._serve(now)
         if later:
-            self._timer = loop.call_soon(lambda: self._run_slice(later, news_at, behind=behind))
+            self._timer = loop.call_soon(lambda: self._run_slice(later, due, behind=behind))
             return
-        if news_at is not None:
-            self._delivered(loop.time() - news_at)
+        if due is not None:
+            self._delivered(loop.time() - due)
         self._timer = None
         if behind or self._news_at is not None:
             self._timer = loop.call_at(self._served_at + self._period_s, self._run)
