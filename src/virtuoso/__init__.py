@@ -9,6 +9,7 @@ scoring      the views joined: score, confidence, direction, explanation
 wire         what processes say to each other and to browsers
 engine       process 1: events in, scores out
 web          process 2: serves what the engine published
+client       asks a running web process, from any Python program
 monitor      process 3: watches the others
 adapters     one folder per port: feed, cache, broker, clock
 simulator    an exchange on this machine, for demonstrations and tests

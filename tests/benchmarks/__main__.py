@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmarks import (
     bench_cache,
+    bench_fanout,
     bench_frames,
     bench_http,
     bench_scoring,
@@ -16,7 +17,7 @@ from benchmarks import (
     bench_store,
 )
 
-PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "ta-lib", "uvicorn")
+PACKAGES = ("ccxt", "msgspec", "numba", "numpy", "picows", "ta-lib", "uvicorn")
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
         *bench_http.rows(),
         *bench_cache.rows(),
         *bench_store.rows(),
+        *bench_fanout.rows(),
     )
     for row in measured:
         table.add_row(row.name, row.what, row.reference, f"{row.ratio:.3f}", row.target, row.spread)

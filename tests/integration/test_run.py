@@ -171,7 +171,8 @@ def test_the_socket_pushes_changes_in_sequence(live: Running) -> None:
                     return found
         return found
 
-    messages = asyncio.run(listen())
+    hello, *messages = asyncio.run(listen())
+    assert hello["type"] == "hello"
     assert messages[0]["type"] == "snapshot"
     assert messages[0]["source"] == "simulator"
     assert len(messages[0]["rows"]) >= 15

@@ -210,6 +210,36 @@ describe("the board", () => {
     expect(board.feed.kind).toBe("live")
   })
 
+  it("goes on after a short cut where it was, and is live with the next heartbeat", () => {
+    connected().lose()
+    vi.advanceTimersByTime(600)
+    const socket = FakeSocket.all.at(-1)
+    if (socket === undefined) throw new Error("expected a socket")
+    socket.open()
+    expect(socket.sent[0]).toEqual({
+      type: "subscribe", form: "rows", hz: 4, resume: { epoch: "one", seq: 10, alerts: null },
+    })
+    socket.say({ type: "resumed", epoch: "one", seq: 10, now: NOW + 600, source: "simulator" })
+    socket.say(update(12, 10, [row(1, 33)]))
+    paint()
+    socket.say(beat(12))
+    expect([priceOf("BTCUSDT"), priceOf("ETHUSDT"), board.feed.kind]).toEqual([100, 33, "live"])
+    expect(socket.asked("resync")).toBe(0)
+  })
+
+  it("takes notices that come without a new sequence", () => {
+    const socket = connected()
+    socket.say({ ...update(10, 10, []), notices: [{ code: "reading_cache", text: "...", since: null }] })
+    expect(board.notices.map((notice) => notice.code)).toEqual(["reading_cache"])
+    expect(socket.asked("resync")).toBe(0)
+  })
+
+  it("asks for a snapshot when another place is resumed than it holds", () => {
+    const socket = connected()
+    socket.say({ type: "resumed", epoch: "one", seq: 9, now: NOW, source: "simulator" })
+    expect(socket.asked("resync")).toBe(1)
+  })
+
   it("gives up a socket that says nothing for ten seconds", () => {
     connected()
     vi.advanceTimersByTime(12_000)

@@ -152,10 +152,27 @@ def parser() -> argparse.ArgumentParser:
     alike.add_argument("--timeframe", default="5m", help="1m, 5m (default), 30m or 4h")
 
     _add_store(commands)
+    _add_load(commands)
+
     commands.add_parser("compile", help="compile the kernels, so that the first start is quick")
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
     return top
+
+
+def _add_load(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    load = commands.add_parser(
+        "loadtest", help="a bounded load on a running Virtuoso of this machine"
+    )
+    load.add_argument("--seconds", type=_count, default=10, help="default: 10")
+    load.add_argument("--connections", type=_count, default=8, help="HTTP readers (default: 8)")
+    load.add_argument("--sockets", type=int, default=50, help="websocket clients (default: 50)")
+    load.add_argument(
+        "--never-reading", type=int, default=5, dest="deaf", help="clients that only subscribe"
+    )
+    load.add_argument("--json", action="store_true", help="everything, as JSON")
+    load.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
+    load.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
 
 def _add_sources(start: argparse.ArgumentParser) -> None:
@@ -308,6 +325,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, os.environ)
     if command in {"scan", "explain"}:
         return _show(arguments, settings)
+    if command == "loadtest":
+        return _load(arguments, settings)
     from virtuoso.apps.logs import configure_logs
 
     configure_logs(debug=settings.app.debug)
@@ -476,6 +495,20 @@ _WITHOUT_SETTINGS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "doctor": _examine,
     "research": _research,
 }
+
+
+def _load(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.loadtest import LoadOptions, loadtest
+
+    options = LoadOptions(
+        arguments.address or f"http://{settings.app.address}:{settings.app.port}",
+        seconds=arguments.seconds,
+        connections=arguments.connections,
+        sockets=max(0, arguments.sockets),
+        deaf=max(0, arguments.deaf),
+        as_json=arguments.json,
+    )
+    return _on_a_loop(loadtest(options))
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -45,3 +45,16 @@ def _decode(url: str, body: bytes, kind: type[D]) -> D:
     except msgspec.DecodeError as error:
         msg = f"expected a document of Virtuoso at {url}, found something else: {error}"
         raise NotRunningError(msg) from error
+
+
+def ask_text(address: str, path: str) -> str:
+    """GET a text. Raises NotRunningError when there is none."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"{address.rstrip('/')}{path}"
+    try:
+        with opener.open(url, timeout=SECONDS) as answer:
+            text: str = answer.read().decode()
+    except (OSError, ValueError) as error:
+        msg = f"expected a text at {url}, found none ({error})"
+        raise NotRunningError(msg) from error
+    return text

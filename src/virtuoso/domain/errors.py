@@ -7,6 +7,7 @@ VirtuosoError
     RuleError                   an alert rule makes no sense: correct it, the rules before stay
     LeaseError                  another engine is the writer: stop it, or wait as stand-by
     NotRunningError             no Virtuoso answers at that address: start one, or name another
+    RequestRefusedError         a Virtuoso refused what was asked: correct it, do not repeat it
     FeedError                   a venue's data
         VenueUnavailableError   the network or the venue is down: retry with back-off
             RateLimitedError    the venue asks us to slow down: retry after a pause
@@ -50,6 +51,10 @@ class LeaseError(VirtuosoError):
 
 class NotRunningError(VirtuosoError):
     """No Virtuoso answers at that address. Start one, or name another address."""
+
+
+class RequestRefusedError(VirtuosoError):
+    """A Virtuoso refused what was asked of it. Correct it; do not repeat the same request."""
 
 
 class FeedError(VirtuosoError):

@@ -14,7 +14,7 @@ from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
 from virtuoso.web.routes import add_metrics, create_routes
 from virtuoso.web.snapshot import Snapshot
-from virtuoso.web.websocket import Hub
+from virtuoso.web.socket.hub import Hub
 from virtuoso.wire import keys
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthPart

@@ -17,5 +17,13 @@ class WebOptions:
     send_deadline_s: float = 2.0
     """A socket client that takes nothing for this long is cut off."""
     heartbeat_s: float = 1.0
-    min_hz: float = 0.2
-    max_hz: float = 20.0
+    rhythms: tuple[float, ...] = (20.0, 10.0, 5.0, 4.0, 2.0, 1.0, 0.5, 0.2)
+    """How often a second a socket client can be served at most, fastest first."""
+    max_message_bytes: int = 16 * 1024
+    """Of one message from a socket client; a longer one closes the socket with 1009."""
+    max_symbols: int = 100
+    """Named in one subscription."""
+    max_details: int = 4
+    """Symbols taken apart for one client."""
+    max_waiting_bytes: int = 256 * 1024
+    """For one socket client, beside what is in the kernel's buffer."""

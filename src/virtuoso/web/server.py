@@ -12,30 +12,50 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from virtuoso.domain.errors import SettingsError
-from virtuoso.web.websocket import ABORT
+from virtuoso.web.options import WebOptions
+from virtuoso.web.socket.line import LINE
 
 log = structlog.get_logger()
 
-MAX_MESSAGE_BYTES: Final = 16 * 1024
-"""Of one message from a socket client; a longer one closes the socket with 1009."""
-
 SEND_BUFFER_BYTES: Final = 256 * 1024
 """Of the kernel, per connection: what may wait for a reader that does not read."""
+
+SOCKET_BUFFER_BYTES: Final = 64 * 1024
+"""The same for a socket client: what is in there is old by the time a slow one reads it."""
+
+PING_S: Final = 20.0
+"""Between two pings to a socket client, and for its answer."""
 
 CLOSE_WAIT_S: Final = 2.0
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's socket, which also lets the app drop a connection that takes nothing.
+    """uvicorn's socket, which the app may also use as a `Line`.
 
-    Closing a transport waits for its buffer to drain, which such a client never lets happen.
+    Ready frames go straight to the transport: data frames of a server carry no state (nothing is
+    compressed, nothing is sent in pieces), so the library need not see them. And a connection can
+    be dropped: closing a transport waits for its buffer to drain, which a client that takes
+    nothing never lets happen.
     """
 
     async def run_asgi(self) -> None:
-        """Offer `abort` to the app."""
-        extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), ABORT: self.abort}
+        """Offer the line to the app."""
+        extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), LINE: self}
         self.scope["extensions"] = extensions
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
         await super().run_asgi()
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames, unless the end has been said."""
+        over = self.close_sent or self.disconnected or not self.handshake_complete
+        if not over and not self.transport.is_closing():
+            self.transport.write(frames)
+
+    def waiting(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self.transport.get_write_buffer_size()
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 (uvicorn's type is private)
         """Send; after a close the peer has a moment to answer, then the connection is dropped."""
@@ -114,6 +134,7 @@ async def serve_on(
     *,
     closing: Callable[[], Awaitable[None]] | None = None,
     started: asyncio.Event | None = None,
+    ping_s: float = PING_S,
 ) -> None:
     """Serve on a bound socket until cancelled; then close within a few seconds, clients or not."""
     config = uvicorn.Config(
@@ -121,9 +142,10 @@ async def serve_on(
         loop="none",
         http="httptools",
         ws=SocketProtocol,
-        ws_max_size=MAX_MESSAGE_BYTES,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_max_size=WebOptions().max_message_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -1,31 +1,71 @@
 """The websocket protocol between browser (or any client) and web process, JSON text frames.
 
-A client says Subscribe, then gets one Snapshot and after it Updates and Heartbeats. `form: "rows"`
-gives compact ScoreRow arrays; `form: "records"` (the default) gives one MarketUpdate per symbol.
-`previous` is the sequence of the message sent to this client before: another value than the one
-it holds means it missed something and should say Resync. Sequences never go back in one epoch.
+A client says Subscribe, then gets one Snapshot and after it changes and Heartbeats. `form: "rows"`
+gives compact ScoreRow arrays in Updates; `form: "records"` (the default) gives one MarketUpdate per
+symbol. `previous` is the sequence of the message sent to this client before: another value than
+the one it holds means it missed something and should say Resync. Sequences never go back in one
+epoch. `docs/websocket.md` tells the whole of it.
 """
 
-from typing import Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from virtuoso.domain.scores import Source
-from virtuoso.wire.messages import Limits, Notice, ReplayInfo, RowSymbol, ScoreRow, SymbolRecord
+from virtuoso.domain.scores import Reason, Source, State
+from virtuoso.wire.messages import (
+    Alert,
+    Limits,
+    Notice,
+    OverviewDocument,
+    Quality,
+    ReplayInfo,
+    RowSymbol,
+    ScoreRow,
+    SymbolDetail,
+    SymbolRecord,
+)
+
+PROTOCOL: Final = 1
+"""Grows when a client of before would misunderstand; additions do not count."""
+
+Group: TypeAlias = Literal["board", "overview", "alerts"]
+Form: TypeAlias = Literal["rows", "records"]
+
+
+class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client holds of the same subscription, from a connection that was cut."""
+
+    epoch: str
+    seq: int
+    """Of the last snapshot, update or heartbeat."""
+    alerts: int | None = None
+    """`number` of the last alert message; null: none was held."""
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fields=True):
-    """Client: send me these symbols (all when null) in this form, at most `hz` times a second."""
+    """Client: all that it wants, in place of what it wanted before."""
 
     symbols: tuple[str, ...] | None = None
-    form: Literal["rows", "records"] = "records"
+    """Null with neither `groups` nor `details`: the whole board."""
+    form: Form = "records"
     hz: float = 4.0
+    """How often at most, rounded down to one of `Hello.hz`; what changes between is conflated."""
+    groups: tuple[Group, ...] | None = None
+    """`board` (all symbols), `overview`, `alerts`."""
+    details: tuple[str, ...] = ()
+    """Symbols whose score is wanted taken apart, each time it is published."""
+    fields: tuple[str, ...] | None = None
+    """Of a SymbolRecord, form `records` only: FieldsUpdates, when one of these changes."""
+    resume: Resume | None = None
+    """Continue where the last connection was cut, without a snapshot if that can be."""
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe", forbid_unknown_fields=True):
-    """Client: send me these symbols no more (none at all when null)."""
+    """Client: send me these no more; nothing at all when all three are null."""
 
     symbols: tuple[str, ...] | None = None
+    groups: tuple[Group, ...] | None = None
+    details: tuple[str, ...] | None = None
 
 
 class Resync(msgspec.Struct, frozen=True, tag="resync", forbid_unknown_fields=True):
@@ -46,6 +86,34 @@ class FirstPaint(msgspec.Struct, frozen=True, tag="timing", forbid_unknown_field
     first_row_ms: float
 
 
+class SocketLimits(msgspec.Struct, frozen=True):
+    """What a client may do at most."""
+
+    message_bytes: int
+    """Of one message; a longer one closes with 1009."""
+    messages_per_second: int
+    """More close with 4429."""
+    symbols: int
+    """Named in one subscription; `board` is all of them and counts none."""
+    details: int
+    waiting_bytes: int
+    """That may wait for a client before it is cut off."""
+    send_deadline_ms: int
+    """A client that takes nothing for this long is cut off."""
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """Server: the first message of a connection."""
+
+    client: int
+    """Number of this connection, never used again by this process."""
+    protocol: int
+    heartbeat_ms: int
+    hz: tuple[float, ...]
+    """The rhythms there are, fastest first."""
+    limits: SocketLimits
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Server: everything subscribed, replacing whatever the client held."""
 
@@ -57,6 +125,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     cells: tuple[object, ...]
     symbols: tuple[RowSymbol, ...]
     rows: tuple[ScoreRow, ...]
+    """Empty in the form `records`: a MarketUpdate for each symbol follows."""
     notices: tuple[Notice, ...] = ()
     replay: ReplayInfo | None = None
     unknown: tuple[str, ...] = ()
@@ -64,7 +133,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
 
 
 class Update(msgspec.Struct, frozen=True, tag="update"):
-    """Server: rows that changed."""
+    """Server: rows that changed, those whose score changed first."""
 
     epoch: str
     seq: int
@@ -88,11 +157,30 @@ class MarketUpdate(msgspec.Struct, frozen=True, tag="market_update"):
     source: Source
 
 
+class FieldsUpdate(msgspec.Struct, frozen=True, tag="fields_update"):
+    """Server, form `records` with `fields`: one of them changed."""
+
+    symbol: str
+    data: dict[str, Any]
+    """The fields asked for, as they stand in a SymbolRecord."""
+    quality: dict[str, Quality]
+    """Of these fields, where the record has it."""
+    timestamp: str
+    epoch: str
+    seq: int
+    as_of: int | None
+    source: Source
+    state: State
+    """Of the score."""
+    reason: Reason | None
+
+
 class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
     """Server: each second. `engine_ms` is how long ago the engine was heard of last."""
 
     epoch: str
     seq: int
+    """Everything up to it was sent to this client."""
     now: int
     source: Source
     engine_ms: int
@@ -106,11 +194,74 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="error"):
-    """Server: what the client sent was not understood; the connection stays."""
+    """Server: what the client sent cannot be done; the connection stays."""
 
     code: str
     text: str
 
 
+class Resumed(msgspec.Struct, frozen=True, tag="resumed"):
+    """Server: what the client holds still holds; what it missed follows."""
+
+    epoch: str
+    seq: int
+    """As the client named it."""
+    now: int
+    source: Source
+
+
+class OverviewChanged(msgspec.Struct, frozen=True, tag="overview"):
+    """Server, group `overview`: the market as a whole."""
+
+    data: OverviewDocument | None
+    """Null while there is none."""
+    reasons: tuple[str, ...] = ()
+    """Why there is none."""
+
+
+class DetailChanged(msgspec.Struct, frozen=True, tag="detail"):
+    """Server: the score of one symbol, taken apart."""
+
+    symbol: str
+    data: SymbolDetail | None
+    """Null while there is none."""
+    reasons: tuple[str, ...] = ()
+    """Why there is none."""
+
+
+class AlertsHeld(msgspec.Struct, frozen=True, tag="alerts"):
+    """Server, group `alerts`: what this server knows of them, replacing what the client held."""
+
+    epoch: str
+    number: int
+    since: int
+    """Engine's clock: what fired before it is not known here."""
+    alerts: tuple[Alert, ...]
+    """Each as it stands now, oldest first."""
+
+
+class AlertRaised(msgspec.Struct, frozen=True, tag="alert"):
+    """Server, group `alerts`: one fired, or changed its state. None is left out."""
+
+    epoch: str
+    number: int
+    """One more than the alert message before."""
+    alert: Alert
+
+
 ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
-ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused
+ServerMessage = (
+    Snapshot
+    | Update
+    | MarketUpdate
+    | Heartbeat
+    | Pong
+    | Refused
+    | Hello
+    | Resumed
+    | FieldsUpdate
+    | OverviewChanged
+    | DetailChanged
+    | AlertsHeld
+    | AlertRaised
+)

@@ -1,7 +1,7 @@
 """Follows the engine from another place: pushes while they come, the cache when they do not."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from virtuoso.wire.codec import Codec
 from virtuoso.wire.dependencies import stale_after
 from virtuoso.wire.documents import Served, degraded, etag_of, nothing, quoted
 from virtuoso.wire.messages import (
+    AlertsChanged,
     Beat,
     BoardReplaced,
     BoardState,
@@ -23,6 +24,7 @@ from virtuoso.wire.messages import (
     EngineStatus,
     LastGood,
     Notice,
+    Push,
     RowsChanged,
 )
 from virtuoso.wire.reader import BoardReader, Step
@@ -53,6 +55,18 @@ class Listener(Protocol):
         ...
 
 
+class NewsListener(Protocol):
+    """Whoever passes on what is not of the board; it must not wait either."""
+
+    def documents_changed(self, keys: Collection[str]) -> None:
+        """Say that these cache keys were written anew."""
+        ...
+
+    def alerts_changed(self, push: AlertsChanged) -> None:
+        """Pass on alerts that fired, or whose state changed."""
+        ...
+
+
 class Follower:
     """Keeps the board, the engine's status and the hot documents, and judges them by the clock.
 
@@ -76,6 +90,7 @@ class Follower:
         self._hot = tuple(hot)
         self._tick_s = tick_s
         self._listeners: list[Listener] = []
+        self._news_listeners: list[NewsListener] = []
         self._documents: dict[str, Document] = {}
         self._others: LRUCache[str, Document] = LRUCache(maxsize=KEPT_DOCUMENTS)
         self._renewed_ms: dict[str, int] = {}
@@ -101,6 +116,10 @@ class Follower:
     def listen(self, listener: Listener) -> None:
         """Tell this listener of every change from now on."""
         self._listeners.append(listener)
+
+    def listen_to_news(self, listener: NewsListener) -> None:
+        """Tell this listener of documents and alerts from now on."""
+        self._news_listeners.append(listener)
 
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation."""
@@ -211,8 +230,19 @@ class Follower:
             self._tell_rows([row.row for row in push.rows])
             if wanted:
                 await self._read(wanted)
+        if step is not Step.IGNORED:
+            self._tell_news(push)
 
-    async def _catch_up(self, push: RowsChanged | Beat, at_ms: int) -> None:
+    def _tell_news(self, push: Push) -> None:
+        """Pass on what a push says beside the board, if it is of the epoch that is held."""
+        if isinstance(push, RowsChanged) and push.documents:
+            for listener in self._news_listeners:
+                listener.documents_changed(push.documents)
+        elif isinstance(push, AlertsChanged) and push.epoch == self.reader.epoch:
+            for listener in self._news_listeners:
+                listener.alerts_changed(push)
+
+    async def _catch_up(self, push: RowsChanged | Beat | AlertsChanged, at_ms: int) -> None:
         """Read the board, because something before this message was lost.
 
         Where the cache cannot help, the rows of the message are still newer than ours; the board

@@ -152,7 +152,39 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     source: Source
 
 
-Push: TypeAlias = RowsChanged | BoardReplaced | Beat
+AlertLevel: TypeAlias = Literal["info", "warning", "critical"]
+AlertState: TypeAlias = Literal["active", "acknowledged", "resolved"]
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A rule that fired, as it stands now: the same `id` comes again when its state changes."""
+
+    id: str
+    level: AlertLevel
+    symbol: str | None
+    """Null: about the whole."""
+    rule: str
+    message: str
+    timestamp: str
+    """When it fired, ISO 8601 UTC."""
+    state: AlertState
+    source: Source
+
+
+class AlertsChanged(msgspec.Struct, frozen=True, tag="alerts"):
+    """Push: alerts that fired or changed their state, oldest first."""
+
+    epoch: str
+    seq: int
+    """Of the board as it was then; alerts do not move it."""
+    now: int
+    source: Source
+    number: int
+    """How many changes of alerts this epoch has seen with these: a hole means some were missed."""
+    alerts: tuple[Alert, ...]
+
+
+Push: TypeAlias = RowsChanged | BoardReplaced | Beat | AlertsChanged
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -985,7 +1017,9 @@ def unpack(body: bytes, kind: type[M]) -> M:
         raise WireError(message) from error
 
 
-_push: msgspec.msgpack.Decoder[Push] = msgspec.msgpack.Decoder(RowsChanged | BoardReplaced | Beat)
+_push: msgspec.msgpack.Decoder[Push] = msgspec.msgpack.Decoder(
+    RowsChanged | BoardReplaced | Beat | AlertsChanged
+)
 
 
 def unpack_push(body: bytes) -> Push:

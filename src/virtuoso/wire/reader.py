@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from virtuoso.wire.messages import (
+    AlertsChanged,
     Beat,
     BoardReplaced,
     BoardState,
@@ -76,7 +77,7 @@ class BoardReader:
         if push.epoch != self.epoch:
             return Step.MISSED
         self.hear(push.now, at_ms)
-        if isinstance(push, Beat):
+        if isinstance(push, Beat | AlertsChanged):
             return Step.MISSED if push.seq > self.seq else Step.BEAT
         if push.seq <= self.seq:
             return Step.IGNORED

@@ -1,10 +1,10 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
-import type { Limits, Notice, ReplayInfo, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import type { Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
 import { CONNECTING, type Feed, feedOf } from "./freshness"
-import { type Held, judgeHeartbeat, judgeSnapshot, judgeUpdate } from "./sequence"
+import { type Held, judgeHeartbeat, judgeResumed, judgeSnapshot, judgeUpdate } from "./sequence"
 import { Connection, socketUrl } from "./socket"
 
 const SIX_NULLS = [null, null, null, null, null, null] as const
@@ -69,7 +69,12 @@ export class Board {
     this.#page = page
     this.#connection = new Connection(
       socketUrl(window.location),
-      { type: "subscribe", form: "rows", hz },
+      () => ({
+        type: "subscribe",
+        form: "rows",
+        hz,
+        ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: null } }),
+      }),
       { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
     )
   }
@@ -113,7 +118,16 @@ export class Board {
         }
         break
       }
+      case "resumed":
+        this.#resume(message)
+        break
+      case "hello":
       case "market_update":
+      case "fields_update":
+      case "overview":
+      case "detail":
+      case "alerts":
+      case "alert":
       case "pong":
       case "error":
         break
@@ -187,6 +201,16 @@ export class Board {
     this.#connection.settled()
     this.#refresh(at)
     this.#report()
+  }
+
+  /** What is held still holds; what was missed follows. */
+  #resume(message: Resumed): void {
+    const at = performance.now()
+    if (judgeResumed(this.#held, message) === "resync") return this.#ask(at)
+    this.#askedAt = null
+    if (this.limits !== null) this.clock.anchor(message.now, at, this.limits.heartbeat_ms)
+    this.#connection.settled()
+    this.#refresh(at)
   }
 
   #update(message: Update): void {

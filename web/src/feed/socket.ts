@@ -27,10 +27,11 @@ export class Connection {
   #spokeAt = 0
   #stopped = false
   readonly #url: string
-  readonly #hello: ClientMessage
+  readonly #hello: ClientMessage | (() => ClientMessage)
   readonly #listener: Listener
 
-  constructor(url: string, hello: ClientMessage, listener: Listener) {
+  /** `hello` is said first on each connection; a function says what is held by then, to resume. */
+  constructor(url: string, hello: ClientMessage | (() => ClientMessage), listener: Listener) {
     this.#url = url
     this.#hello = hello
     this.#listener = listener
@@ -44,7 +45,7 @@ export class Connection {
     this.#spokeAt = performance.now()
     socket.onopen = () => {
       this.#spokeAt = performance.now()
-      this.send(this.#hello)
+      this.send(typeof this.#hello === "function" ? this.#hello() : this.#hello)
       this.#listener.connected(true)
     }
     socket.onmessage = (event: MessageEvent<unknown>) => {

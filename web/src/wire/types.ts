@@ -5,6 +5,40 @@ export const SCHEMA = 1
 /** The order of the six values of a row. */
 export const COMPONENT_ORDER = ["orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"] as const
 
+/** A rule that fired, as it stands now: the same `id` comes again when its state changes. */
+export interface Alert {
+  id: string
+  level: "critical" | "info" | "warning"
+  /** Null: about the whole. */
+  symbol: string | null
+  rule: string
+  message: string
+  /** When it fired, ISO 8601 UTC. */
+  timestamp: string
+  state: "acknowledged" | "active" | "resolved"
+  source: Source
+}
+
+/** Server, group `alerts`: one fired, or changed its state. None is left out. */
+export interface AlertRaised {
+  type: "alert"
+  epoch: string
+  /** One more than the alert message before. */
+  number: number
+  alert: Alert
+}
+
+/** Server, group `alerts`: what this server knows of them, replacing what the client held. */
+export interface AlertsHeld {
+  type: "alerts"
+  epoch: string
+  number: number
+  /** Engine's clock: what fired before it is not known here. */
+  since: number
+  /** Each as it stands now, oldest first. */
+  alerts: readonly Alert[]
+}
+
 /** `/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each. */
 export interface BetaMatrixDocument {
   status: "degraded" | "error" | "success"
@@ -270,6 +304,16 @@ export interface DerivativesPoint {
   index_price: number | null
 }
 
+/** Server: the score of one symbol, taken apart. */
+export interface DetailChanged {
+  type: "detail"
+  symbol: string
+  /** Null while there is none. */
+  data: SymbolDetail | null
+  /** Why there is none. */
+  reasons: readonly string[]
+}
+
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
   name: DimensionName
@@ -346,6 +390,24 @@ export interface FeedAge {
   reason: Reason | null
 }
 
+/** Server, form `records` with `fields`: one of them changed. */
+export interface FieldsUpdate {
+  type: "fields_update"
+  symbol: string
+  /** The fields asked for, as they stand in a SymbolRecord. */
+  data: Readonly<Record<string, unknown>>
+  /** Of these fields, where the record has it. */
+  quality: Readonly<Record<string, Quality>>
+  timestamp: string
+  epoch: string
+  seq: number
+  as_of: number | null
+  source: Source
+  /** Of the score. */
+  state: State
+  reason: Reason | null
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
@@ -409,11 +471,24 @@ export interface HealthPart {
 export interface Heartbeat {
   type: "heartbeat"
   epoch: string
+  /** Everything up to it was sent to this client. */
   seq: number
   now: number
   source: Source
   /** Above Limits.heartbeat_ms the engine must be taken for dead and everything for stale. */
   engine_ms: number
+}
+
+/** Server: the first message of a connection. */
+export interface Hello {
+  type: "hello"
+  /** Number of this connection, never used again by this process. */
+  client: number
+  protocol: number
+  heartbeat_ms: number
+  /** The rhythms there are, fastest first. */
+  hz: readonly number[]
+  limits: SocketLimits
 }
 
 /** A hole: rows that are missing, or that have no score. */
@@ -578,6 +653,15 @@ export interface OtherVenue {
   speaks: boolean
 }
 
+/** Server, group `overview`: the market as a whole. */
+export interface OverviewChanged {
+  type: "overview"
+  /** Null while there is none. */
+  data: OverviewDocument | null
+  /** Why there is none. */
+  reasons: readonly string[]
+}
+
 /** `/api/market/overview`. */
 export interface OverviewDocument {
   status: "degraded" | "error" | "success"
@@ -718,7 +802,7 @@ export interface RecordedScore {
   as_of: number | null
 }
 
-/** Server: what the client sent was not understood; the connection stays. */
+/** Server: what the client sent cannot be done; the connection stays. */
 export interface Refused {
   type: "error"
   code: string
@@ -731,6 +815,25 @@ export interface ReplayInfo {
   /** `1`, `10`, ... or `max`. */
   speed: string
   ended: boolean
+}
+
+/** What a client holds of the same subscription, from a connection that was cut. */
+export interface Resume {
+  epoch: string
+  /** Of the last snapshot, update or heartbeat. */
+  seq: number
+  /** `number` of the last alert message; null: none was held. */
+  alerts: number | null
+}
+
+/** Server: what the client holds still holds; what it missed follows. */
+export interface Resumed {
+  type: "resumed"
+  epoch: string
+  /** As the client named it. */
+  seq: number
+  now: number
+  source: Source
 }
 
 /** Client: send me a new snapshot. */
@@ -917,11 +1020,27 @@ export interface Snapshot {
   limits: Limits
   cells: readonly unknown[]
   symbols: readonly RowSymbol[]
+  /** Empty in the form `records`: a MarketUpdate for each symbol follows. */
   rows: readonly ScoreRow[]
   notices: readonly Notice[]
   replay: ReplayInfo | null
   /** Subscribed symbols that do not exist. */
   unknown: readonly string[]
+}
+
+/** What a client may do at most. */
+export interface SocketLimits {
+  /** Of one message; a longer one closes with 1009. */
+  message_bytes: number
+  /** More close with 4429. */
+  messages_per_second: number
+  /** Named in one subscription; `board` is all of them and counts none. */
+  symbols: number
+  details: number
+  /** That may wait for a client before it is cut off. */
+  waiting_bytes: number
+  /** A client that takes nothing for this long is cut off. */
+  send_deadline_ms: number
 }
 
 /** Where data come from. */
@@ -950,12 +1069,22 @@ export interface StoredScoresDocument {
   reasons: readonly string[]
 }
 
-/** Client: send me these symbols (all when null) in this form, at most `hz` times a second. */
+/** Client: all that it wants, in place of what it wanted before. */
 export interface Subscribe {
   type: "subscribe"
+  /** Null with neither `groups` nor `details`: the whole board. */
   symbols?: readonly string[] | null
   form?: "records" | "rows"
+  /** How often at most, rounded down to one of `Hello.hz`; what changes between is conflated. */
   hz?: number
+  /** `board` (all symbols), `overview`, `alerts`. */
+  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  /** Symbols whose score is wanted taken apart, each time it is published. */
+  details?: readonly string[]
+  /** Of a SymbolRecord, form `records` only: FieldsUpdates, when one of these changes. */
+  fields?: readonly string[] | null
+  /** Continue where the last connection was cut, without a snapshot if that can be. */
+  resume?: Resume | null
 }
 
 /** `/api/symbols/{symbol}`: the record, and the score taken apart to its inputs. */
@@ -1029,13 +1158,15 @@ export interface SymbolsDocument {
   definition: string
 }
 
-/** Client: send me these symbols no more (none at all when null). */
+/** Client: send me these no more; nothing at all when all three are null. */
 export interface Unsubscribe {
   type: "unsubscribe"
   symbols?: readonly string[] | null
+  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  details?: readonly string[] | null
 }
 
-/** Server: rows that changed. */
+/** Server: rows that changed, those whose score changed first. */
 export interface Update {
   type: "update"
   epoch: string
@@ -1065,4 +1196,4 @@ export interface WhatIfRecord {
 
 export type ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
 
-export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused
+export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused | Hello | Resumed | FieldsUpdate | OverviewChanged | DetailChanged | AlertsHeld | AlertRaised

@@ -1,0 +1,422 @@
+"""`virtuoso loadtest`: a bounded load on a Virtuoso of this machine, and what it made of it."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from virtuoso.apps.load_readers import DeafSockets, Heard, HttpReader, Tally, listen
+from virtuoso.apps.running import ask, ask_text
+from virtuoso.client import Subscribe
+from virtuoso.domain.errors import NotRunningError, SettingsError, UnknownSymbolError
+from virtuoso.wire.messages import SymbolsDocument
+from virtuoso.wire.metrics import CacheMetrics
+
+OWNERS_REQUESTS: Final = 633.6
+"""A second, as the owner's report says; how it was measured, it does not say."""
+
+SAME_CORES: Final = (
+    "Readers and server ran on the same cores: each took time from the other, and a server that is "
+    "asked from elsewhere answers more. Compare runs on one machine, not machines."
+)
+
+MOST_SECONDS: Final = 300
+MOST_CONNECTIONS: Final = 64
+MOST_SOCKETS: Final = 200
+MOST_DEAF: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What the command line says."""
+
+    address: str
+    seconds: int = 10
+    connections: int = 8
+    sockets: int = 50
+    deaf: int = 5
+    as_json: bool = False
+
+
+class PathResult(msgspec.Struct, frozen=True):
+    """One path; milliseconds, null without an answer."""
+
+    path: str
+    requests: int
+    statuses: dict[str, int]
+    failures: dict[str, int]
+    errors: int
+    """Answers other than 200 and 304, and failures."""
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    worst_ms: float | None
+
+
+class TierResult(msgspec.Struct, frozen=True):
+    """What one cache tier was asked during the load."""
+
+    name: str
+    hits: int
+    misses: int
+    hit_rate: float | None
+    share_of_hits: float | None
+    read_p99_ms: float | None
+    """Since the start of the server."""
+
+
+class SocketResult(msgspec.Struct, frozen=True):
+    """The socket clients."""
+
+    asked: int
+    opened: int
+    messages: dict[str, int]
+    messages_per_second: float
+    lost: dict[str, int]
+    never_reading: int
+    cut_off: int
+    """Clients that the server cut off during the load."""
+    delivery_p95_ms: float | None
+    """From a push to the last byte handed over, as the server measured it."""
+    delivery_p99_ms: float | None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One of the owner's figures."""
+
+    id: str
+    what: str
+    found: str
+    verdict: Literal["met", "not met", "not measured"]
+
+
+class LoadResult(msgspec.Struct, frozen=True):
+    """Everything that was found."""
+
+    address: str
+    seconds: float
+    requests: int
+    requests_per_second: float
+    of_the_owners: float
+    """Of the owner's 633.6 requests a second."""
+    errors: int
+    error_rate: float
+    paths: tuple[PathResult, ...]
+    sockets: SocketResult
+    tiers: tuple[TierResult, ...]
+    items: tuple[Item, ...]
+    note: str = SAME_CORES
+
+
+def local_host(address: str) -> tuple[str, int]:
+    """Host and port of a loopback address. Raises SettingsError for any other."""
+    parts = urlsplit(address)
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
+    try:
+        local = parts.scheme == "http" and ip_address(host).is_loopback and parts.port is not None
+    except ValueError:
+        local = False
+    if not local or parts.port is None:
+        msg = (
+            "expected an address of this machine, such as http://127.0.0.1:8003, found another: "
+            "a load test is for nobody else's server"
+        )
+        raise SettingsError(msg)
+    return host, parts.port
+
+
+async def loadtest(options: LoadOptions) -> int:
+    """Load, print, and say 1 when an item is not met. Raises NotRunningError, SettingsError."""
+    for name, found, most in (
+        ("seconds", options.seconds, MOST_SECONDS),
+        ("connections", options.connections, MOST_CONNECTIONS),
+        ("sockets", options.sockets, MOST_SOCKETS),
+        ("never-reading", options.deaf, MOST_DEAF),
+    ):
+        if found > most:
+            message = f"expected at most {most} {name}, found {found}"
+            raise SettingsError(message)
+    result = await _measure(options)
+    if options.as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n")
+    else:
+        _show(result)
+    return 1 if any(each.verdict == "not met" for each in result.items) else 0
+
+
+async def _measure(options: LoadOptions) -> LoadResult:
+    host, port = local_host(options.address)
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    board = await asyncio.to_thread(ask, base, "/api/symbols", SymbolsDocument)
+    names = [each.symbol for each in board.symbols]
+    if not names:
+        message = f"expected symbols at {base}, found none yet: wait until the engine publishes"
+        raise NotRunningError(message)
+    before, counted = await _cache(base), await _counters(base)
+    tallies: dict[str, Tally] = {}
+    heard = Heard()
+    others = [
+        "/api/market/overview",
+        "/api/bitcoin-beta",
+        *(f"/api/symbols/{name}" for name in names[:10]),
+        *(f"/api/symbols/{name}/candles?timeframe=5m" for name in names[:5]),
+        *(f"/api/symbols/{name}/scores" for name in names[:5]),
+    ]
+    deaf = DeafSockets(host, port)
+    sockets = [
+        asyncio.create_task(listen(base, number, _wanted(number, names), heard))
+        for number in range(options.sockets)
+    ]
+    loop = asyncio.get_running_loop()
+    try:
+        never_reading = await deaf.open(options.deaf)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                while heard.opened < options.sockets:  # noqa: ASYNC110 - whoever is refused stays out
+                    await asyncio.sleep(0.05)
+        begun = loop.time()
+        readers = [
+            HttpReader(host, port, others, tallies, seed).run(begun + options.seconds)
+            for seed in range(options.connections)
+        ]
+        await asyncio.gather(*readers)
+        if not readers:
+            await asyncio.sleep(options.seconds)
+        took = loop.time() - begun
+    finally:
+        deaf.close()
+        for each in sockets:
+            each.cancel()
+        await asyncio.gather(*sockets, return_exceptions=True)
+    after, then = await _cache(base), await _counters(base)
+    paths = tuple(_path_result(path, tally) for path, tally in sorted(tallies.items()))
+    requests = sum(each.requests for each in paths)
+    errors = sum(each.errors for each in paths)
+    socket_result = SocketResult(
+        asked=options.sockets,
+        opened=heard.opened,
+        messages=dict(heard.messages),
+        messages_per_second=heard.messages.total() / took,
+        lost=dict(heard.lost),
+        never_reading=never_reading,
+        cut_off=round(then.get("evicted", 0) - counted.get("evicted", 0)),
+        delivery_p95_ms=_milliseconds(then, "delivery_us_p95"),
+        delivery_p99_ms=_milliseconds(then, "delivery_us_p99"),
+    )
+    tiers = _tiers(before, after)
+    return LoadResult(
+        address=base,
+        seconds=took,
+        requests=requests,
+        requests_per_second=requests / took,
+        of_the_owners=requests / took / OWNERS_REQUESTS,
+        errors=errors,
+        error_rate=errors / requests if requests else 0.0,
+        paths=paths,
+        sockets=socket_result,
+        tiers=tiers,
+        items=judge(paths, requests / took, errors, socket_result, tiers, len(names)),
+    )
+
+
+def _wanted(number: int, names: Sequence[str]) -> Subscribe:
+    """Every fourth as the desktop, every fourth as the phone, the others as programs."""
+    if number % 4 == 0:
+        return Subscribe(form="rows", hz=4)
+    if number % 4 == 1:
+        return Subscribe(form="rows", hz=1)
+    chosen = tuple(names[(number + place) % len(names)] for place in range(min(10, len(names))))
+    return Subscribe(symbols=chosen, hz=20)
+
+
+async def _cache(base: str) -> CacheMetrics | None:
+    """What the server's cache did so far; None where it does not say."""
+    try:
+        return await asyncio.to_thread(ask, base, "/cache-metrics", CacheMetrics)
+    except (NotRunningError, UnknownSymbolError):
+        return None
+
+
+async def _counters(base: str) -> Mapping[str, float]:
+    """The socket's counters of `/metrics`; none where it does not say."""
+    try:
+        text = await asyncio.to_thread(ask_text, base, "/metrics")
+    except NotRunningError:
+        return {}
+    start = "virtuoso_websocket_"
+    pairs = (
+        line.removeprefix(start).split() for line in text.splitlines() if line.startswith(start)
+    )
+    return {pair[0]: float(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def _milliseconds(counters: Mapping[str, float], name: str) -> float | None:
+    """A figure in microseconds, as milliseconds; 0 is what a server says before the first."""
+    return counters[name] / 1e3 if counters.get(name) else None
+
+
+def quantile_ms(seconds: Sequence[float], share: float) -> float | None:
+    """The value that this share of all does not exceed, milliseconds."""
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    return 1e3 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _path_result(path: str, tally: Tally) -> PathResult:
+    seconds = tally.seconds
+    good = tally.statuses[200] + tally.statuses[304]
+    failures = tally.failures.total()
+    return PathResult(
+        path=path,
+        requests=len(seconds) + failures,
+        statuses={str(status): count for status, count in sorted(tally.statuses.items())},
+        failures=dict(tally.failures),
+        errors=len(seconds) - good + failures,
+        mean_ms=1e3 * sum(seconds) / len(seconds) if seconds else None,
+        p50_ms=quantile_ms(seconds, 0.5),
+        p95_ms=quantile_ms(seconds, 0.95),
+        p99_ms=quantile_ms(seconds, 0.99),
+        worst_ms=quantile_ms(seconds, 1.0),
+    )
+
+
+def _tiers(before: CacheMetrics | None, after: CacheMetrics | None) -> tuple[TierResult, ...]:
+    """What each tier was asked between two looks."""
+    if before is None or after is None:
+        return ()
+    earlier = {tier.name: tier for tier in before.tiers}
+    hits = Counter({tier.name: tier.hits - earlier[tier.name].hits for tier in after.tiers})
+    found = []
+    for tier in after.tiers:
+        misses = tier.misses - earlier[tier.name].misses
+        asked = hits[tier.name] + misses
+        found.append(
+            TierResult(
+                name=tier.name,
+                hits=hits[tier.name],
+                misses=misses,
+                hit_rate=hits[tier.name] / asked if asked else None,
+                share_of_hits=hits[tier.name] / hits.total() if hits.total() else None,
+                read_p99_ms=tier.read.p99_ms,
+            )
+        )
+    return tuple(found)
+
+
+def judge(
+    paths: Sequence[PathResult],
+    rate: float,
+    errors: int,
+    sockets: SocketResult,
+    tiers: Sequence[TierResult],
+    symbols: int,
+) -> tuple[Item, ...]:
+    """The owner's figures N1 to N6, as far as a load can tell."""
+    requests = sum(each.requests for each in paths)
+    reads = [tier.read_p99_ms for tier in tiers if tier.read_p99_ms is not None]
+    first = tiers[0] if tiers else None
+    asked = (first.hits + first.misses) if first else 0
+    found = sum(tier.hits for tier in tiers)
+    means = [each.mean_ms for each in paths if each.mean_ms is not None]
+    mobile = next((each.p95_ms for each in paths if each.path.endswith("/mobile-data")), None)
+    share = errors / requests if requests else None
+    return (
+        _below(
+            "N1", "cache reads, p99 of the slowest tier, under 5 ms", max(reads, default=None), 5
+        ),
+        _above(
+            "N2", "hit rate of the tiers over 95 %", 100 * found / asked if asked else None, 95, "%"
+        ),
+        _above(
+            "N2",
+            "share of the nearest tier at least 85 %",
+            100 * (first.share_of_hits or 0) if first and found else None,
+            85,
+            "%",
+        ),
+        _below("N3", "mean of the slowest path under 100 ms", max(means, default=None), 100),
+        _below("N4", "mobile data, p95 under 2 s", mobile, 2_000),
+        _above("N4", "at least 100 requests a second", rate if requests else None, 100, "/s"),
+        _above(
+            "N4",
+            f"over {OWNERS_REQUESTS} requests a second",
+            rate if requests else None,
+            OWNERS_REQUESTS,
+            "/s",
+        ),
+        _below("N4", "errors under 0.1 %", None if share is None else 100 * share, 0.1, "%"),
+        _below("N5", "websocket delivery, p95 under 50 ms", sockets.delivery_p95_ms, 50),
+        Item(
+            "N5",
+            "first data of the pages, memory of the cache servers",
+            "make test, /api/monitoring",
+            "not measured",
+        ),
+        Item(
+            "N6",
+            "50 symbols in a cycle of 30 s",
+            f"{symbols} symbols; /api/monitoring/cycles",
+            "not measured",
+        ),
+    )
+
+
+def _below(name: str, what: str, found: float | None, limit: float, unit: str = " ms") -> Item:
+    if found is None:
+        return Item(name, what, "no figure", "not measured")
+    return Item(name, what, f"{found:,.2f}{unit}", "met" if found < limit else "not met")
+
+
+def _above(name: str, what: str, found: float | None, limit: float, unit: str) -> Item:
+    if found is None:
+        return Item(name, what, "no figure", "not measured")
+    return Item(name, what, f"{found:,.1f}{unit}", "met" if found >= limit else "not met")
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.1f}"
+
+
+def _show(result: LoadResult) -> None:
+    console = Console(width=120)
+    table = Table(title=f"{result.address}, {result.seconds:.1f} s, milliseconds", box=None)
+    for name in ("path", "requests", "errors", "mean", "p50", "p95", "p99", "worst"):
+        table.add_column(name, justify="left" if name == "path" else "right")
+    for each in result.paths:
+        figures = (each.mean_ms, each.p50_ms, each.p95_ms, each.p99_ms, each.worst_ms)
+        table.add_row(each.path, f"{each.requests:,}", f"{each.errors:,}", *map(_number, figures))
+    console.print(table)
+    console.print(
+        f"\n{result.requests:,} requests, {result.requests_per_second:,.1f} a second: "
+        f"{result.of_the_owners:.2f} of the owner's {OWNERS_REQUESTS}; "
+        f"errors {100 * result.error_rate:.3f} %"
+    )
+    ours = result.sockets
+    console.print(
+        f"{ours.opened} of {ours.asked} sockets, {ours.messages_per_second:,.0f} messages/s; "
+        f"delivery p95 {_number(ours.delivery_p95_ms)} ms, p99 {_number(ours.delivery_p99_ms)} ms; "
+        f"{ours.never_reading} that never read, {ours.cut_off} cut off"
+    )
+    for reason, count in ours.lost.items():
+        console.print(f"  lost {count}: {reason}")
+    for tier in result.tiers:
+        rate = "—" if tier.hit_rate is None else f"{100 * tier.hit_rate:.1f} %"
+        console.print(f"cache {tier.name}: {tier.hits:,} hits, {tier.misses:,} misses, {rate}")
+    items = Table(box=None)
+    for name in ("", "what", "found", "verdict"):
+        items.add_column(name)
+    for item in result.items:
+        items.add_row(item.id, item.what, item.found, item.verdict)
+    console.print(items)
+    console.print(result.note)
