@@ -53,7 +53,10 @@ class MemcachedCache(SharedCache):
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """What is there of these keys, in one round trip."""
-        wanted = {name: key for key in keys if (name := self._name(key)) is not None}
+        names = self._names
+        wanted = {
+            name: key for key in keys if (name := names.get(key) or self._name(key)) is not None
+        }
         if not wanted:
             return {}
         self._turn = (self._turn + 1) % (len(self._links) - 1)

@@ -52,15 +52,13 @@ def with_life(key: str, value: bytes, life_ms: int, now: int) -> bytes:
 
 def without_life(stored: bytes, now: int) -> Held | None:
     """The value and the rest of its life; None when that is over."""
-    if not stored.startswith(MAGIC) or len(stored) < _LIFE_SIZE:
+    if len(stored) < _LIFE_SIZE or not stored.startswith(MAGIC):
         return Held(stored, UNKNOWN_LIFE_MS)
-    _, end, life_ms = _LIFE.unpack_from(stored)
-    value = stored[_LIFE_SIZE:]
+    _, end, life_ms = _unpack(stored)
     left = end - now
-    left = min(left, life_ms)
     if left > 0:
-        return Held(value, left)
-    return Held(value, UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
+        return Held(stored[_LIFE_SIZE:], min(life_ms, left))
+    return Held(stored[_LIFE_SIZE:], UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
 
 
 def is_key(key: str) -> bool:
