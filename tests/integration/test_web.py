@@ -70,7 +70,7 @@ async def test_a_hot_document_is_served_as_the_very_bytes_that_were_published(
     assert answer.status_code == 200
     assert answer.content == document.body
     assert answer.headers["etag"] == document.etag
-    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["cache-control"] == "private, max-age=0, stale-if-error=30"
     assert answer.headers["content-type"] == "application/json"
 
 
