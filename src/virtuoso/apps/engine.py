@@ -28,6 +28,7 @@ from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, open_sharing
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
+from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.apps.writing import become_writer, writer_lease
 from virtuoso.domain.errors import LeaseError, SettingsError
 from virtuoso.domain.market_data import TickerField
@@ -286,9 +287,17 @@ async def open_engine(
         is_replay = sources.first.replay is not None
         redefine = None if is_replay else engine.redefine
         work = [engine.run(), lease.run(), reload.run(redefine)]
+        if watch.tier_watch is not None:
+            work.append(watch.tier_watch.run())
         if last_good is not None:
             work.append(last_good.run())
         yield tuple(work)
+
+
+def watch_cache(sharing: Sharing, clock: Clock, role: str) -> CacheWatch:
+    """Count what a writer's cache does, and give servers back what they lost."""
+    looking = TierWatch(sharing.cache, clock, restores=True)
+    return CacheWatch(sharing.cache, clock, role, sharing.backend, clock.now(), tier_watch=looking)
 
 
 def _push_part(sharing: Sharing) -> tuple[PartHealth, ...]:
@@ -311,7 +320,7 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
     async with open_sharing(
         settings, clock, alone=False, items=documents_in(settings, options)
     ) as sharing:
-        watch = CacheWatch(sharing.cache, clock, "engine", sharing.backend, clock.now())
+        watch = watch_cache(sharing, clock, "engine")
         if standby:
             # nothing is waited for then but the other's end
             load_all()

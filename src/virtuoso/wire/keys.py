@@ -27,6 +27,9 @@ PUSH = "virtuoso:push:v1"
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
 
+MARK: Final = "virtuoso:mark:v1"
+"""Lies on each server that nobody emptied since the engine looked: any value."""
+
 LAST_GOOD: Final = "virtuoso:last:v1"
 """The last snapshot that was good, `messages.LastGood`; it outlives everything."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from virtuoso.adapters.cache.memcached_link import Link, connect
+from virtuoso.adapters.cache.server_memory import ServerMemory, memcached_memory
 from virtuoso.adapters.cache.shared import (
     LONGEST_LIFE_MS,
     Held,
@@ -87,6 +88,10 @@ class MemcachedCache(SharedCache):
         """Return when the server answers."""
         link = await self._connected(0)
         await link.values((_PROBE,))
+
+    async def memory(self) -> ServerMemory:
+        """Ask on a connection of its own: the others speak of values alone."""
+        return await memcached_memory(self._address, self._timeout_s)
 
     async def close(self) -> None:
         """Release connections."""

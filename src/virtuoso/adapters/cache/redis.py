@@ -8,6 +8,7 @@ from typing import Final
 
 from redis import exceptions as theirs
 
+from virtuoso.adapters.cache.server_memory import ServerMemory, read_info
 from virtuoso.adapters.cache.shared import (
     LONGEST_LIFE_MS,
     Held,
@@ -67,6 +68,11 @@ class RedisCache(SharedCache):
         """Return when the server answers, and is done with loading."""
         async with self._within():
             await self._client.get("virtuoso:probe")
+
+    async def memory(self) -> ServerMemory:
+        """Ask for one section of INFO."""
+        async with self._within():
+            return read_info(await self._client.info("memory"))
 
     async def close(self) -> None:
         """Release connections."""

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from virtuoso.adapters.cache.server_memory import ServerMemory
 from virtuoso.domain.errors import CacheRefusedError
 from virtuoso.domain.time import SECOND
 from virtuoso.ports import Clock
@@ -102,6 +103,10 @@ class SharedCache(ABC):
     @abstractmethod
     async def probe(self) -> None:
         """Return when the server answers. Raises CacheUnavailableError when it does not."""
+
+    @abstractmethod
+    async def memory(self) -> ServerMemory:
+        """How much of its memory is in use. Raises CacheError."""
 
     @abstractmethod
     async def close(self) -> None:

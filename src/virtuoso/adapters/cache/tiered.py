@@ -184,6 +184,18 @@ class TieredCache:
             self._near.drop(key)
             self._flights.pop(key, None)
 
+    def servers(self) -> tuple[SharedCache, ...]:
+        """Those in use now, nearest first."""
+        return tuple(tier.shared for tier in self._tiers if tier.circuit.closed)
+
+    def give_back(self, name: str) -> int:
+        """Give a server what this process's memory holds, where it has nothing; how many values."""
+        values = {key: Lived(value, left) for key, value, left in self._near.living()}
+        for tier in self._tiers:
+            if tier.shared.name == name:
+                tier.writes.put(values.items(), refill=True)
+        return len(values)
+
     def counters(self) -> tuple[TierCounters, ...]:
         """What each tier did so far, memory first."""
         near = self._near_counters
