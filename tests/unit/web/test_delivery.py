@@ -45,7 +45,7 @@ def a_document(key: str, symbols: int) -> bytes:
     if key == keys.MOBILE:
         document["confluence_scores"] = document["top_symbols"] = document["symbols"]
     for record in document["symbols"]:
-        lenses = {name: None for name in ("order_flow", "liquidity", "smart_money")}
+        lenses = dict.fromkeys(("order_flow", "liquidity", "smart_money"))
         record["dimensions"] = lenses | {"sentiment": 75.3}
         absent = {"state": "absent", "as_of": None, "reason": "warming_up", "basis": None}
         record["quality"] |= {f"dimensions.{name}": absent for name in lenses}
