@@ -201,8 +201,8 @@ def whole(running: Cluster) -> None:
     running.web(1)
     running.monitor()
     for number in (0, 1):
-        wait_for(f"scores at web process {number}", lambda: running.live(number), 60)  # noqa: B023
-    wait_for("the monitor to know both", lambda: _both(running), 10)
+        wait_for(f"scores at web process {number}", lambda: running.live(number), 60 * SLACK)  # noqa: B023
+    wait_for("the monitor to know both", lambda: _both(running), 10 * SLACK)
 
 
 def _both(running: Cluster) -> bool:
