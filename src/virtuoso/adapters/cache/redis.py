@@ -17,7 +17,7 @@ from virtuoso.adapters.cache.shared import (
     checked,
     with_life,
 )
-from virtuoso.adapters.redis_connection import open_redis
+from virtuoso.adapters.redis_connection import close_redis, forget_idle, open_redis
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 from virtuoso.ports import Clock
 
@@ -76,7 +76,7 @@ class RedisCache(SharedCache):
 
     async def close(self) -> None:
         """Release connections."""
-        await self._client.aclose(close_connection_pool=True)
+        await close_redis(self._client)
 
     async def _write(self, values: Mapping[str, Lived], *, only_missing: bool) -> None:
         if not values:
@@ -121,4 +121,4 @@ class RedisCache(SharedCache):
 
     async def _forget_connections(self) -> None:
         """Drop what is idle: after one lost connection the others are not worth a try each."""
-        await self._client.connection_pool.disconnect(inuse_connections=False)
+        await forget_idle(self._client)
