@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import httpx
+import psutil
 import pytest
 
 from faults.conftest import FaultTable
 from support.cluster import HEALS_S, SLACK, Cluster, cluster, whole
 from support.fault_proxy import Weather, fault_proxy
+from support.processes import running as running_alone
 from support.processes import wait_for
+from virtuoso.apps.crashes import MOST
 
 pytestmark = [pytest.mark.process, pytest.mark.fault]
 
@@ -184,3 +187,37 @@ def test_f41_two_engines_that_cannot_see_each_other(running: Cluster, table: Fau
         # it speaks through a proxy that is about to go
         running.members.pop("second").kill()
     running.engine()
+
+
+@pytest.mark.timeout(400)
+def test_f40_a_simulator_that_always_ends_is_given_up(
+    tmp_path_factory: pytest.TempPathFactory, table: FaultTable
+) -> None:
+    """Started again with growing pauses, but for the fifth time in a minute; health fails."""
+    with running_alone(
+        tmp_path_factory.mktemp("crash_loop"), "--source", "simulator", "--symbols", "2"
+    ) as alone:
+
+        def exchange() -> dict[str, object] | None:
+            parts = alone.get("/health")["parts"]
+            assert isinstance(parts, list)
+            return next((each for each in parts if each["name"] == "exchange"), None)
+
+        wait_for("the simulator", exchange, 60 * SLACK)
+        started = time.monotonic()
+        gone: set[int] = set()
+
+        def given_up() -> bool:
+            for child in psutil.Process(alone.process.pid).children():
+                if child.pid not in gone:
+                    gone.add(child.pid)
+                    child.kill()
+            part = exchange()
+            return part is not None and part["status"] == "fail"
+
+        wait_for("it to be given up", given_up, 60 * SLACK)
+        took = time.monotonic() - started
+        assert alone.process.poll() is None
+        assert alone.text().count('"exchange_ended"') == MOST - 1
+        assert "exchange_given_up" in alone.text()
+    table.add("F40", f"{len(gone)} ends of the simulator, then no more", took, None)
