@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from virtuoso.domain.audit import AuditEntry, AuditRow
 from virtuoso.domain.instruments import Instrument, Listing, Venue
 from virtuoso.domain.market_data import (
     BookSnapshot,
@@ -251,4 +252,20 @@ class Keepsake(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Rows chained by hash that are only ever added. Raises StateError when it cannot."""
+
+    async def append(self, entry: AuditEntry) -> AuditRow:
+        """Add a row behind the newest one of any process; it is on the disk when this returns."""
+        ...
+
+    async def last(self, count: int) -> Sequence[AuditRow]:
+        """The newest rows, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is open."""
         ...

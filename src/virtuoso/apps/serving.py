@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from functools import partial
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.cache_metrics import CacheWatch
+from virtuoso.apps.guarding import Guarding, bind_guarded
 from virtuoso.apps.presence import Presence
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
@@ -21,7 +22,9 @@ from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.web.app import WebApp, create_app
 from virtuoso.web.options import WebOptions
-from virtuoso.web.server import bind, serve_on
+from virtuoso.web.security.guard import Guard
+from virtuoso.web.security.routes import session_router
+from virtuoso.web.server import serve_on
 from virtuoso.web.warming import Warmer
 from virtuoso.wire.checks import own_part
 from virtuoso.wire.follower import Follower
@@ -51,6 +54,7 @@ class Serving:
         self._version = version
         self._role = role
         self._started = clock.now()
+        self._guarding = Guarding.of(settings, clock)
         self._follower = Follower(sharing.cache, sharing.broker, clock, codec=sharing.codec)
         self._warmer = Warmer(self._follower, sharing.cache, clock)
         warming = None if role == "monitor" else self._warmer.metrics
@@ -85,16 +89,19 @@ class Serving:
             self._follower,
             self._clock,
             options=WebOptions(
-                max_clients=ours.max_clients, max_clients_per_ip=ours.max_clients_per_ip
+                max_clients=ours.max_clients,
+                max_clients_per_ip=ours.max_clients_per_ip,
+                hosts=self._guarding.hosts,
             ),
             version=self._version,
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             asked=self._warmer.note,
+            routers=(session_router(self._guarding.gate),),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
         return (
-            serve_on(app, listener, closing=app.close),
+            self._serve(self._guarding.before(app, app.routes, "web"), listener, app.close),
             presence.run(),
             self._warmer.run(),
         )
@@ -111,8 +118,22 @@ class Serving:
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             roster=roster,
+            hosts=self._guarding.hosts,
+            routers=(session_router(self._guarding.gate),),
         )
-        return (serve_on(app, listener), roster.run())
+        guarded = self._guarding.before(app, app.routes, "monitor")
+        return (self._serve(guarded, listener), roster.run())
+
+    def _serve(
+        self,
+        app: Guard,
+        listener: socket.socket,
+        closing: Callable[[], Awaitable[None]] | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        guarding = self._guarding
+        return serve_on(
+            app, listener, closing=closing, connections=guarding.connections, tls=guarding.tls
+        )
 
     def _own_parts(self) -> tuple[HealthPart, ...]:
         """Health of what only this process sees; in `run` the engine tells it of all."""
@@ -153,7 +174,7 @@ def say_address(listener: socket.socket) -> None:
 async def serve_web(settings: Settings, version: str) -> None:
     """Serve pages and API until SIGINT or SIGTERM. Raises SettingsError before anything started."""
     clock = SystemClock()
-    with closing(bind(settings.app.address, settings.app.port)) as listener:
+    with closing(bind_guarded(settings, settings.app.port)) as listener:
         stop = stop_at_signals()
         async with open_sharing(settings, clock, alone=False) as sharing:
             serving = Serving(settings, sharing, clock, version, "web")
@@ -166,7 +187,7 @@ async def serve_web(settings: Settings, version: str) -> None:
 async def serve_monitor(settings: Settings, version: str) -> None:
     """Serve the monitoring API until SIGINT or SIGTERM. Raises SettingsError as above."""
     clock = SystemClock()
-    with closing(bind(settings.app.address, settings.app.monitoring_port)) as listener:
+    with closing(bind_guarded(settings, settings.app.monitoring_port)) as listener:
         stop = stop_at_signals()
         async with open_sharing(settings, clock, alone=False) as sharing:
             serving = Serving(settings, sharing, clock, version, "monitor")

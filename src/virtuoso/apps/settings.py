@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from virtuoso.apps.security_settings import SecuritySettings, read_secret, write_secret
+from virtuoso.apps.settings_file import refuse_writable
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import Timeframe
@@ -24,7 +26,7 @@ Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the two servers listen."""
 
-    host: Literal["127.0.0.1", "::1", "localhost"]
+    host: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     port: Port
     monitoring_port: Port
     debug: bool
@@ -195,6 +197,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebSettings
     simulator: SimulatorSettings
     state: StateSettings
+    security: SecuritySettings = SecuritySettings()
 
 
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
@@ -207,6 +210,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "REDIS_HOST": ("cache", "redis_host"),
     "REDIS_PORT": ("cache", "redis_port"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
+    "VIRTUOSO_READ_TOKEN": ("security", "read_token"),
+    "VIRTUOSO_WRITE_TOKEN": ("security", "write_token"),
+    "VIRTUOSO_PASSWORD_HASH": ("security", "password_hash"),
+    "VIRTUOSO_ALLOW_ROOT": ("security", "allow_root"),
 }
 """Environment variables that set one key each."""
 
@@ -252,7 +259,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
                 msg = f"expected a port number in {name}, found {text[:20]!r}"
                 raise SettingsError(msg)
             value = int(text)
-        elif name == "DEBUG":
+        elif name in {"DEBUG", "VIRTUOSO_ALLOW_ROOT"}:
             value = text not in {"0", "false", "no"}
         tree.setdefault(table, {})[key] = value
     return tree
@@ -260,7 +267,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def default_settings() -> Settings:
     """What is set without any file or variable of the user's."""
-    return msgspec.convert(_read_toml(_default_path()), Settings)
+    return msgspec.convert(_read_toml(_default_path()), Settings, dec_hook=read_secret)
 
 
 def local_path(file: Path | None) -> Path:
@@ -276,13 +283,21 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     tree = _read_toml(_default_path())
     local = local_path(file)
     if file is not None or local.is_file():
+        refuse_writable(local)
         tree = _merge(tree, _read_toml(local))
     tree = _merge(tree, _from_environment(environment))
+    return settings_of(tree)
+
+
+def settings_of(tree: Mapping[str, Any]) -> Settings:
+    """Check a whole tree. Raises SettingsError, as above."""
     try:
-        return msgspec.convert(tree, Settings)
+        settings = msgspec.convert(tree, Settings, dec_hook=read_secret)
     except msgspec.ValidationError as error:
         msg = f"a setting is wrong: {error}{_found_at(str(error), tree)}"
-        raise SettingsError(msg) from error
+        raise SettingsError(msg) from None
+    settings.security.check()
+    return settings
 
 
 def with_port(settings: Settings, command: str, port: int | None) -> Settings:
@@ -303,7 +318,11 @@ def _found_at(error: str, tree: Mapping[str, Any]) -> str:
     match = _PLACE.search(error)
     if match is None:
         return ""
-    place, found = match[1], tree
+    place = match[1]
+    if place.startswith("security"):
+        # a secret may stand there, and is not repeated
+        return ""
+    found: Any = tree
     which = ""
     if place.startswith(_OF_A_SYMBOL):
         place = place.removeprefix(_OF_A_SYMBOL)
@@ -330,12 +349,18 @@ def _wrong_symbol(symbols: Mapping[str, Any]) -> tuple[str, Any]:
     return "", {}
 
 
+def builtins_of(settings: Settings) -> dict[str, Any]:
+    """The tree in plain values; secrets are masked."""
+    tree: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=write_secret)
+    return tree
+
+
 def differing_keys(before: Settings, after: Settings) -> tuple[str, ...]:
     """Name the keys whose values differ, such as `app.port`; a table counts as one where it is new.
 
     Tables within tables are looked into.
     """
-    one, other = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    one, other = builtins_of(before), builtins_of(after)
     return tuple(sorted(_differing(one, other, "")))
 
 

@@ -5,6 +5,8 @@ VirtuosoError
     RecordingError              a file of recorded data cannot be read: name another
     UnknownSymbolError          no such symbol: ask for one of the list
     LeaseError                  another engine is the writer: stop it, or wait as stand-by
+    StateError                  what must outlive the process cannot be written or read: refuse
+        ConflictError           somebody else changed it meanwhile: read it again, then decide
     NotRunningError             no Virtuoso answers at that address: start one, or name another
     FeedError                   a venue's data
         VenueUnavailableError   the network or the venue is down: retry with back-off
@@ -37,6 +39,14 @@ class UnknownSymbolError(VirtuosoError):
 
 class LeaseError(VirtuosoError):
     """Another engine is the one writer. Stop it, or wait until its lease ends."""
+
+
+class StateError(VirtuosoError):
+    """What must outlive the process cannot be written or read. Do not go on as if it were."""
+
+
+class ConflictError(StateError):
+    """Somebody else changed it meanwhile. Read it again, then decide."""
 
 
 class NotRunningError(VirtuosoError):
