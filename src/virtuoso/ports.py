@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from virtuoso.domain.audit import AuditEntry, AuditRow
+from virtuoso.domain.config import ConfigVersion
 from virtuoso.domain.instruments import Instrument, Listing, Venue
 from virtuoso.domain.market_data import (
     BookSnapshot,
@@ -268,4 +269,33 @@ class AuditLog(Protocol):
 
     async def close(self) -> None:
         """Release what is open."""
+        ...
+
+
+class ConfigVersions(Protocol):
+    """Saved versions of the settings. Raises StateError when they cannot be read or written."""
+
+    @property
+    def broken(self) -> Sequence[str]:
+        """Names of newer versions that are not whole, as `newest` found them."""
+        ...
+
+    async def newest(self) -> ConfigVersion | None:
+        """The version in force: the newest that is whole."""
+        ...
+
+    async def find(self, number: int) -> ConfigVersion | None:
+        """One version, if it is there and whole."""
+        ...
+
+    async def last(self, count: int) -> Sequence[ConfigVersion]:
+        """The newest whole ones, newest first."""
+        ...
+
+    async def next_number(self) -> int:
+        """The number that the next version must have."""
+        ...
+
+    async def add(self, version: ConfigVersion) -> None:
+        """Save it, whole or not at all. Raises ConflictError when its number is taken."""
         ...

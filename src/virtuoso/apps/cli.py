@@ -283,7 +283,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     command: str = arguments.command
     if command in _WITHOUT_SETTINGS:
         return _WITHOUT_SETTINGS[command](arguments)
-    settings = load_settings(arguments.config, os.environ)
+    settings = _settings_of(command, arguments.config)
     if command in {"scan", "explain"}:
         return _show(arguments, settings)
     _begin_logs(settings, arguments.config)
@@ -303,6 +303,15 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         _exchange(arguments, settings) if command == "exchange" else _run(arguments, settings)
     )
     return 0
+
+
+def _settings_of(command: str, file: Path | None) -> Settings:
+    """Read the settings, for the engine with the version that was saved over the API."""
+    if command not in {"run", "engine"}:
+        return load_settings(file, os.environ)
+    from virtuoso.apps.config_saved import load_with_saved
+
+    return load_with_saved(file, os.environ)
 
 
 def _begin_logs(settings: Settings, file: Path | None) -> None:

@@ -21,6 +21,8 @@ from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.web.app import WebApp, create_app
+from virtuoso.web.config_client import ConfigClient
+from virtuoso.web.config_routes import config_router
 from virtuoso.web.options import WebOptions
 from virtuoso.web.security.guard import Guard
 from virtuoso.web.security.routes import session_router
@@ -85,6 +87,7 @@ class Serving:
     def pages(self, listener: socket.socket) -> Work:
         """Serve the dashboards, the API and the socket, and say so to the monitor."""
         ours = self._settings.web
+        config = ConfigClient(self._sharing.broker, self._sharing.codec, self._clock)
         app = self._web = create_app(
             self._follower,
             self._clock,
@@ -97,13 +100,14 @@ class Serving:
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             asked=self._warmer.note,
-            routers=(session_router(self._guarding.gate),),
+            routers=(session_router(self._guarding.gate), config_router(config)),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
         return (
             self._serve(self._guarding.before(app, app.routes, "web"), listener, app.close),
             presence.run(),
             self._warmer.run(),
+            config.run(),
         )
 
     def monitor(self, listener: socket.socket) -> Work:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -229,7 +229,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(msg) from error
 
 
-def _default_path() -> Path:
+def default_path() -> Path:
+    """Where the defaults stand, with a line on each."""
     packaged = Path(str(resources.files("virtuoso.apps"))) / "default.toml"
     if packaged.is_file():
         return packaged
@@ -267,26 +268,54 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def default_settings() -> Settings:
     """What is set without any file or variable of the user's."""
-    return msgspec.convert(_read_toml(_default_path()), Settings, dec_hook=read_secret)
+    return msgspec.convert(_read_toml(default_path()), Settings, dec_hook=read_secret)
 
 
 def local_path(file: Path | None) -> Path:
     """Give the file of the user's settings: the one that was named, or config/local.toml."""
-    return _default_path().with_name("local.toml") if file is None else file
+    return default_path().with_name("local.toml") if file is None else file
 
 
-def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """Read the tree: defaults, then `file` (or config/local.toml if there), then the environment.
+def load_settings(
+    file: Path | None,
+    environment: Mapping[str, str],
+    saved: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the tree: defaults, `file` (or config/local.toml if there), `saved`, the environment.
+
+    `saved` is the tree of the version that was saved over the API, if one was.
 
     Raises SettingsError, which names the key, what was expected and what was found.
     """
-    tree = _read_toml(_default_path())
+    return settings_of(joined(trees(file, environment, saved or {}).values()))
+
+
+def trees(
+    file: Path | None, environment: Mapping[str, str], saved: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """What each place says, by its name, the weakest first. Raises SettingsError."""
     local = local_path(file)
+    user: Mapping[str, Any] = {}
     if file is not None or local.is_file():
         refuse_writable(local)
-        tree = _merge(tree, _read_toml(local))
-    tree = _merge(tree, _from_environment(environment))
-    return settings_of(tree)
+        user = _read_toml(local)
+    if "symbols" in saved.get("scoring", {}) and isinstance(user.get("scoring"), dict):
+        # exceptions are saved as a whole, so that one of the file can be taken away
+        user = {**user, "scoring": {k: v for k, v in user["scoring"].items() if k != "symbols"}}
+    return {
+        "default": _read_toml(default_path()),
+        "file": user,
+        "version": saved,
+        "environment": _from_environment(environment),
+    }
+
+
+def joined(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One tree of all: the later ones win."""
+    tree: dict[str, Any] = {}
+    for layer in layers:
+        tree = _merge(tree, layer)
+    return tree
 
 
 def settings_of(tree: Mapping[str, Any]) -> Settings:
