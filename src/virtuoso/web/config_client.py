@@ -80,7 +80,7 @@ class ConfigClient:
             number,
             body,
         )
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ConfigAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = future
         try:
             async with asyncio.timeout(self._deadline_s):

@@ -1,6 +1,6 @@
 """Questions about the settings from what serves to the engine, and its answers, over the broker."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -53,14 +53,14 @@ class ConfigEntry(msgspec.Struct, frozen=True):
     """One setting."""
 
     key: str
-    value: object
-    default: object
+    value: Any
+    default: Any
     source: Literal["default", "file", "environment", "version"]
     description: str
     unit: str | None
     editable: bool
     needs_restart: bool
-    schema: dict[str, object]
+    schema: dict[str, Any]
     """JSON Schema of its value."""
     secret: bool = False
     is_set: bool = True
@@ -90,8 +90,8 @@ class Difference(msgspec.Struct, frozen=True):
     """One setting that would change, or did."""
 
     key: str
-    before: object
-    after: object
+    before: Any
+    after: Any
     needs_restart: bool
     overridden: bool = False
     """The environment sets it: nothing changes as long as it does."""
@@ -146,7 +146,7 @@ class VersionEntry(msgspec.Struct, frozen=True):
     actor: str
     reason: str
     restored_from: int | None
-    values: dict[str, object]
+    values: dict[str, Any]
 
 
 class VersionsDocument(msgspec.Struct, frozen=True):
