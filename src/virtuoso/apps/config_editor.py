@@ -3,6 +3,7 @@
 Nothing that a client sends is repeated in a refusal; what is said there is ours.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -413,9 +414,21 @@ def _reason(score: ConfluenceScore | None) -> str | None:
     return None if score is None or score.reason is None else str(score.reason)
 
 
+_WANTED: Final = re.compile(r"expected .*?(?=, found|$)|Expected [a-z]+ [<>=]+ [0-9.]+")
+_PLACE: Final = re.compile(r"[a-z]+(?:\.[a-z0-9_]+)+")
+
+
 def _ours(error: SettingsError) -> str:
-    """The part of an error that is ours: what was expected, not what was found."""
-    return f"{str(error).partition(', found')[0]}."
+    """The part of an error that is ours: what was expected where, and nothing of what was found."""
+    text = str(error)
+    known = {part for leaf in leaves() for part in (leaf.key, leaf.key.rpartition(".")[0])}
+    places = dict.fromkeys(each for each in _PLACE.findall(text) if each in known)
+    wanted = _WANTED.search(text)
+    said = "a value that its schema allows" if wanted is None else wanted[0][len("expected ") :]
+    where = (
+        f" in {', '.join(places)}" if places and not any(each in said for each in places) else ""
+    )
+    return f"Expected {said}{where}."
 
 
 def _problem(error: RefusedError) -> tuple[int, bytes]:
