@@ -68,7 +68,8 @@ class FileAudit:
         # the lock is a file of its own, because the log itself is set aside when it is full
         guard = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.lockf(guard, fcntl.LOCK_EX)
+            # of this opening, not of the process: two logs in one process exclude each other too
+            fcntl.flock(guard, fcntl.LOCK_EX)
             return self._append_alone(entry)
         finally:
             os.close(guard)
