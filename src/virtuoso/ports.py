@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
-from virtuoso.domain.audit import AuditEntry, Deed, SettingsVersion
+from virtuoso.domain.audit import AuditEntry, AuditRow
+from virtuoso.domain.config import ConfigVersion
+from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
 from virtuoso.domain.history import (
     Gap,
     HistoryRow,
@@ -361,7 +363,7 @@ class Ledger(Protocol):
         """Keep a version; False when its number is taken: somebody else was quicker."""
         ...
 
-    async def add_deed(self, deed: Deed) -> AuditEntry:
+    async def add_deed(self, deed: Deed) -> ChainedDeed:
         """Chain a deed to the audit."""
         ...
 
@@ -488,10 +490,55 @@ class Archive(Protocol):
         """Versions of the settings, newest first."""
         ...
 
-    async def audit(self, limit: int = 100, before: int | None = None) -> Sequence[AuditEntry]:
+    async def audit(self, limit: int = 100, before: int | None = None) -> Sequence[ChainedDeed]:
         """What was done, newest first."""
         ...
 
     async def close(self) -> None:
         """Release connections."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Rows chained by hash that are only ever added. Raises StateError when it cannot."""
+
+    async def append(self, entry: AuditEntry) -> AuditRow:
+        """Add a row behind the newest one of any process; it is on the disk when this returns."""
+        ...
+
+    async def last(self, count: int) -> Sequence[AuditRow]:
+        """The newest rows, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is open."""
+        ...
+
+
+class ConfigVersions(Protocol):
+    """Saved versions of the settings. Raises StateError when they cannot be read or written."""
+
+    @property
+    def broken(self) -> Sequence[str]:
+        """Names of newer versions that are not whole, as `newest` found them."""
+        ...
+
+    async def newest(self) -> ConfigVersion | None:
+        """The version in force: the newest that is whole."""
+        ...
+
+    async def find(self, number: int) -> ConfigVersion | None:
+        """One version, if it is there and whole."""
+        ...
+
+    async def last(self, count: int) -> Sequence[ConfigVersion]:
+        """The newest whole ones, newest first."""
+        ...
+
+    async def next_number(self) -> int:
+        """The number that the next version must have."""
+        ...
+
+    async def add(self, version: ConfigVersion) -> None:
+        """Save it, whole or not at all. Raises ConflictError when its number is taken."""
         ...

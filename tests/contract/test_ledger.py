@@ -17,7 +17,7 @@ from virtuoso.domain.alerts import (
     Delivery,
     DeliveryState,
 )
-from virtuoso.domain.audit import FIRST_LINK, Deed, SettingsVersion, first_break
+from virtuoso.domain.deeds import FIRST_LINK, Deed, SettingsVersion, first_break
 from virtuoso.domain.errors import StoreRefusedError
 from virtuoso.domain.scores import Direction
 from virtuoso.domain.signals import SignalFilter, SignalState

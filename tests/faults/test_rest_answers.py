@@ -27,7 +27,7 @@ from virtuoso.simulator.faults import FaultRequest
 pytestmark = [pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
 
 KEY = "canarykey7f3a9c1d5e"
-SECRET = "canarysecret2b8e4f6a0c"  # noqa: S105 - what is looked for afterwards
+SECRET = "canarysecret2b8e4f6a0c"
 CALLERS = 20
 DEADLINE = 2.0
 """Seconds, instead of ten."""

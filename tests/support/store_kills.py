@@ -18,7 +18,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.store.care import check
 from virtuoso.adapters.store.database import open_engine, place_of
 from virtuoso.adapters.store.opening import prepare
-from virtuoso.domain.audit import Deed
+from virtuoso.domain.deeds import Deed
 from virtuoso.domain.time import Millis
 from virtuoso.testing.fake_clock import START
 from virtuoso.testing.history_rows import alert, delivery, kept_score

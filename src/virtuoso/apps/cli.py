@@ -5,10 +5,13 @@ import asyncio
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtuoso.apps.scan import SORTS
 from virtuoso.apps.schema import SCHEMA_FILE, check_schema, write_schema
@@ -17,6 +20,9 @@ from virtuoso.domain.errors import SettingsError, VirtuosoError
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 from virtuoso.wire.records import millis_of
+
+if TYPE_CHECKING:
+    from virtuoso.apps.redaction import Redactor
 
 # Each command imports what it runs on when it runs: the kernels, CCXT and FastAPI take seconds
 # to load, and `--help`, the simulator beside a run, or a look at the board need none of them.
@@ -154,6 +160,8 @@ def parser() -> argparse.ArgumentParser:
     _add_store(commands)
     _add_load(commands)
 
+    commands.add_parser("token", help="print a new token of 256 bits")
+    commands.add_parser("password", help="ask for a password and print what to configure of it")
     commands.add_parser("compile", help="compile the kernels, so that the first start is quick")
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
@@ -322,14 +330,12 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     command: str = arguments.command
     if command in _WITHOUT_SETTINGS:
         return _WITHOUT_SETTINGS[command](arguments)
-    settings = load_settings(arguments.config, os.environ)
+    settings = _settings_of(command, arguments.config)
     if command in {"scan", "explain"}:
         return _show(arguments, settings)
     if command == "loadtest":
         return _load(arguments, settings)
-    from virtuoso.apps.logs import configure_logs
-
-    configure_logs(debug=settings.app.debug)
+    _begin_logs(settings, arguments.config)
     if command == "store":
         return _store(arguments, settings)
     if command == "record":
@@ -348,6 +354,47 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         _exchange(arguments, settings) if command == "exchange" else _run(arguments, settings)
     )
     return 0
+
+
+def _settings_of(command: str, file: Path | None) -> Settings:
+    """Read the settings, for the engine with the version that was saved over the API."""
+    if command not in {"run", "engine"}:
+        return load_settings(file, os.environ)
+    from virtuoso.apps.config_saved import load_with_saved
+
+    return load_with_saved(file, os.environ)
+
+
+def _begin_logs(settings: Settings, file: Path | None) -> None:
+    """Log without secrets, and leave none in the dump of a crash."""
+    import resource
+
+    import structlog
+
+    from virtuoso.apps.logs import configure_logs
+    from virtuoso.apps.redaction import Redactor, secret_values
+    from virtuoso.apps.settings import local_path
+    from virtuoso.apps.settings_file import readable_by_others
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    redactor = Redactor(secret_values(settings, os.environ))
+    configure_logs(debug=settings.app.debug, redactor=redactor)
+    sys.excepthook = partial(_die, redactor)
+    path = local_path(file)
+    if readable_by_others(path):
+        advice = f"chmod go-r {path}"
+        structlog.get_logger().warning("settings_file_readable_by_others", advice=advice)
+
+
+def _die(
+    redactor: "Redactor",
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    """Print what ended the process, without secrets."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(redactor.redact(text))
 
 
 def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
@@ -496,7 +543,21 @@ def _examine(arguments: argparse.Namespace) -> int:
     return doctor(settings, options, os.environ, error)
 
 
+def _token(_arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.credentials import print_token
+
+    return print_token()
+
+
+def _password(_arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.credentials import print_password_hash
+
+    return print_password_hash()
+
+
 _WITHOUT_SETTINGS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "token": _token,
+    "password": _password,
     "compile": _compile,
     "schema": _schema,
     "recording": _recording,
@@ -542,7 +603,6 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.apps.explain_recording import RecordedOptions, explain_recording
-    from virtuoso.apps.logs import configure_logs
 
     if arguments.recording is None:
         msg = (
@@ -551,7 +611,7 @@ def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
             "Virtuoso is asked"
         )
         raise SettingsError(msg)
-    configure_logs(debug=settings.app.debug)
+    _begin_logs(settings, arguments.config)
     options = RecordedOptions(
         arguments.recording,
         arguments.symbol,

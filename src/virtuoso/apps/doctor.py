@@ -25,6 +25,7 @@ from virtuoso.adapters.feed.bybit.stream import BybitSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
 from virtuoso.adapters.feed.connection import LARGEST_FRAME, open_session
 from virtuoso.adapters.feed.limits import Budgets, RequestBudget
+from virtuoso.apps.running import credentials
 from virtuoso.apps.settings import CacheSettings, Settings
 from virtuoso.apps.tiers import open_plans
 from virtuoso.domain.errors import CacheError, FeedError, SettingsError
@@ -356,7 +357,8 @@ def _few(names: Sequence[str]) -> str:
 
 
 async def _get(session: aiohttp.ClientSession, url: str, kind: type[D]) -> D:
-    async with asyncio.timeout(RUNNING_SECONDS), session.get(url) as answer:
+    headers = credentials(url, os.environ)
+    async with asyncio.timeout(RUNNING_SECONDS), session.get(url, headers=headers) as answer:
         body = await answer.content.read(_LARGEST_DOCUMENT)
         while chunk := await answer.content.read(_LARGEST_DOCUMENT):
             body += chunk

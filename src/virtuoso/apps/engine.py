@@ -19,6 +19,10 @@ from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
+from virtuoso.apps.config_editor import ConfigEditor
+from virtuoso.apps.config_keys import RISK_LIMITS
+from virtuoso.apps.config_saved import load_with_saved, versions_of
+from virtuoso.apps.config_service import ConfigService
 from virtuoso.apps.exchange_beside import ExchangeBeside
 from virtuoso.apps.history import History, open_history, record_settings
 from virtuoso.apps.recorders import Recorders
@@ -245,7 +249,7 @@ def documents_in(settings: Settings, options: RunOptions) -> int:
 
 def reload_at_signal(settings: Settings, options: RunOptions, clock: Clock) -> Reload:
     """Take up changed settings at SIGHUP, or when their file is saved, once it runs."""
-    reload = Reload(options.config, os.environ, settings, clock)
+    reload = Reload(options.config, os.environ, settings, clock, load=load_with_saved)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.wake)
     return reload
 
@@ -305,7 +309,19 @@ async def open_engine(
         log.info("started", source=options.source, version=version("virtuoso"))
         is_replay = sources.first.replay is not None
         redefine = None if is_replay else engine.redefine
-        work = [engine.run(), lease.run(), reload.run(redefine)]
+        editor = ConfigEditor(
+            started_with=settings,
+            file=options.config,
+            environment=os.environ,
+            versions=versions_of(settings),
+            running=reload,
+            try_definition=engine.try_definition,
+            clock=clock,
+            why_read_only=lambda: _why_read_only(settings, sharing, is_replay=is_replay),
+            limits=RISK_LIMITS,
+        )
+        service = ConfigService(editor, sharing.broker, sharing.codec, clock, lease.ours.epoch)
+        work = [engine.run(), lease.run(), reload.run(redefine), service.run()]
         if sources.beside is not None:
             work.append(sources.beside.watch(clock))
         if watch.tier_watch is not None:
@@ -318,6 +334,20 @@ def watch_cache(sharing: Sharing, clock: Clock, role: str) -> CacheWatch:
     """Count what a writer's cache does, and give servers back what they lost."""
     looking = TierWatch(sharing.cache, clock, restores=True)
     return CacheWatch(sharing.cache, clock, role, sharing.backend, clock.now(), tier_watch=looking)
+
+
+def _why_read_only(settings: Settings, sharing: Sharing, *, is_replay: bool) -> str | None:
+    """Why the settings cannot be changed over the API; None when they can."""
+    if not settings.security.config_writes:
+        return "Changing settings over the API is switched off: security.config_writes."
+    if is_replay:
+        return "A recording is played, which has a definition of its own."
+    if sharing.asked_from_outside and not sharing.codec.signs:
+        return (
+            "Anybody who reaches the cache servers could ask for a change: set "
+            "VIRTUOSO_CACHE_SECRET for the engine and for what serves."
+        )
+    return None
 
 
 def _push_part(sharing: Sharing) -> tuple[PartHealth, ...]:

@@ -15,7 +15,7 @@ import structlog
 
 from virtuoso.apps.scoring import definition_of
 from virtuoso.apps.settings import Settings, differing_keys, load_settings, local_path
-from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.errors import SettingsError, StateError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.scoring.definition import Definition
@@ -32,6 +32,7 @@ NOT_RELOADED: Final = "scoring.windows.stream"
 KEYS_NAMED: Final = 20
 
 Apply: TypeAlias = Callable[[Definition], Awaitable[None]]
+Load: TypeAlias = Callable[[Path | None, Mapping[str, str]], Settings]
 Mark: TypeAlias = tuple[int, int, int] | None
 
 
@@ -45,8 +46,13 @@ class Reload:
         settings: Settings,
         clock: Clock,
         poll_seconds: float = POLL_SECONDS,
+        load: Load = load_settings,
     ) -> None:
-        """`settings` are those that the process was started with, from `file` and `environment`."""
+        """`settings` are those that the process was started with, from `file` and `environment`.
+
+        `load` reads them again; the one of `config_saved` takes the saved version with them.
+        """
+        self._load = load
         self._file = file
         self._environment = environment
         self._clock = clock
@@ -63,6 +69,11 @@ class Reload:
     def running(self) -> Definition:
         """What scores are computed by, or will be as soon as the line comes to it."""
         return self._running
+
+    @property
+    def refused(self) -> str | None:
+        """Why the settings are not taken up, if they are not."""
+        return self._refused
 
     def wake(self) -> None:
         """Read the file now: somebody says that it changed."""
@@ -98,16 +109,16 @@ class Reload:
     async def read(self, apply: Apply | None) -> bool:
         """Read the file and take up what can be; False when it must be tried again."""
         try:
-            settings = load_settings(self._file, self._environment)
+            settings = self._load(self._file, self._environment)
             wanted = definition_of(settings.scoring)
-        except SettingsError as error:
+        except (SettingsError, StateError) as error:
             self._refuse(str(error))
             return True
         if self._refused is not None:
             self._refused, self._since = None, self._clock.now()
             log.info("settings_accepted", file=str(self._path))
         keys = differing_keys(self._started_with, settings)
-        self._tell_waiting(tuple(each for each in keys if _waits(each) or apply is None))
+        self._tell_waiting(tuple(each for each in keys if waits_for_start(each) or apply is None))
         definition = _with_streams_of(self._running, wanted)
         if apply is None or definition.hash == self._running.hash:
             return True
@@ -145,7 +156,7 @@ class Reload:
         return (PartHealth("settings", "pass", text, self._since),)
 
 
-def _waits(key: str) -> bool:
+def waits_for_start(key: str) -> bool:
     """Whether a change of this key is for the next start."""
     return not key.startswith(RELOADED) or key.startswith(NOT_RELOADED)
 

@@ -12,23 +12,22 @@ from virtuoso.apps.engine import (
     reload_at_signal,
     watch_cache,
 )
+from virtuoso.apps.guarding import bind_guarded
 from virtuoso.apps.history import open_archive
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import open_sharing
 from virtuoso.apps.stopping import log, stop_at_signals, until_stopped
 from virtuoso.apps.writing import writer_lease
-from virtuoso.web.server import bind
 
 
 async def run(settings: Settings, options: RunOptions) -> None:
     """Serve until SIGINT or SIGTERM. Raises SettingsError before anything has started."""
-    host = settings.app.address
     clock = SystemClock()
     items = documents_in(settings, options)
     with (
-        closing(bind(host, settings.app.port)) as pages,
-        closing(bind(host, settings.app.monitoring_port)) as monitoring,
+        closing(bind_guarded(settings, settings.app.port)) as pages,
+        closing(bind_guarded(settings, settings.app.monitoring_port)) as monitoring,
     ):
         reload = reload_at_signal(settings, options, clock)
         # loading a kernel holds the loop, and nobody is served yet

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from functools import partial
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import structlog
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.store.keepsake import StoreKeepsake
 from virtuoso.apps.cache_metrics import CacheWatch
+from virtuoso.apps.guarding import Guarding, bind_guarded
 from virtuoso.apps.history import open_archive
 from virtuoso.apps.presence import Presence
 from virtuoso.apps.settings import Settings
@@ -23,8 +24,12 @@ from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.app import WebApp, create_app
+from virtuoso.web.config_client import ConfigClient
+from virtuoso.web.config_routes import config_router
 from virtuoso.web.options import WebOptions
-from virtuoso.web.server import bind, serve_on
+from virtuoso.web.security.guard import Guard
+from virtuoso.web.security.routes import session_router
+from virtuoso.web.server import serve_on
 from virtuoso.web.warming import Warmer
 from virtuoso.wire.checks import own_part
 from virtuoso.wire.follower import Follower
@@ -57,6 +62,7 @@ class Serving:
         self._role = role
         self._archive = archive
         self._started = clock.now()
+        self._guarding = Guarding.of(settings, clock)
         self._follower = Follower(sharing.cache, sharing.broker, clock, codec=sharing.codec)
         self._warmer = Warmer(self._follower, sharing.cache, clock)
         warming = None if role == "monitor" else self._warmer.metrics
@@ -89,24 +95,29 @@ class Serving:
     def pages(self, listener: socket.socket) -> Work:
         """Serve the dashboards, the API and the socket, and say so to the monitor."""
         ours = self._settings.web
+        config = ConfigClient(self._sharing.broker, self._sharing.codec, self._clock)
         app = self._web = create_app(
             self._follower,
             self._clock,
             options=WebOptions(
-                max_clients=ours.max_clients, max_clients_per_ip=ours.max_clients_per_ip
+                max_clients=ours.max_clients,
+                max_clients_per_ip=ours.max_clients_per_ip,
+                hosts=self._guarding.hosts,
             ),
             version=self._version,
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
+            routers=(session_router(self._guarding.gate), config_router(config)),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
         return (
-            serve_on(app, listener, closing=app.close),
+            self._serve(self._guarding.before(app, app.routes, "web"), listener, app.close),
             presence.run(),
             self._warmer.run(),
             self._tier_watch.run(),
+            config.run(),
         )
 
     def monitor(self, listener: socket.socket) -> Work:
@@ -121,9 +132,23 @@ class Serving:
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             roster=roster,
+            hosts=self._guarding.hosts,
+            routers=(session_router(self._guarding.gate),),
         )
+        guarded = self._guarding.before(app, app.routes, "monitor")
         looking = () if self._role == "run" else (self._tier_watch.run(),)
-        return (serve_on(app, listener), roster.run(), *looking)
+        return (self._serve(guarded, listener), roster.run(), *looking)
+
+    def _serve(
+        self,
+        app: Guard,
+        listener: socket.socket,
+        closing: Callable[[], Awaitable[None]] | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        guarding = self._guarding
+        return serve_on(
+            app, listener, closing=closing, connections=guarding.connections, tls=guarding.tls
+        )
 
     def _own_parts(self) -> tuple[HealthPart, ...]:
         """Health of what only this process sees; in `run` the engine tells it of all."""
@@ -164,7 +189,7 @@ def say_address(listener: socket.socket) -> None:
 async def serve_web(settings: Settings, version: str) -> None:
     """Serve pages and API until SIGINT or SIGTERM. Raises SettingsError before anything started."""
     clock = SystemClock()
-    with closing(bind(settings.app.address, settings.app.port)) as listener:
+    with closing(bind_guarded(settings, settings.app.port)) as listener:
         stop = stop_at_signals()
         async with (
             open_sharing(settings, clock, alone=False) as sharing,
@@ -180,7 +205,7 @@ async def serve_web(settings: Settings, version: str) -> None:
 async def serve_monitor(settings: Settings, version: str) -> None:
     """Serve the monitoring API until SIGINT or SIGTERM. Raises SettingsError as above."""
     clock = SystemClock()
-    with closing(bind(settings.app.address, settings.app.monitoring_port)) as listener:
+    with closing(bind_guarded(settings, settings.app.monitoring_port)) as listener:
         stop = stop_at_signals()
         async with open_sharing(settings, clock, alone=False) as sharing:
             serving = Serving(settings, sharing, clock, version, "monitor")

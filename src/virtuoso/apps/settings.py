@@ -2,13 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from virtuoso.apps.security_settings import SecuritySettings, read_secret, write_secret
+from virtuoso.apps.settings_file import refuse_writable
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import Timeframe
@@ -24,7 +26,7 @@ Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the two servers listen."""
 
-    host: Literal["127.0.0.1", "::1", "localhost"]
+    host: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     port: Port
     monitoring_port: Port
     debug: bool
@@ -216,6 +218,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     simulator: SimulatorSettings
     state: StateSettings
     store: StoreSettings
+    security: SecuritySettings = SecuritySettings()
 
 
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
@@ -229,6 +232,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "REDIS_PORT": ("cache", "redis_port"),
     "VIRTUOSO_STATE_DIR": ("state", "dir"),
     "VIRTUOSO_STORE_URL": ("store", "url"),
+    "VIRTUOSO_READ_TOKEN": ("security", "read_token"),
+    "VIRTUOSO_WRITE_TOKEN": ("security", "write_token"),
+    "VIRTUOSO_PASSWORD_HASH": ("security", "password_hash"),
+    "VIRTUOSO_ALLOW_ROOT": ("security", "allow_root"),
 }
 """Environment variables that set one key each."""
 
@@ -244,7 +251,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(msg) from error
 
 
-def _default_path() -> Path:
+def default_path() -> Path:
+    """Where the defaults stand, with a line on each."""
     packaged = Path(str(resources.files("virtuoso.apps"))) / "default.toml"
     if packaged.is_file():
         return packaged
@@ -274,7 +282,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
                 msg = f"expected a port number in {name}, found {text[:20]!r}"
                 raise SettingsError(msg)
             value = int(text)
-        elif name == "DEBUG":
+        elif name in {"DEBUG", "VIRTUOSO_ALLOW_ROOT"}:
             value = text not in {"0", "false", "no"}
         tree.setdefault(table, {})[key] = value
     return tree
@@ -282,29 +290,65 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def default_settings() -> Settings:
     """What is set without any file or variable of the user's."""
-    return msgspec.convert(_read_toml(_default_path()), Settings)
+    return msgspec.convert(_read_toml(default_path()), Settings, dec_hook=read_secret)
 
 
 def local_path(file: Path | None) -> Path:
     """Give the file of the user's settings: the one that was named, or config/local.toml."""
-    return _default_path().with_name("local.toml") if file is None else file
+    return default_path().with_name("local.toml") if file is None else file
 
 
-def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """Read the tree: defaults, then `file` (or config/local.toml if there), then the environment.
+def load_settings(
+    file: Path | None,
+    environment: Mapping[str, str],
+    saved: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the tree: defaults, `file` (or config/local.toml if there), `saved`, the environment.
+
+    `saved` is the tree of the version that was saved over the API, if one was.
 
     Raises SettingsError, which names the key, what was expected and what was found.
     """
-    tree = _read_toml(_default_path())
+    return settings_of(joined(trees(file, environment, saved or {}).values()))
+
+
+def trees(
+    file: Path | None, environment: Mapping[str, str], saved: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """What each place says, by its name, the weakest first. Raises SettingsError."""
     local = local_path(file)
+    user: Mapping[str, Any] = {}
     if file is not None or local.is_file():
-        tree = _merge(tree, _read_toml(local))
-    tree = _merge(tree, _from_environment(environment))
+        refuse_writable(local)
+        user = _read_toml(local)
+    if "symbols" in saved.get("scoring", {}) and isinstance(user.get("scoring"), dict):
+        # exceptions are saved as a whole, so that one of the file can be taken away
+        user = {**user, "scoring": {k: v for k, v in user["scoring"].items() if k != "symbols"}}
+    return {
+        "default": _read_toml(default_path()),
+        "file": user,
+        "version": saved,
+        "environment": _from_environment(environment),
+    }
+
+
+def joined(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One tree of all: the later ones win."""
+    tree: dict[str, Any] = {}
+    for layer in layers:
+        tree = _merge(tree, layer)
+    return tree
+
+
+def settings_of(tree: Mapping[str, Any]) -> Settings:
+    """Check a whole tree. Raises SettingsError, as above."""
     try:
-        return msgspec.convert(tree, Settings)
+        settings = msgspec.convert(tree, Settings, dec_hook=read_secret)
     except msgspec.ValidationError as error:
         msg = f"a setting is wrong: {error}{_found_at(str(error), tree)}"
-        raise SettingsError(msg) from error
+        raise SettingsError(msg) from None
+    settings.security.check()
+    return settings
 
 
 def with_port(settings: Settings, command: str, port: int | None) -> Settings:
@@ -325,7 +369,11 @@ def _found_at(error: str, tree: Mapping[str, Any]) -> str:
     match = _PLACE.search(error)
     if match is None:
         return ""
-    place, found = match[1], tree
+    place = match[1]
+    if place.startswith("security"):
+        # a secret may stand there, and is not repeated
+        return ""
+    found: Any = tree
     which = ""
     if place.startswith(_OF_A_SYMBOL):
         place = place.removeprefix(_OF_A_SYMBOL)
@@ -352,12 +400,18 @@ def _wrong_symbol(symbols: Mapping[str, Any]) -> tuple[str, Any]:
     return "", {}
 
 
+def builtins_of(settings: Settings) -> dict[str, Any]:
+    """The tree in plain values; secrets are masked."""
+    tree: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=write_secret)
+    return tree
+
+
 def differing_keys(before: Settings, after: Settings) -> tuple[str, ...]:
     """Name the keys whose values differ, such as `app.port`; a table counts as one where it is new.
 
     Tables within tables are looked into.
     """
-    one, other = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    one, other = builtins_of(before), builtins_of(after)
     return tuple(sorted(_differing(one, other, "")))
 
 

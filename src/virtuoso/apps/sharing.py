@@ -46,6 +46,11 @@ class Sharing:
     push: RedisBroker | None
     """The way of the pushes, when they leave this process."""
 
+    @property
+    def asked_from_outside(self) -> bool:
+        """Whether what is heard on the broker may come from another process."""
+        return isinstance(self.broker, RedisBroker)
+
 
 class EchoBroker:
     """Tells other processes, and this one without going round by a server."""

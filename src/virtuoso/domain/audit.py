@@ -1,81 +1,70 @@
-"""What people changed: versions of the settings, and a chain of everything that was done."""
+"""Who changed what: rows chained by hash, so that none can be changed or taken out unseen."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Final
 
 from virtuoso.domain.time import Millis
 
-FIRST_LINK = "0" * 64
-"""What the first entry is chained to."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsVersion:
-    """One version of the settings, as a whole."""
-
-    number: int
-    """From 1 on, without a hole."""
-    at: Millis
-    by: str
-    text: str
-    """TOML, complete and without a secret."""
-    comment: str = ""
-    undoes: int | None = None
-    """The version that it goes back from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Something somebody did, before it stands in the chain."""
-
-    at: Millis
-    who: str
-    action: str
-    """Such as `settings.change`, `alert.acknowledge`, `login`."""
-    target: str
-    details: Mapping[str, object]
+GENESIS: Final = "0" * 64
+"""What the first row is chained to."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A deed with its place in the chain: whoever changes one must change all after it."""
+    """One thing that somebody did or tried. Nothing in it is a secret."""
+
+    at: Millis
+    process: str
+    actor: str
+    client: str
+    """The address it came from."""
+    action: str
+    """Such as `PUT /api/config`, or `sign_in`."""
+    outcome: str
+    """`asked` before it is done, then what became of it."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An entry in its place. `hash` covers the entry, its number and all rows before it."""
 
     number: int
-    """From 1 on, without a hole."""
-    deed: Deed
+    entry: AuditEntry
     previous: str
-    """Hash of the entry before it."""
     hash: str
-    """SHA-256 of number, previous hash and deed as canonical JSON."""
 
 
-def link(number: int, deed: Deed, previous: str) -> AuditEntry:
-    """Put a deed behind the entry whose hash is `previous`."""
-    content = [
-        number,
-        previous,
-        deed.at,
-        deed.who,
-        deed.action,
-        deed.target,
-        dict(deed.details),
-    ]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return AuditEntry(number, deed, previous, hashlib.sha256(text.encode()).hexdigest())
+def chained(entry: AuditEntry, number: int, previous: str) -> AuditRow:
+    """Put an entry behind the row whose hash is `previous`."""
+    return AuditRow(number, entry, previous, _hash(entry, number, previous))
 
 
-def first_break(
-    entries: Iterable[AuditEntry], number: int = 0, previous: str = FIRST_LINK
-) -> int | None:
-    """Give the number at which a chain, oldest first, is broken; None when it is whole.
+def first_broken(rows: Iterable[AuditRow], previous: str = GENESIS) -> int | None:
+    """The number of the first row that is not what was written, or None when all are.
 
-    `number` and `previous` are those of the entry before the first one given.
+    `previous`: the hash before the first of them. Rows cut off at the end cannot be seen.
     """
-    for entry in entries:
-        number += 1
-        if entry.number != number or entry != link(number, entry.deed, previous):
-            return number
-        previous = entry.hash
+    number: int | None = None
+    for row in rows:
+        expected = row.number if number is None else number + 1
+        if (row.number, row.previous, row.hash) != (
+            expected,
+            previous,
+            _hash(row.entry, expected, previous),
+        ):
+            return row.number
+        number, previous = row.number, row.hash
     return None
+
+
+def _hash(entry: AuditEntry, number: int, previous: str) -> str:
+    content = json.dumps(
+        {"number": number, "previous": previous, **asdict(entry)},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -6,6 +6,8 @@ VirtuosoError
     UnknownSymbolError          no such symbol: ask for one of the list
     RuleError                   an alert rule makes no sense: correct it, the rules before stay
     LeaseError                  another engine is the writer: stop it, or wait as stand-by
+    StateError                  what must outlive the process cannot be written or read: refuse
+        ConflictError           somebody else changed it meanwhile: read it again, then decide
     NotRunningError             no Virtuoso answers at that address: start one, or name another
     RequestRefusedError         a Virtuoso refused what was asked: correct it, do not repeat it
     FeedError                   a venue's data
@@ -47,6 +49,14 @@ class RuleError(VirtuosoError):
 
 class LeaseError(VirtuosoError):
     """Another engine is the one writer. Stop it, or wait until its lease ends."""
+
+
+class StateError(VirtuosoError):
+    """What must outlive the process cannot be written or read. Do not go on as if it were."""
+
+
+class ConflictError(StateError):
+    """Somebody else changed it meanwhile. Read it again, then decide."""
 
 
 class NotRunningError(VirtuosoError):

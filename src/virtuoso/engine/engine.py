@@ -1,7 +1,7 @@
 """The engine: one venue watched or two, paired symbol by symbol, and what they say published."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.recall import Recall
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.trial import Trial, try_definition
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
@@ -108,6 +109,15 @@ class Engine:
         """Have both venues' scores computed by another definition from their next second on."""
         for venue in self._venues:
             await venue.redefine(definition)
+
+    async def try_definition(
+        self, definition: Definition, symbols: Sequence[str]
+    ) -> Sequence[Trial]:
+        """Score the newest second of some symbols by another definition; nothing changes by it.
+
+        symbols: five at most; none: the first of the board that have a score.
+        """
+        return await try_definition([each.pipeline for each in self._venues], definition, symbols)
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from operator import itemgetter
 from zlib import crc32
 
@@ -147,6 +147,8 @@ class Lane:
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
         self._score: ConfluenceScore | None = None
+        self._second = Millis(0)
+        """The grid second it is of, by our clock."""
         self._live: float | None = None
         self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
         self._peeked: Mapping[ComponentName, ComponentScore | Absent] = {}
@@ -229,6 +231,40 @@ class Lane:
                     yield from self._relive(new[name])
             elif isinstance(component, CandleComponent) and is_reweighed:
                 component.reweigh(definition.candles.timeframes)
+
+    def trying(
+        self, definition: Definition
+    ) -> Generator[None, None, tuple[ConfluenceScore, ConfluenceScore] | None]:
+        """Score the newest second by another definition; nothing here changes, yields in parts.
+
+        Gives it as it is and as it would be; None before the first score, and where streams would
+        be ranked in other windows.
+        """
+        score, formula = self._score, self._formula
+        if score is None or definition.stream_limits != self._definition.stream_limits:
+            return None
+        ours, theirs = self._definition.candles.timeframes, definition.candles.timeframes
+        new: Mapping[ComponentName, Component] = {}
+        if not definition.has_candles_of(self._definition):
+            if self._make_components is None:
+                return None
+            new = self._make_components(definition)
+        components = dict(score.components)
+        for name in CANDLE_VIEWS & self._components.keys():
+            component = self._components[name]
+            if name in new:
+                yield from self._relive(new[name])
+                components[name] = new[name].score(self._second, self.market)
+            elif isinstance(component, CandleComponent) and ours != theirs:
+                reweighed = component.reweighed(theirs)
+                components[name] = reweighed.score(self._second, self.market)
+        return score, composite(
+            instrument=self._instrument,
+            at=score.at,
+            components=components,
+            rho=formula.rho,
+            definition=definition,
+        )
 
     def _new_lenses(self, definition: Definition) -> Lenses:
         """Lenses without a past. The name says the turn, also in a replay of fewer markets."""
@@ -538,7 +574,7 @@ class Lane:
         self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
         self._direction.second(at, score.z)
-        self._score = score
+        self._score, self._second = score, at
         self._live = self._live_score(at, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))

@@ -1,12 +1,12 @@
 """The monitoring API: what the engine and this process say of themselves, on a port of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
 from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
@@ -99,7 +99,8 @@ class SymbolsMonitored(msgspec.Struct, frozen=True):
 class MonitorApp:
     """An ASGI callable: a Host check in front of the routes."""
 
-    def __init__(self, routes: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, routes: FastAPI, hosts: frozenset[str]) -> None:
+        self.routes = routes
         self._routes = routes
         self._hosts = hosts
 
@@ -127,6 +128,7 @@ def create_app(
     cache_metrics: Callable[[], CacheMetrics] | None = None,
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
     roster: Roster | None = None,
+    routers: Sequence[APIRouter] = (),
 ) -> MonitorApp:
     """Put the monitor together. `follower.run()` and `roster.run()` must run beside it."""
     app = FastAPI(
@@ -220,6 +222,9 @@ def create_app(
     }
     for path, handler in handlers.items():
         app.add_api_route(path, handler, methods=READ, response_model=None)
+
+    for each in routers:
+        app.include_router(each)
 
     async def on_http(_request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):

@@ -1,10 +1,11 @@
 """The web process as one ASGI callable: guards and ready bytes in front, FastAPI behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import APIRouter, FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
@@ -41,8 +42,9 @@ _WRONG_ORIGIN = problem(403, "wrong_origin", "A socket may only be opened by thi
 class WebApp:
     """Answers requests and sockets. `hub` counts the socket clients, `close` sends them away."""
 
-    def __init__(self, snapshot: Snapshot, pages: Pages, hub: Hub, routes: ASGIApp) -> None:
+    def __init__(self, snapshot: Snapshot, pages: Pages, hub: Hub, routes: FastAPI) -> None:
         self.hub = hub
+        self.routes = routes
         self._snapshot = snapshot
         self._pages = pages
         self._delivery = Delivery()
@@ -150,11 +152,12 @@ def create_app(
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
     asked: Callable[[str], None] = lambda _: None,
     archive: Archive | None = None,
+    routers: Sequence[APIRouter] = (),
 ) -> WebApp:
     """Put the web process together. `follower.run()` must run beside it.
 
     `own_parts` gives the health of what only this process sees; `asked` is told of each document
-    that is asked for and not held ready.
+    that is asked for and not held ready; `routers` are added to the API.
     """
     snapshot = Snapshot(follower, asked)
     pages = Pages(static)
@@ -162,6 +165,8 @@ def create_app(
     routes = create_routes(snapshot, pages, clock, version, own_parts, archive)
     if cache_metrics is not None:
         add_metrics(routes, cache_metrics, hub.counters)
+    for each in routers:
+        routes.include_router(each)
     return WebApp(snapshot, pages, hub, routes)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from virtuoso.domain.errors import SettingsError
 from virtuoso.web.options import WebOptions
+from virtuoso.web.security.protocol import Connections, LimitedProtocol
 from virtuoso.web.socket.line import LINE
 
 log = structlog.get_logger()
@@ -92,6 +94,15 @@ class Server(uvicorn.Server):
         """Wait until connections are taken."""
         await self._up.wait()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a second for requests that do not arrive."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for each in tuple(self.server_state.connections):
+                if isinstance(each, LimitedProtocol):
+                    each.look(now)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the app say goodbye to its socket clients first."""
         if self._closing is not None:
@@ -135,12 +146,18 @@ async def serve_on(
     closing: Callable[[], Awaitable[None]] | None = None,
     started: asyncio.Event | None = None,
     ping_s: float = PING_S,
+    connections: Connections | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve on a bound socket until cancelled; then close within a few seconds, clients or not."""
+    """Serve on a bound socket until cancelled; then close within a few seconds, clients or not.
+
+    `connections` bounds heads, bodies and numbers; `tls` makes it speak TLS and nothing else.
+    """
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=(connections or Connections()).protocol,  # type: ignore[arg-type] # called like one
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         ws=SocketProtocol,
         ws_max_size=WebOptions().max_message_bytes,
         ws_per_message_deflate=False,

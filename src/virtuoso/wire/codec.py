@@ -18,6 +18,7 @@ import zstandard
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
+from virtuoso.wire.config import ConfigAnswer, ConfigRequest
 from virtuoso.wire.messages import (
     SCHEMA,
     BoardReplaced,
@@ -121,6 +122,9 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
 Published = BoardState | Document | EngineStatus | LastGood | ProcessReport
 """What lies in the cache."""
 
+Asked = ConfigRequest | ConfigAnswer
+"""What is asked and answered over the broker."""
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Sealed)
 
@@ -140,7 +144,12 @@ class Codec:
         self._schema = schema
         self._opened: dict[str, tuple[bytes, _Sealed]] = {}
 
-    def encode(self, key: str, message: Published | Push) -> bytes:
+    @property
+    def signs(self) -> bool:
+        """Whether what is decoded was encoded by who knows the secret."""
+        return self._secret is not None
+
+    def encode(self, key: str, message: Published | Push | Asked) -> bytes:
         """The bytes for this key, or for the channel of this name."""
         about = message.board if isinstance(message, BoardReplaced) else message
         as_of = about.as_of if isinstance(about, Document) else None

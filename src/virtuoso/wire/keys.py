@@ -24,6 +24,12 @@ CYCLES = "virtuoso:cycles:v1"
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
 
+CONFIG_ASK: Final = "virtuoso:config_ask:v1"
+"""Channel of `config.ConfigRequest`, from who serves to the engine."""
+
+CONFIG_ANSWER: Final = "virtuoso:config_answer:v1"
+"""Channel of `config.ConfigAnswer`, back."""
+
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
 

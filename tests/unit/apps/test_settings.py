@@ -52,7 +52,7 @@ def test_the_environment_wins() -> None:
         ("[universe]\nsise = 7\n", "sise"),
         ("[universe]\nsize = 'many'\n", "$.universe.size"),
         ("[universe]\nsize = 0\n", "$.universe.size"),
-        ("[app]\nhost = '0.0.0.0'\n", "$.app.host"),
+        ("[app]\nhost = ''\n", "$.app.host"),
         ("[feed]\nbook_depth = 500\n", "$.feed.book_depth"),
         ("[scoring.weights]\nmoon = 1.0\n", "moon"),
         ("[universe\n", "TOML"),

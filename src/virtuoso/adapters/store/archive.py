@@ -29,7 +29,7 @@ from virtuoso.adapters.store.rows import (
 )
 from virtuoso.adapters.store.thread import Watchman
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, Delivery
-from virtuoso.domain.audit import AuditEntry, SettingsVersion
+from virtuoso.domain.deeds import ChainedDeed, SettingsVersion
 from virtuoso.domain.errors import StoreUnavailableError
 from virtuoso.domain.history import (
     Gap,
@@ -393,7 +393,7 @@ class SqlArchive:
         query = _numbered(tables.settings_versions, limit, before)
         return [version_from(row) for row in await self._rows(query)]
 
-    async def audit(self, limit: int = 100, before: int | None = None) -> Sequence[AuditEntry]:
+    async def audit(self, limit: int = 100, before: int | None = None) -> Sequence[ChainedDeed]:
         """What was done, newest first."""
         query = _numbered(tables.audit, limit, before)
         return [entry_from(row) for row in await self._rows(query)]

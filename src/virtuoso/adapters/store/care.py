@@ -9,7 +9,7 @@ from virtuoso.adapters.store.backup import verify_file
 from virtuoso.adapters.store.database import Place, ask, open_engine, translated
 from virtuoso.adapters.store.migrating import HEAD, version_on
 from virtuoso.adapters.store.records import entry_from
-from virtuoso.domain.audit import FIRST_LINK, first_break
+from virtuoso.domain.deeds import FIRST_LINK, first_break
 from virtuoso.domain.errors import StoreError, StoreUnavailableError
 from virtuoso.domain.time import Millis
 

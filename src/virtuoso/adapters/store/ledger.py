@@ -18,7 +18,7 @@ from virtuoso.adapters.store.records import (
 from virtuoso.adapters.store.store import upsert
 from virtuoso.adapters.store.thread import WriteThread
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertState, Delivery, DeliveryState
-from virtuoso.domain.audit import FIRST_LINK, AuditEntry, Deed, SettingsVersion, link
+from virtuoso.domain.deeds import FIRST_LINK, ChainedDeed, Deed, SettingsVersion, link
 from virtuoso.domain.errors import StoreRefusedError
 from virtuoso.domain.signals import Signal, SignalState
 from virtuoso.domain.time import Millis
@@ -151,11 +151,11 @@ class SqlLedger:
 
         return await self._thread.call(add)
 
-    async def add_deed(self, deed: Deed) -> AuditEntry:
+    async def add_deed(self, deed: Deed) -> ChainedDeed:
         """Chain a deed to the audit."""
         table = tables.audit
 
-        def chain(connection: Connection) -> AuditEntry:
+        def chain(connection: Connection) -> ChainedDeed:
             _alone(connection, table)
             newest = connection.execute(
                 select(table).order_by(table.c.number.desc()).limit(1)

@@ -16,7 +16,7 @@ from virtuoso.domain.alerts import (
     Delivery,
     DeliveryState,
 )
-from virtuoso.domain.audit import AuditEntry, Deed, SettingsVersion
+from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
 from virtuoso.domain.history import KeptPart, Series
 from virtuoso.domain.instruments import Symbol, Venue
 from virtuoso.domain.scores import ComponentName, Direction, Reason, Source
@@ -177,7 +177,7 @@ def version_from(row: Row[Any]) -> SettingsVersion:
     return SettingsVersion(row.number, Millis(row.at), row.by, row.text, row.comment, row.undoes)
 
 
-def entry_values(entry: AuditEntry) -> Values:
+def entry_values(entry: ChainedDeed) -> Values:
     """Give the columns of an entry of the audit."""
     deed = entry.deed
     return {
@@ -192,7 +192,7 @@ def entry_values(entry: AuditEntry) -> Values:
     }
 
 
-def entry_from(row: Row[Any]) -> AuditEntry:
+def entry_from(row: Row[Any]) -> ChainedDeed:
     """Read a row of `audit`."""
     deed = Deed(Millis(row.at), row.who, row.action, row.target, json.loads(row.details))
-    return AuditEntry(row.number, deed, row.previous, row.hash)
+    return ChainedDeed(row.number, deed, row.previous, row.hash)

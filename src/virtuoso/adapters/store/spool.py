@@ -17,7 +17,7 @@ from virtuoso.adapters.store.archive import SqlArchive
 from virtuoso.adapters.store.ledger import SqlLedger
 from virtuoso.adapters.store.store import SqlStore
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
-from virtuoso.domain.audit import AuditEntry, Deed, SettingsVersion
+from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
 from virtuoso.domain.errors import StoreUnavailableError
 from virtuoso.domain.signals import Signal, SignalState
 from virtuoso.domain.time import Millis
@@ -101,7 +101,7 @@ class SpoolingLedger:
         """Keep a version."""
         return await self._server.add_settings(version)
 
-    async def add_deed(self, deed: Deed) -> AuditEntry:
+    async def add_deed(self, deed: Deed) -> ChainedDeed:
         """Chain a deed."""
         return await self._server.add_deed(deed)
 

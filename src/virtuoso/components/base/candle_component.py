@@ -1,12 +1,13 @@
 """A component of which every member is computed from closed candles, on several timeframes."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isnan
 from operator import add
 from types import MappingProxyType
-from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,6 +185,13 @@ class CandleComponent:
         )
         pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
         self._result = None
+
+    def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
+        """Give one of other weights beside this one, to be asked for its score of now only."""
+        other = copy(self)
+        other._sums = self._sums.copy()  # noqa: SLF001 - it is one of us
+        other.reweigh(timeframes)
+        return other
 
     def new_state(self) -> Floats:
         """Give the state of the kernel before the first candle."""

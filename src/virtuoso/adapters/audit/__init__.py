@@ -1,0 +1,1 @@
+"""Where it is kept who changed what, one file per technology."""

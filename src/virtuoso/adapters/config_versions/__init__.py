@@ -1,0 +1,1 @@
+"""Where saved versions of the settings are kept, one file per technology."""

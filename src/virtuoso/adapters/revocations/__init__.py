@@ -1,0 +1,1 @@
+"""Which sessions were ended before their time, one file per technology."""
