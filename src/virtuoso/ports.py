@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
+from virtuoso.domain.alerts import (
+    Acknowledgement,
+    Alert,
+    AlertFilter,
+    AlertState,
+    Delivery,
+    Outgoing,
+    Receipt,
+)
 from virtuoso.domain.audit import AuditEntry, AuditRow
 from virtuoso.domain.config import ConfigVersion
 from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
@@ -350,8 +358,9 @@ class Ledger(Protocol):
     ) -> Sequence[Delivery]:
         """Take what is to be sent to a channel next, oldest first, for `life_ms`.
 
-        Never past one that is not due yet: a channel's messages keep their order. A claim that
-        ended without a word is taken again.
+        Never past one that is being tried: a channel's messages keep their order. One that was not
+        tried yet and is not due yet, because of quiet hours, lets others past. A claim that ended
+        without a word is taken again.
         """
         ...
 
@@ -365,6 +374,39 @@ class Ledger(Protocol):
 
     async def add_deed(self, deed: Deed) -> ChainedDeed:
         """Chain a deed to the audit."""
+        ...
+
+
+class AlertChannel(Protocol):
+    """Where alerts are told: a chat, a mailbox, a program."""
+
+    @property
+    def name(self) -> str:
+        """As rules and deliveries call it."""
+        ...
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """Tell it, within a deadline. Raises ChannelError."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class RuleShelf(Protocol):
+    """Where the rules of a person lie, as plain tables with a version. Raises StateError."""
+
+    async def changed(self) -> bool:
+        """Whether they changed since they were read or written here."""
+        ...
+
+    async def read(self) -> tuple[int, Sequence[object]]:
+        """Version and rules; 0 and none where nothing was ever kept."""
+        ...
+
+    async def write(self, version: int, rules: Sequence[object]) -> None:
+        """Keep them, whole or not at all."""
         ...
 
 

@@ -88,22 +88,40 @@ NUMBERS: Final = _by_name(
             "Accounts that are long for each that is short.",
             recorded=True,
         ),
-        Number("largest_trade_1m", "USDT", "The largest single trade of the last minute."),
-        Number("large_buys_5m", "USDT", "Large trades that bought, five minutes, summed."),
-        Number("large_sells_5m", "USDT", "Large trades that sold, five minutes, summed."),
-        Number("largest_order", "USDT", "The largest order resting near the price."),
+        Number("largest_trade_1m", "USDT", "The largest taker order of the last minute."),
+        Number(
+            "large_trade",
+            WORD,
+            "buy, sell, both or none: orders of the last minute above the symbol's own 99.9th "
+            "percentile of a day and the floor that is set.",
+        ),
+        Number("large_buys_5m", "USDT", "Such orders that bought, five minutes, summed."),
+        Number("large_sells_5m", "USDT", "Such orders that sold, five minutes, summed."),
+        Number(
+            "largest_level", "USDT", "The largest level of the order book within 1 % of the price."
+        ),
         Number("largest_liquidation_1m", "USDT", "The largest liquidation of the last minute."),
+        Number(
+            "large_liquidation",
+            WORD,
+            "longs, shorts, both or none: positions of which one above the symbol's own 99th "
+            "percentile of a day and the floor was liquidated within a minute.",
+        ),
         Number("liquidated_longs_5m", "USDT", "Longs that were liquidated, five minutes, summed."),
         Number(
             "liquidated_shorts_5m", "USDT", "Shorts that were liquidated, five minutes, summed."
         ),
-        Number("cascade", WORD, "longs or shorts while liquidations follow each other, else none."),
+        Number(
+            "cascade",
+            WORD,
+            "longs, shorts, both or none: five liquidations of one side within a minute whose sum "
+            "is above the 95th percentile of such minutes.",
+        ),
         Number("beta", "ratio", "Move of the symbol for each move of Bitcoin."),
-        Number("beta_change", "ratio", "Beta now against what it was a day before."),
+        Number("beta_change", "ratio", "Beta now less what it was an hour before."),
         Number("bitcoin_correlation", "-1..1", "Correlation with Bitcoin."),
         Number("residual_z", "standard deviations", "Move that Bitcoin does not explain, an hour."),
-        Number("pattern", WORD, "The alpha pattern that holds now, else none."),
-        Number("feed_age", "seconds", "Age of the oldest needed input."),
+        Number("feed_age", "seconds", "Age of the newest message of the market's stream."),
         Number("market.regime", WORD, "trending_up, trending_down, ranging, volatile or quiet."),
         Number("market.trend_strength", "0..100", "How much of the moves went one way."),
         Number("market.volatility", "percent a year", "Volatility of the watched markets."),
@@ -111,7 +129,7 @@ NUMBERS: Final = _by_name(
         Number("market.bitcoin_share", "percent", "Bitcoin's share of the watched turnover."),
         Number("system.health", WORD, "pass, warn or fail."),
         Number("system.stale_symbols", "count", "Symbols whose score is stale or absent."),
-        Number("system.second_ms", "milliseconds", "CPU time that one second of scoring took."),
+        Number("system.second_ms", "milliseconds", "How long the scoring of one second took."),
     )
 )
 """By name, in the order in which an editor lists them."""

@@ -110,3 +110,23 @@ class Delivery:
     error: str | None = None
     remote: str | None = None
     """What the channel calls the message, where it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to a channel: one alert, or a storm of one rule told together."""
+
+    alerts: tuple[Alert, ...]
+    """Oldest first, at least one."""
+    late_ms: int
+    """Age of the oldest one when the message leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a channel took a message."""
+
+    remote: str | None = None
+    """What the channel calls it, where it says so."""
+    wait_ms: int = 0
+    """How long it wants to hear nothing more."""

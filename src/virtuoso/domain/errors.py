@@ -22,6 +22,10 @@ VirtuosoError
         StoreUnavailableError   it is locked, full, lost or slow: try again, show what you hold
         StoreRefusedError       it answered no: do not repeat the same request
         StoreDamagedError       its file is damaged: it is set aside, restore a backup
+    ChannelError                an alert could not be told
+        ChannelUnavailableError the channel is down, slow or busy: try again after a pause
+        ChannelRefusedError     it does not take this message: do not repeat it
+        ChannelGoneError        it is not there, or not for us: send nothing more
     WireError                   bytes between processes do not decode: treat as a miss
         ValueRefusedError       a value is not what its key promises: a miss with a counted reason
 """
@@ -113,6 +117,26 @@ class StoreRefusedError(StoreError):
 
 class StoreDamagedError(StoreError):
     """The store's file is damaged. It is set aside; restore a backup."""
+
+
+class ChannelError(VirtuosoError):
+    """An alert could not be told on a channel."""
+
+
+class ChannelUnavailableError(ChannelError):
+    """A channel is down, slow or busy. Try again after `wait_ms`, if it said how long."""
+
+    def __init__(self, message: str, wait_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.wait_ms = wait_ms
+
+
+class ChannelRefusedError(ChannelError):
+    """A channel does not take this message. Do not repeat it; others may pass."""
+
+
+class ChannelGoneError(ChannelError):
+    """A channel is not there, or not for us. Send nothing more until somebody looked at it."""
 
 
 class WireError(VirtuosoError):

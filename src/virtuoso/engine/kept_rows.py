@@ -38,7 +38,7 @@ def is_of_the_board(shown: Shown) -> bool:
 def score_row(shown: Shown, series: Series, at: Millis, lane: Lane | None) -> KeptScore:
     """Build what is kept of one symbol at the second `at`."""
     view, score = shown.view, shown.view.score
-    mid, spread_bp = _middle(shown, lane)
+    mid, spread_bp = middle(shown, lane)
     confidence = score.confidence
     return KeptScore(
         series=series,
@@ -74,7 +74,7 @@ def parts_of(score: ConfluenceScore) -> Mapping[ComponentName, KeptPart]:
     }
 
 
-def _middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]:
+def middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]:
     """Give the middle of the best quote and its spread, while the stream is heard."""
     if lane is None or shown.view.heard not in _HEARD:
         return None, None

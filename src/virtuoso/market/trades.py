@@ -21,6 +21,9 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
 from virtuoso.indicators.window_sums import first_bin, window_sums
+from virtuoso.market.large_trades import ORDERS_NEEDED as ORDERS_FOR_WHALES
+from virtuoso.market.large_trades import PER_MILLE, LargeTrades
+from virtuoso.market.liquidation_flow import LiquidationFlow
 
 WINDOWS: Final = (1, 10, 60, 300)
 """Seconds over which the buckets are summed."""
@@ -89,6 +92,10 @@ class TradeFlow:
             seconds: WindowSums(0.0, 0.0, 0.0, 0.0, 0.0) for seconds in WINDOWS
         }
         """Sums as of the last grid second, by window length in seconds."""
+
+        self.whales = LargeTrades()
+        """Orders that are rare for this symbol, as of the last grid second."""
+        self.liquidated = LiquidationFlow()
 
         self._minute = -1
         self._minute_sums = [0.0, 0.0]
@@ -190,10 +197,12 @@ class TradeFlow:
             self.long_liquidated += event.data.quantity
         else:
             self.short_liquidated += event.data.quantity
+        notional = event.data.quantity * event.data.price
+        self.liquidated.take(event.receive_time, event.data.side, notional)
 
     def second(self, at: Millis) -> None:
         """Close the bucket of grid second `at` and sum the windows that end with it."""
-        self._flush_order()
+        self._flush_order(at)
         self._advance(at)
         self._buckets[self._newest] = self._bucket
         self._bucket = [0.0] * 5
@@ -210,6 +219,8 @@ class TradeFlow:
         self._decay(at)
         self._turn_hour(at)
         self.large_limit = self._find_limit()
+        self.whales.second(at, self._limit_of(PER_MILLE, 1_000, ORDERS_FOR_WHALES))
+        self.liquidated.second(at)
 
     def reset_quotes(self) -> None:
         """Forget the last quote: what happened since it is not known."""
@@ -223,9 +234,14 @@ class TradeFlow:
         self.trades_broken = self.trades_broken or self.trades_since is not None
         self.trades_since = None
         self.long_liquidated = self.short_liquidated = 0.0
+        self.whales.forget()
+        self.liquidated.forget()
 
-    def _flush_order(self) -> None:
-        """Book the order whose fills are complete as small or large, and count its notional."""
+    def _flush_order(self, at: Millis | None = None) -> None:
+        """Book the order whose fills are complete as small or large, and count its notional.
+
+        It is of grid second `at`; of the one that runs when none is given.
+        """
         if self._order_side is None:
             return
         quantity, notional = self._order_quantity, self._order_notional
@@ -238,6 +254,8 @@ class TradeFlow:
             self._hourly[self._hour % HOURS, place] += 1
             self._histogram[place] += 1
             self.order_count += 1
+            running = Millis((self._at or 0) + SECOND)
+            self.whales.take(running if at is None else at, self._order_side, notional)
         self._order_side = self._order_time = None
         self._order_quantity = self._order_notional = 0.0
 
@@ -279,10 +297,14 @@ class TradeFlow:
         self._hour = hour if self._hour is None else max(hour, self._hour)
 
     def _find_limit(self) -> float | None:
-        """Give the upper edge of the first bin with a cumulated share of 99 % or more."""
-        if self.order_count < ORDERS_NEEDED:
+        """Give the notional that 99 % of the orders do not pass."""
+        return self._limit_of(LARGE_SHARE_PERCENT, 100, ORDERS_NEEDED)
+
+    def _limit_of(self, share: int, whole: int, orders: int) -> float | None:
+        """Give the upper edge of the first bin with a cumulated share or more."""
+        if self.order_count < orders:
             return None
-        needed = -(-LARGE_SHARE_PERCENT * self.order_count // 100)
+        needed = -(-share * self.order_count // whole)
         place = first_bin(self._histogram, needed)
         return float(2.0 ** ((place + 1) / BINS_PER_OCTAVE))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy import Connection, Table, func, insert, or_, select, text, update
 
 from virtuoso.adapters.store import tables
 from virtuoso.adapters.store.records import (
@@ -82,11 +82,18 @@ class SqlLedger:
     async def claim_deliveries(
         self, channel: str, now: Millis, life_ms: int, limit: int
     ) -> Sequence[Delivery]:
-        """Take what is to be sent to a channel next, oldest first, up to one that is not due."""
+        """Take what is to be sent to a channel next, oldest first, up to one that is retried later.
+
+        What was not tried and is not due yet waits for the end of quiet hours: it is passed over.
+        """
         table = tables.deliveries
         wanted = (
             select(table)
-            .where(table.c.ended.is_(False), table.c.channel == channel)
+            .where(
+                table.c.ended.is_(False),
+                table.c.channel == channel,
+                or_(table.c.state != DeliveryState.PENDING, table.c.due_at <= now),
+            )
             .order_by(table.c.number)
             .limit(limit)
             .with_for_update()

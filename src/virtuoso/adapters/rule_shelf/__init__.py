@@ -1,0 +1,1 @@
+"""Where the alert rules of a person lie."""
