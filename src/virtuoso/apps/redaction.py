@@ -15,7 +15,7 @@ LEAST_LENGTH: Final = 6
 """A shorter value is a part of too many innocent words; patterns still catch it by its name."""
 _NAMES: Final = re.compile(
     r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSWORD_HASH|API_KEY|ACCESS_KEY|PRIVATE_KEY|WEBHOOK|"
-    r"WEBHOOK_URL|CREDENTIALS?|_KEY|_PASS|DATABASE_URL|DSN)$",
+    r"WEBHOOK_URL|CREDENTIALS?|ALERT_[A-Z]+_URL|_KEY|_PASS|DATABASE_URL|DSN)$",
     re.IGNORECASE,
 )
 _PATTERNS: Final = (

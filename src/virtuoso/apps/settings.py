@@ -204,6 +204,16 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backups: Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
+class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told, and from which sizes on; where to is told by secrets of the environment."""
+
+    enabled: bool
+    send_simulated: bool
+    report_hours: Literal[0, 1, 2, 3, 4, 6, 8, 12, 24]
+    large_trade_usdt: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+    large_liquidation_usdt: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -218,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     simulator: SimulatorSettings
     state: StateSettings
     store: StoreSettings
+    alerts: AlertSettings
     security: SecuritySettings = SecuritySettings()
 
 

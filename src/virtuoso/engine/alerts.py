@@ -7,7 +7,7 @@ the store is away. Nothing is sent, pushed or shown before its row is on the dis
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -66,7 +66,7 @@ class AlertSettings:
     send_simulated: bool = False
     report_hours: int = 0
     """So often a report of the market is told, on full hours UTC; 0: never."""
-    floors: Floors = Floors()
+    floors: Floors = field(default_factory=Floors)
     coverage: Mapping[str, str] | None = None
     """How much of its liquidations each venue tells."""
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from virtuoso.dimensions.base import LABELS, UNITS
+from virtuoso.domain.alerts import Alert as KeptAlert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
@@ -47,6 +48,8 @@ from virtuoso.scoring.sensitivity import Case, Formula, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
+    Alert,
+    AlertsDocument,
     BetaMatrixDocument,
     BetaRecord,
     BitcoinBetaDocument,
@@ -96,6 +99,8 @@ from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
 TOP_SIGNALS = 5
+MOST_ALERTS = 50
+"""Of the active alerts in a document of the dashboards."""
 LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
 """What the quality of each lens is called in a record."""
 SCORE_WINDOWS: Final[Mapping[str, int | None]] = {
@@ -504,6 +509,7 @@ def dashboard_document(
     records: tuple[SymbolRecord, ...],
     market: MarketOverview,
     across: AcrossView,
+    alerts: Sequence[Alert] | None = None,
 ) -> DashboardDocument:
     """Build `/api/dashboard/data`."""
     beta = beta_summary(across)
@@ -524,10 +530,12 @@ def dashboard_document(
             for each in strongest[:TOP_SIGNALS]
             if each.confluence_score is not None
         ),
-        alerts=(),
+        alerts=() if alerts is None else tuple(reversed(alerts[-MOST_ALERTS:])),
         bitcoin_beta=beta,
         quality={
-            "alerts": Quality(State.ABSENT, None, Reason.NOT_APPLICABLE),
+            "alerts": Quality(State.ABSENT, None, Reason.NOT_APPLICABLE)
+            if alerts is None
+            else Quality(State.LIVE, edition.cycle.now),
             "bitcoin_beta": Quality(State.ABSENT, None, no_beta)
             if beta is None
             else Quality(across.betas_state_at(edition.cycle.now), across.betas_as_of),
@@ -566,6 +574,7 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
         reasons=dashboard.reasons,
         quality=market.quality | dashboard.quality,
         truncated=False,
+        alerts=tuple(each for each in dashboard.alerts if each.level == "critical"),
         epoch=dashboard.epoch,
         seq=dashboard.seq,
     )
@@ -796,6 +805,34 @@ def history_document(
         epoch=edition.epoch,
         seq=edition.cycle.seq,
         definitions=tuple(DefinitionSince(at, hash_) for at, hash_ in definitions),
+    )
+
+
+def alert_message(alert: KeptAlert) -> Alert:
+    """Build what is pushed and published of an alert."""
+    return Alert(
+        id=alert.id,
+        level=alert.level.value,
+        symbol=alert.symbol,
+        rule=alert.rule,
+        message=alert.message,
+        timestamp=iso(alert.at),
+        state=alert.state.value,
+        source=Source(alert.source),
+    )
+
+
+def alerts_document(edition: Edition, alerts: Sequence[Alert]) -> AlertsDocument:
+    """Build the list of alerts that nobody has resolved."""
+    return AlertsDocument(
+        status="success",
+        timestamp=edition.timestamp,
+        as_of=edition.cycle.now,
+        source=edition.source,
+        data_source="cache",
+        alerts=tuple(alerts),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
     )
 
 

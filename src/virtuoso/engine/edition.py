@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from virtuoso.domain.alerts import Alert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
@@ -21,6 +22,7 @@ from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.messages import Alert as AlertMessage
 from virtuoso.wire.messages import (
     BoardState,
     CycleTotals,
@@ -84,6 +86,8 @@ class Content:
     cycle_totals: tuple[CycleTotals, ...] = ()
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
+    alerts: tuple[int, tuple[Alert, ...]] | None = None
+    """How often they changed, and those that nobody has resolved; None without a watch."""
     second: Millis | None = None
     """The grid second that the scores are of, our clock; None before the first."""
 
@@ -123,6 +127,7 @@ class Editor:
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
         self._movers: Mapping[str, ScoreMovers] = make.movers_of_scores({})
+        self._alerts: tuple[int, Sequence[AlertMessage]] = (-1, ())
         self._betas: object = None
         """Those that were published last."""
 
@@ -253,7 +258,11 @@ class Editor:
             self._movers,
             {each.symbol: each.state for each in records},
         )
-        dashboard = make.dashboard_document(edition, records, market, content.across)
+        active = None
+        if content.alerts is not None:
+            active = self._put_alerts(found, edition, content.alerts)
+            yield
+        dashboard = make.dashboard_document(edition, records, market, content.across, active)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
         yield
@@ -281,6 +290,24 @@ class Editor:
             self._marks[keys.REFUSALS] = mark
             refusals = make.refusals_document(edition, content.refusals)
             self._put(found, keys.REFUSALS, make.publish_form(edition, refusals, None))
+
+    def _put_alerts(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        alerts: tuple[int, tuple[Alert, ...]],
+    ) -> Sequence[AlertMessage]:
+        """Publish the active alerts when they changed, and again before they expire."""
+        number, active = alerts
+        if number != self._alerts[0]:
+            self._alerts = (number, tuple(make.alert_message(each) for each in active))
+            self._marks.pop(keys.ALERTS, None)
+        messages = self._alerts[1]
+        if keys.ALERTS not in self._marks or self._edited % REPEAT_CYCLES == 0:
+            self._marks[keys.ALERTS] = (number,)
+            document = make.alerts_document(edition, messages)
+            self._put(found, keys.ALERTS, make.publish_form(edition, document, document.as_of))
+        return messages
 
     def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
         """Look for score movers anew when scores were kept since the last time."""

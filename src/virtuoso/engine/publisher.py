@@ -1,6 +1,6 @@
 """Writes each cycle to the cache and tells the readers what changed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -10,6 +10,8 @@ from virtuoso.ports import Broker, Cache
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
+    Alert,
+    AlertsChanged,
     Beat,
     BoardReplaced,
     BoardState,
@@ -56,6 +58,8 @@ class Publisher:
         self._cycles = 0
         self._may_write = may_write
         self._keepers = [each for each in (last_good, mirror) if each is not None]
+        self._alerts = 0
+        """Changes of alerts that were told."""
         self.failures = 0
         self.withheld = 0
         """Publications that were not made, because this process was not known to be the writer."""
@@ -88,6 +92,22 @@ class Publisher:
             ttl = self._ttl_ms // 1_000
             log.info("Computed confluence scores for %d symbols", scored)
             log.info("Cache SET for key: %s with TTL: %ds", keys.SYMBOLS_PLAIN, ttl)
+
+    async def announce(self, alerts: Sequence[Alert]) -> None:
+        """Tell readers at once of alerts that are kept; the documents follow within a second."""
+        board = self._board
+        if board is None or not await self._may_write():
+            return
+        self._alerts += len(alerts)
+        push = AlertsChanged(
+            epoch=board.epoch,
+            seq=board.seq,
+            now=board.now,
+            source=board.source,
+            number=self._alerts,
+            alerts=tuple(alerts),
+        )
+        await self._broker.publish(keys.PUSH, self.codec.encode(keys.PUSH, push))
 
     def _by_life(self, values: Mapping[str, bytes]) -> Mapping[int, Mapping[str, bytes]]:
         """Sort the values by how long they live; the settings name the shortest life."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from virtuoso.alerting.numbers import Reading, Readings
@@ -28,16 +29,12 @@ _WORST: Final = ("pass", "warn", "fail")
 S = TypeVar("S")
 
 
+@dataclass(frozen=True, slots=True)
 class Floors:
     """From which sizes on anything counts as large, quote currency."""
 
-    def __init__(
-        self,
-        trade: float = large_trades.FLOOR,
-        liquidation: float = liquidation_flow.FLOOR,
-    ) -> None:
-        self.trade = trade
-        self.liquidation = liquidation
+    trade: float = large_trades.FLOOR
+    liquidation: float = liquidation_flow.FLOOR
 
 
 class BetaHour:

@@ -20,6 +20,7 @@ BITCOIN_BETA_MATRIX = "virtuoso:bitcoin_beta_matrix:v1"
 REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
+ALERTS = "virtuoso:alerts:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -29,6 +30,12 @@ CONFIG_ASK: Final = "virtuoso:config_ask:v1"
 
 CONFIG_ANSWER: Final = "virtuoso:config_answer:v1"
 """Channel of `config.ConfigAnswer`, back."""
+
+ALERT_ASK: Final = "virtuoso:alert_ask:v1"
+"""Channel of `alerts.AlertRequest`, from who serves to the engine."""
+
+ALERT_ANSWER: Final = "virtuoso:alert_answer:v1"
+"""Channel of `alerts.AlertAnswer`, back."""
 
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
@@ -91,6 +98,7 @@ KINDS: Final = (
         15 * SECOND,
     ),
     KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
+    KeyKind("alerts", ALERTS, "AlertsDocument", 60 * SECOND, SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",

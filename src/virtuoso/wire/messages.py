@@ -171,6 +171,19 @@ class Alert(msgspec.Struct, frozen=True):
     source: Source
 
 
+class AlertsDocument(msgspec.Struct, frozen=True):
+    """The alerts that nobody has resolved, oldest first; the store has all of them."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    source: Source
+    data_source: DataSource
+    alerts: tuple[Alert, ...]
+    epoch: str = ""
+    seq: int = 0
+
+
 class AlertsChanged(msgspec.Struct, frozen=True, tag="alerts"):
     """Push: alerts that fired or changed their state, oldest first."""
 
@@ -400,7 +413,8 @@ class DashboardDocument(msgspec.Struct, frozen=True):
     symbols: tuple[SymbolRecord, ...]
     top_movers: Movers
     top_signals: tuple[Signal, ...]
-    alerts: tuple[Any, ...]
+    alerts: tuple[Alert, ...]
+    """Those that nobody has resolved, newest first, 50 at most."""
     bitcoin_beta: dict[str, Any] | None
     """Median beta and correlation, and the symbols at both ends; all in `/api/bitcoin-beta`."""
     quality: dict[str, Quality]
@@ -436,6 +450,8 @@ class MobileDocument(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
     quality: dict[str, Quality]
     truncated: bool
+    alerts: tuple[Alert, ...] = ()
+    """The critical ones."""
     epoch: str = ""
     seq: int = 0
 
