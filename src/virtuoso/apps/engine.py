@@ -17,6 +17,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.alerting import Alerting, open_alerting
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.config_editor import ConfigEditor
@@ -216,6 +217,7 @@ def build_engine(
     beside: Callable[[], tuple[PartHealth, ...]] = tuple,
     epoch: str | None = None,
     history: History | None = None,
+    alerting: Alerting | None = None,
 ) -> Engine:
     """Put the engine together. Without an `epoch` of its own it takes the source's."""
     first = watch_of(source, settings, options, clock, rng)
@@ -239,6 +241,8 @@ def build_engine(
             history.sink,
         ),
         archive=None if history is None else history.archive,
+        alerts=None if alerting is None else alerting.desk,
+        outbox=None if alerting is None else alerting.outbox,
     )
 
 
@@ -273,6 +277,7 @@ async def open_engine(
     async with (
         open_history(settings, clock, options.source) as history,
         open_sources(settings, options, clock, rng) as sources,
+        open_alerting(settings, history, clock, sources.first.feed.source, rng.random) as alerting,
     ):
         mirror = None if history is None else LastGoodKeeper(history.keepsake, sharing.codec)
         publisher = Publisher(
@@ -305,6 +310,7 @@ async def open_engine(
             beside,
             epoch,
             history,
+            alerting,
         )
         log.info("started", source=options.source, version=version("virtuoso"))
         is_replay = sources.first.replay is not None

@@ -133,6 +133,11 @@ class AlertDesk:
         return self._view
 
     @property
+    def shown(self) -> tuple[int, tuple[Alert, ...]]:
+        """How often it changed, and what is shown."""
+        return self._view.number, self._view.alerts
+
+    @property
     def book(self) -> RuleBook:
         """The rules in force."""
         return self._book

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import structlog
 
+from virtuoso.domain.alerts import Alert
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
+from virtuoso.engine.alerts import AlertDesk
 from virtuoso.engine.breath import Breath, LoopLag
+from virtuoso.engine.documents import alert_message
 from virtuoso.engine.edition import Content, Editor, Printed
 from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
+from virtuoso.engine.outbox import Outbox
 from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.recall import Recall
@@ -60,6 +64,8 @@ class Engine:
         beside: Callable[[], tuple[PartHealth, ...]] = tuple,
         recorder: Recorder | None = None,
         archive: Archive | None = None,
+        alerts: AlertDesk | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
 
@@ -72,6 +78,10 @@ class Engine:
         self._replay = replay
         self._beside = beside
         self._recorder = recorder
+        self._alerts = alerts
+        self._outbox = outbox
+        if alerts is not None:
+            alerts.tell = self._announce
         self._recalls: list[tuple[VenueWatch, Recall]] = []
         if archive is not None:
             venues = (first,) if second is None else (first, second)
@@ -127,6 +137,10 @@ class Engine:
             tasks.create_task(self._publish())
             if self._recorder is not None:
                 tasks.create_task(self._recorder.run())
+            if self._alerts is not None:
+                tasks.create_task(self._alerts.run())
+            if self._outbox is not None:
+                tasks.create_task(self._outbox.run())
             for venue, recall in self._recalls:
                 tasks.create_task(recall.run(venue.lanes))
             for venue in self._venues:
@@ -149,6 +163,10 @@ class Engine:
         printed: Printed | None = None
         content = self._content()
         await breath.take()
+        if self._alerts is not None:
+            # before anything is written: what fires must leave within the second
+            for _ in self._alerts.taking(content):
+                await breath.take()
         for part in self._editor.edit(content):
             printed = part
             await breath.take()
@@ -157,6 +175,10 @@ class Engine:
         if self._recorder is not None:
             for _ in self._recorder.taking(content):
                 await breath.take()
+
+    async def _announce(self, alerts: Sequence[Alert]) -> None:
+        """Tell readers of alerts that are kept."""
+        await self._publisher.announce([alert_message(each) for each in alerts])
 
     def _content(self) -> Content:
         """Take everything that one edition says."""
@@ -213,6 +235,7 @@ class Engine:
             cycle_totals=tuple(each.cycles.totals for each in self._venues),
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
+            alerts=None if self._alerts is None else self._alerts.shown,
         )
 
     def _behind_ms(self, cycle: CycleView | None) -> int:
@@ -291,7 +314,9 @@ class Engine:
         )
         recorder = self._recorder
         history = () if recorder is None else (recorder.part(),)
-        return (*parts, *history, *self._beside())
+        alerts = () if self._alerts is None else (self._alerts.part(),)
+        channels = () if self._outbox is None else self._outbox.parts()
+        return (*parts, *history, *alerts, *channels, *self._beside())
 
     def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
         feed = second.feed_part()

@@ -171,19 +171,6 @@ class Alert(msgspec.Struct, frozen=True):
     source: Source
 
 
-class AlertsDocument(msgspec.Struct, frozen=True):
-    """The alerts that nobody has resolved, oldest first; the store has all of them."""
-
-    status: Status
-    timestamp: str
-    as_of: int | None
-    source: Source
-    data_source: DataSource
-    alerts: tuple[Alert, ...]
-    epoch: str = ""
-    seq: int = 0
-
-
 class AlertsChanged(msgspec.Struct, frozen=True, tag="alerts"):
     """Push: alerts that fired or changed their state, oldest first."""
 
@@ -388,6 +375,19 @@ class OverviewDocument(msgspec.Struct, frozen=True):
     data_source: DataSource
     market_overview: MarketOverview
     reasons: tuple[str, ...] = ()
+    epoch: str = ""
+    seq: int = 0
+
+
+class AlertsDocument(msgspec.Struct, frozen=True):
+    """The alerts that nobody has resolved, oldest first; the store has all of them."""
+
+    status: Status
+    timestamp: str
+    as_of: int | None
+    source: Source
+    data_source: DataSource
+    alerts: tuple[Alert, ...]
     epoch: str = ""
     seq: int = 0
 

@@ -12,7 +12,8 @@ from virtuoso.wire import keys, messages
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
 BTC = Symbol("BTCUSDT")
-NO_CACHE = {"MARK", "ALERT_ASK", "ALERT_ANSWER", "CONFIG_ASK", "CONFIG_ANSWER", "PUSH", "LEASE", "LAST_GOOD", "PROCESS"}
+CHANNELS = {"ALERT_ASK", "ALERT_ANSWER", "CONFIG_ASK", "CONFIG_ANSWER", "PUSH"}
+NO_CACHE = {*CHANNELS, "MARK", "LEASE", "LAST_GOOD", "PROCESS"}
 """A channel, the keys of other ports than the cache, and how a key begins."""
 
 

@@ -250,7 +250,8 @@ export interface DashboardDocument {
   symbols: readonly SymbolRecord[]
   top_movers: Movers
   top_signals: readonly Signal[]
-  alerts: readonly unknown[]
+  /** Those that nobody has resolved, newest first, 50 at most. */
+  alerts: readonly Alert[]
   /** Median beta and correlation, and the symbols at both ends; all in `/api/bitcoin-beta`. */
   bitcoin_beta: Readonly<Record<string, unknown>> | null
   quality: Readonly<Record<string, Quality>>
@@ -619,6 +620,8 @@ export interface MobileDocument {
   reasons: readonly string[]
   quality: Readonly<Record<string, Quality>>
   truncated: boolean
+  /** The critical ones. */
+  alerts: readonly Alert[]
   epoch: string
   seq: number
 }
