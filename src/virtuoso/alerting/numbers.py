@@ -80,13 +80,12 @@ NUMBERS: Final = _by_name(
             "The coming funding rate, converted to 8 hours.",
             recorded=True,
         ),
-        Number("open_interest", "contracts", "Contracts that are open.", recorded=True),
+        Number("open_interest", "contracts", "Contracts that are open."),
         Number("oi_change_1h", "percent", "Change of open interest over one hour."),
         Number(
             "long_short_ratio",
             "ratio",
             "Accounts that are long for each that is short.",
-            recorded=True,
         ),
         Number("largest_trade_1m", "USDT", "The largest taker order of the last minute."),
         Number(

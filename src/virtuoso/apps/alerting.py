@@ -46,6 +46,7 @@ class Alerting:
 
     desk: AlertDesk
     outbox: Outbox
+    channels: tuple[str, ...]
 
 
 def ready_made_rules() -> tuple[Rule, ...]:
@@ -150,4 +151,4 @@ def alerting_of(
 
     outbox = Outbox([Sender(each, history.ledger, find, clock, jitter) for each in channels])
     desk.committed = outbox.wake
-    return Alerting(desk, outbox)
+    return Alerting(desk, outbox, tuple(each.name for each in channels))

@@ -17,6 +17,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
+from virtuoso.apps.alert_service import AlertService
 from virtuoso.apps.alerting import Alerting, open_alerting
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
@@ -38,6 +39,7 @@ from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.apps.writing import become_writer, writer_lease
 from virtuoso.domain.errors import LeaseError, SettingsError
 from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.scores import Source
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.engine import Engine, EngineSettings
 from virtuoso.engine.last_good import LastGoodKeeper
@@ -333,6 +335,20 @@ async def open_engine(
         if watch.tier_watch is not None:
             work.append(watch.tier_watch.run())
         work += [keeper.run() for keeper in (last_good, mirror) if keeper is not None]
+        if alerting is not None and history is not None:
+            work.append(
+                AlertService(
+                    alerting.desk,
+                    history.archive,
+                    sharing.broker,
+                    sharing.codec,
+                    clock,
+                    lease.ours.epoch,
+                    _sources_of(sources),
+                    alerting.channels,
+                    lambda: _why_not_from_outside(sharing),
+                ).run()
+            )
         yield tuple(work)
 
 
@@ -342,18 +358,29 @@ def watch_cache(sharing: Sharing, clock: Clock, role: str) -> CacheWatch:
     return CacheWatch(sharing.cache, clock, role, sharing.backend, clock.now(), tier_watch=looking)
 
 
-def _why_read_only(settings: Settings, sharing: Sharing, *, is_replay: bool) -> str | None:
-    """Why the settings cannot be changed over the API; None when they can."""
-    if not settings.security.config_writes:
-        return "Changing settings over the API is switched off: security.config_writes."
-    if is_replay:
-        return "A recording is played, which has a definition of its own."
+def _sources_of(sources: _Sources) -> tuple[Source, ...]:
+    """Whose rows there are: of every venue that is listened to."""
+    opened = (sources.first, sources.second)
+    return tuple(dict.fromkeys(each.feed.source for each in opened if each is not None))
+
+
+def _why_not_from_outside(sharing: Sharing) -> str | None:
+    """Why nothing is changed that was asked for over servers; None when it may be."""
     if sharing.asked_from_outside and not sharing.codec.signs:
         return (
             "Anybody who reaches the cache servers could ask for a change: set "
             "VIRTUOSO_CACHE_SECRET for the engine and for what serves."
         )
     return None
+
+
+def _why_read_only(settings: Settings, sharing: Sharing, *, is_replay: bool) -> str | None:
+    """Why the settings cannot be changed over the API; None when they can."""
+    if not settings.security.config_writes:
+        return "Changing settings over the API is switched off: security.config_writes."
+    if is_replay:
+        return "A recording is played, which has a definition of its own."
+    return _why_not_from_outside(sharing)
 
 
 def _push_part(sharing: Sharing) -> tuple[PartHealth, ...]:

@@ -23,6 +23,8 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Archive, Clock
+from virtuoso.web.alert_client import AlertClient
+from virtuoso.web.alert_routes import alert_router
 from virtuoso.web.app import WebApp, create_app
 from virtuoso.web.config_client import ConfigClient
 from virtuoso.web.config_routes import config_router
@@ -96,6 +98,7 @@ class Serving:
         """Serve the dashboards, the API and the socket, and say so to the monitor."""
         ours = self._settings.web
         config = ConfigClient(self._sharing.broker, self._sharing.codec, self._clock)
+        alerts = AlertClient(self._sharing.broker, self._sharing.codec, self._clock)
         app = self._web = create_app(
             self._follower,
             self._clock,
@@ -109,7 +112,11 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
-            routers=(session_router(self._guarding.gate), config_router(config)),
+            routers=(
+                session_router(self._guarding.gate),
+                config_router(config),
+                alert_router(alerts, self._archive, self._follower, self._clock),
+            ),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
         return (
@@ -118,6 +125,7 @@ class Serving:
             self._warmer.run(),
             self._tier_watch.run(),
             config.run(),
+            alerts.run(),
         )
 
     def monitor(self, listener: socket.socket) -> Work:

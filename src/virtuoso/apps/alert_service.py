@@ -1,0 +1,255 @@
+"""Answers questions about alerts and rules where they are in force: in the engine's process."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from virtuoso.alerting.numbers import NUMBERS
+from virtuoso.alerting.rules import parse, plain
+from virtuoso.alerting.watch import NOBODY
+from virtuoso.apps.rehearsing import rehearse_stored
+from virtuoso.domain.alerts import Acknowledgement, AlertState
+from virtuoso.domain.errors import (
+    ConflictError,
+    RuleError,
+    StateError,
+    StoreError,
+    ValueRefusedError,
+    VirtuosoError,
+)
+from virtuoso.domain.scores import Source
+from virtuoso.domain.time import HOUR, SECOND
+from virtuoso.engine.alerts import AlertDesk
+from virtuoso.ports import Archive, Broker, Clock
+from virtuoso.wire import keys
+from virtuoso.wire.alerts import (
+    AlertAnswer,
+    AlertChanged,
+    AlertRequest,
+    FollowedEntry,
+    NumberEntry,
+    RehearsalDocument,
+    RuleEntry,
+    RuleSaved,
+    RulesDocument,
+)
+from virtuoso.wire.codec import Codec
+from virtuoso.wire.health import Problem
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.records import iso
+
+log = structlog.get_logger()
+
+DEADLINE_S: Final = 9.0
+OLDEST_MS: Final = 30 * SECOND
+REMEMBERED: Final = 1_000
+PAUSE_S: Final = 1.0
+FIRINGS_SHOWN: Final = 200
+LONGEST_NOTE: Final = 300
+_CHANGES: Final = frozenset({"put", "remove", "acknowledge", "resolve"})
+
+Answer = tuple[int, bytes]
+
+
+class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    note: str = ""
+
+
+class _Rehearse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rule: object
+    hours: int = 24
+
+
+class AlertService:
+    """Runs beside the engine; one question at a time."""
+
+    def __init__(
+        self,
+        desk: AlertDesk,
+        archive: Archive,
+        broker: Broker,
+        codec: Codec,
+        clock: Clock,
+        epoch: str,
+        sources: tuple[Source, ...],
+        channels: tuple[str, ...],
+        why_read_only: Callable[[], str | None],
+    ) -> None:
+        """`sources`: whose rows a rule is rehearsed over."""
+        self._desk = desk
+        self._archive = archive
+        self._broker = broker
+        self._codec = codec
+        self._clock = clock
+        self._epoch = epoch
+        self._sources = sources
+        self._channels = channels
+        self._why_read_only = why_read_only
+        self._seen: deque[str] = deque(maxlen=REMEMBERED)
+        self._seq = 0
+
+    async def run(self) -> None:
+        """Answer for ever."""
+        while True:
+            async for message in self._broker.subscribe(keys.ALERT_ASK):
+                await self._take(message)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _take(self, message: bytes) -> None:
+        try:
+            request = self._codec.decode(keys.ALERT_ASK, message, AlertRequest)
+        except ValueRefusedError as error:
+            log.warning("alert_question_refused", error=str(error))
+            return
+        if request.id in self._seen or abs(self._clock.now() - request.now) > OLDEST_MS:
+            log.warning("alert_question_is_old", action=request.action)
+            return
+        self._seen.append(request.id)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                status, body = await self.answer(request)
+        except TimeoutError:
+            log.warning("alert_question_took_too_long", action=request.action)
+            return
+        except VirtuosoError as error:
+            log.warning("alert_question_failed", action=request.action, error=str(error))
+            return
+        if request.action in _CHANGES:
+            log.info(
+                "alert_change",
+                action=request.action,
+                target=request.target,
+                actor=request.actor,
+                status=status,
+            )
+        self._seq += 1
+        answer = AlertAnswer(
+            self._epoch,
+            self._seq,
+            self._clock.now(),
+            request.id,
+            status,
+            body,
+            self._desk.book.version,
+        )
+        await self._broker.publish(keys.ALERT_ANSWER, self._codec.encode(keys.ALERT_ANSWER, answer))
+
+    async def answer(self, request: AlertRequest) -> Answer:
+        """Answer one question with a status and a body."""
+        if request.action in _CHANGES and (why := self._why_read_only()) is not None:
+            return _problem(403, "read_only", why)
+        try:
+            match request.action:
+                case "rules":
+                    return 200, to_json(self._rules())
+                case "put":
+                    rule = parse(msgspec.json.decode(request.body))
+                    if rule.id != request.target:
+                        return _problem(422, "wrong_rule", "The rule has another id.")
+                    unknown = set(rule.channels) - set(self._channels)
+                    if unknown:
+                        return _problem(422, "wrong_rule", "A channel of it is not set up.")
+                    version = await self._desk.book.put(rule, request.version)
+                    return 200, to_json(RuleSaved("success", self._timestamp(), version))
+                case "remove":
+                    gone = await self._desk.book.remove(request.target, request.version)
+                    if gone is None:
+                        return _problem(404, "not_found", "Nobody wrote a rule of this id.")
+                    return 200, to_json(RuleSaved("success", self._timestamp(), gone))
+                case "rehearse":
+                    return await self._rehearse(request)
+                case "acknowledge" | "resolve":
+                    return await self._change(request)
+        except RuleError as error:
+            # its text is ours, but may name what was sent: that is what its writer must see
+            return _problem(422, "wrong_rule", str(error)[:400])
+        except (msgspec.MsgspecError, RecursionError):
+            return _problem(422, "wrong_body", "Expected JSON as the documentation has it.")
+        except ConflictError:
+            return _problem(412, "changed", "Other rules are in force meanwhile: read them again.")
+        except StateError:
+            return _problem(503, "not_kept", "The rules cannot be written at the moment.")
+        except StoreError:
+            return _problem(503, "store_away", "The store does not answer at the moment.")
+
+    def _timestamp(self) -> str:
+        return iso(self._clock.now())
+
+    def _rules(self) -> RulesDocument:
+        book = self._desk.book
+        return RulesDocument(
+            status="success" if book.problem is None else "degraded",
+            timestamp=self._timestamp(),
+            version=book.version,
+            rules=tuple(
+                RuleEntry(plain(each), book.is_ready_made(each.id), book.is_own(each.id))
+                for each in book.rules
+            ),
+            numbers=tuple(
+                NumberEntry(each.name, each.unit, each.what, each.scope.value, each.recorded)
+                for each in NUMBERS.values()
+            ),
+            channels=self._channels,
+            problem=book.problem,
+        )
+
+    async def _change(self, request: AlertRequest) -> Answer:
+        note = msgspec.json.decode(request.body, type=_Note).note if request.body else ""
+        state = AlertState.ACKNOWLEDGED if request.action == "acknowledge" else AlertState.RESOLVED
+        said = Acknowledgement(
+            request.target, self._clock.now(), request.actor[:200], state, note[:LONGEST_NOTE]
+        )
+        changed = await self._desk.change(said)
+        if changed is None:
+            if await self._archive.alert(request.target) is None:
+                return _problem(404, "not_found", "There is no alert of this id.")
+            return _problem(409, "wrong_state", "Its state does not allow that any more.")
+        document = AlertChanged("success", self._timestamp(), changed.id, changed.state.value)
+        return 200, to_json(document)
+
+    async def _rehearse(self, request: AlertRequest) -> Answer:
+        wanted = msgspec.json.decode(request.body, type=_Rehearse)
+        rule = parse(wanted.rule)
+        now = self._clock.now()
+        found = await rehearse_stored(
+            self._archive, rule, self._sources, now - wanted.hours * HOUR, now
+        )
+        told = found.rehearsal
+        document = RehearsalDocument(
+            status="success" if told.moments else "degraded",
+            timestamp=self._timestamp(),
+            begin=told.begin,
+            end=told.end,
+            step_ms=found.step_ms,
+            symbols=found.symbols,
+            moments=told.moments,
+            fired=len(told.firings),
+            firings=tuple(
+                {
+                    "at": each.at,
+                    "symbol": None if each.subject == NOBODY else each.subject,
+                    "numbers": dict(each.numbers),
+                }
+                for each in told.firings[-FIRINGS_SHOWN:]
+            ),
+            followed=tuple(
+                FollowedEntry(
+                    each.horizon_ms,
+                    each.n,
+                    each.up,
+                    None if each.median is None else 100.0 * each.median,
+                    each.base_n,
+                    each.base_up,
+                )
+                for each in told.followed
+            ),
+        )
+        return 200, to_json(document)
+
+
+def _problem(status: int, code: str, detail: str) -> Answer:
+    return status, to_json(Problem(title=code, status=status, code=code, detail=detail))

@@ -1,0 +1,159 @@
+"""Alerts over the API, and the questions about them from what serves to the engine."""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+AlertAction: TypeAlias = Literal["rules", "put", "remove", "rehearse", "acknowledge", "resolve"]
+
+
+class AlertRequest(msgspec.Struct, frozen=True):
+    """One question. `id` is in its answer."""
+
+    epoch: str
+    """Of who asks."""
+    seq: int
+    now: int
+    id: str
+    action: AlertAction
+    actor: str = ""
+    """What was shown for it; never a secret."""
+    target: str = ""
+    """Id of a rule or of an alert."""
+    version: int | None = None
+    """Of the rules, as whoever asks has seen them."""
+    body: bytes = b""
+    """JSON, as it was sent."""
+
+
+class AlertAnswer(msgspec.Struct, frozen=True):
+    """What the engine says: a status and a body as HTTP has them."""
+
+    epoch: str
+    seq: int
+    now: int
+    id: str
+    status: int
+    body: bytes
+    version: int = 0
+    """Of the rules in force."""
+
+
+class DeliveryRecord(msgspec.Struct, frozen=True):
+    """One alert on its way to one channel."""
+
+    channel: str
+    state: str
+    attempts: int
+    changed_at: int | None
+    due_at: int | None
+    error: str | None
+    remote: str | None
+
+
+class AlertRecord(msgspec.Struct, frozen=True):
+    """One alert, with everything that is known of it."""
+
+    id: str
+    level: str
+    symbol: str | None
+    rule: str
+    kind: str
+    message: str
+    details: dict[str, Any]
+    timestamp: str
+    at: int
+    state: str
+    changed_at: int | None
+    source: str
+    delivery: tuple[DeliveryRecord, ...]
+
+
+class AlertList(msgspec.Struct, frozen=True):
+    """`GET /api/alerts`: newest first."""
+
+    status: str
+    timestamp: str
+    data_source: str
+    """`store`; `cache` when the store cannot be read, and only the active ones are known."""
+    alerts: tuple[Any, ...]
+    """AlertRecord each; without details and delivery from the cache."""
+    next: str | None
+    """`before` of the next page; null: there is none."""
+    reasons: tuple[str, ...] = ()
+
+
+class NumberEntry(msgspec.Struct, frozen=True):
+    """A number that a rule may look at."""
+
+    name: str
+    unit: str
+    what: str
+    scope: str
+    recorded: bool
+
+
+class RuleEntry(msgspec.Struct, frozen=True):
+    """A rule in force."""
+
+    rule: dict[str, Any]
+    ready_made: bool
+    own: bool
+    """A person wrote it; over a ready-made one when both are true."""
+
+
+class RulesDocument(msgspec.Struct, frozen=True):
+    """`GET /api/alerts/rules`."""
+
+    status: str
+    timestamp: str
+    version: int
+    rules: tuple[RuleEntry, ...]
+    numbers: tuple[NumberEntry, ...]
+    channels: tuple[str, ...]
+    problem: str | None
+    """Why a changed file is not in force."""
+
+
+class RuleSaved(msgspec.Struct, frozen=True):
+    """Answer to a rule that was put or removed."""
+
+    status: str
+    timestamp: str
+    version: int
+
+
+class AlertChanged(msgspec.Struct, frozen=True):
+    """Answer to an acknowledgement."""
+
+    status: str
+    timestamp: str
+    id: str
+    state: str
+
+
+class FollowedEntry(msgspec.Struct, frozen=True):
+    """What the price did after the firings, beside what it did anyway."""
+
+    horizon_ms: int
+    n: int
+    up: int
+    median_percent: float | None
+    base_n: int
+    base_up: int
+
+
+class RehearsalDocument(msgspec.Struct, frozen=True):
+    """`POST /api/alerts/rules/rehearse`."""
+
+    status: str
+    timestamp: str
+    begin: int | None
+    end: int | None
+    step_ms: int
+    symbols: int
+    moments: int
+    fired: int
+    firings: tuple[dict[str, Any], ...]
+    """The newest 200."""
+    followed: tuple[FollowedEntry, ...]
