@@ -119,7 +119,7 @@ async def until(kept: Opened, count: int, state: AlertState | None = None) -> Se
     """Wait until so many alerts (of a state) are in the store."""
     wanted = AlertFilter(states=() if state is None else (state,))
     async with asyncio.timeout(5):
-        while len(found := await kept.archive.alerts(wanted)) != count:
+        while len(found := await kept.archive.alerts(wanted)) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found
 
