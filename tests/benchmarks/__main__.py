@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    bench_alerts,
     bench_cache,
     bench_fanout,
     bench_frames,
@@ -32,6 +33,7 @@ def main() -> None:
         *bench_second.rows(),
         *bench_http.rows(),
         *bench_cache.rows(),
+        *bench_alerts.rows(),
         *bench_store.rows(),
         *bench_fanout.rows(),
     )

@@ -35,7 +35,11 @@ class FakeDiscord:
         """Answer one request."""
         number, self.requests = self.requests, self.requests + 1
         self.queries.append(request.query_string)
-        form = await request.post()
+        try:
+            form = await request.post()
+        except ConnectionResetError:
+            # whoever asked was killed while it spoke
+            return web.Response(status=400)
         status, headers, body = self.respond(number)
         if status == 200:
             given = form["payload_json"]

@@ -158,6 +158,7 @@ def parser() -> argparse.ArgumentParser:
     alike.add_argument("--timeframe", default="5m", help="1m, 5m (default), 30m or 4h")
 
     _add_store(commands)
+    _add_alert(commands)
     _add_load(commands)
 
     commands.add_parser("token", help="print a new token of 256 bits")
@@ -166,6 +167,21 @@ def parser() -> argparse.ArgumentParser:
     types = commands.add_parser("schema", help=f"write the dashboards' types to {SCHEMA_FILE}")
     types.add_argument("--check", action="store_true", help="only say whether they are up to date")
     return top
+
+
+def _add_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    alert = commands.add_parser("alert", help="what fired, the rules, and a test of both")
+    actions = alert.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="the newest alerts, and how they were told")
+    listed.add_argument("--limit", type=_count, default=20, help="default: 20")
+    rules = actions.add_parser("rules", help="the rules in force")
+    test = actions.add_parser("test", help="send a test message, or rehearse a file of rules")
+    test.add_argument("--channel", help="discord, webhook, telegram, slack or email; default: all")
+    test.add_argument("--rules", type=Path, metavar="FILE", help="rehearse these (TOML)")
+    test.add_argument("--hours", type=_count, default=24, help="over so many hours (default: 24)")
+    test.add_argument("--simulated", action="store_true", help="over what the simulator said")
+    for action in (listed, rules, test):
+        action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
 
 def _add_load(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -338,6 +354,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     _begin_logs(settings, arguments.config)
     if command == "store":
         return _store(arguments, settings)
+    if command == "alert":
+        return _alert(arguments, settings)
     if command == "record":
         return _record(arguments, settings)
     if command == "replay":
@@ -453,6 +471,23 @@ def _cache(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.apps.validate import validate
 
     return _on_a_loop(validate(settings, as_json=arguments.json))
+
+
+def _alert(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.alert_commands import AlertOptions, run_alert_command
+
+    given = vars(arguments)
+    return run_alert_command(
+        settings,
+        AlertOptions(
+            action=arguments.action,
+            limit=given.get("limit", 20),
+            channel=given.get("channel"),
+            rules=given.get("rules"),
+            hours=given.get("hours", 24),
+            simulated=given.get("simulated", False),
+        ),
+    )
 
 
 def _store(arguments: argparse.Namespace, settings: Settings) -> int:
