@@ -14,7 +14,7 @@ from rich.table import Table
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.alerting.rehearsal import HORIZONS
 from virtuoso.apps.alerting import channels_in, ready_made_rules, rules_of_file, shelf_in
-from virtuoso.apps.history import open_archive
+from virtuoso.apps.archive import open_archive
 from virtuoso.apps.rehearsing import rehearse_stored
 from virtuoso.apps.settings import Settings
 from virtuoso.domain.alerts import Alert, AlertFilter, AlertLevel, Outgoing

@@ -16,6 +16,7 @@ from virtuoso.adapters.store.ledger import SqlLedger
 from virtuoso.adapters.store.opening import prepare
 from virtuoso.adapters.store.spool import SpoolingLedger
 from virtuoso.adapters.store.store import SqlStore
+from virtuoso.apps.archive import place_in
 from virtuoso.apps.settings import Settings, StoreSettings
 from virtuoso.domain.errors import SettingsError, StoreError, StoreUnavailableError
 from virtuoso.domain.history import Retention
@@ -37,11 +38,6 @@ class History:
     archive: Archive
     keepsake: Keepsake
     sink: Sink | None
-
-
-def place_in(settings: Settings) -> Place:
-    """Say which database is meant. Raises SettingsError."""
-    return place_of(settings.store.url, settings.state.folder(os.environ))
 
 
 def retention_of(ours: StoreSettings) -> Retention:
@@ -135,16 +131,3 @@ async def _prepare_later(place: Place, clock: Clock) -> None:
         else:
             log.info("store_ready", place=str(place))
             return
-
-
-@asynccontextmanager
-async def open_archive(settings: Settings) -> AsyncIterator[Archive | None]:
-    """Open the store to read; None where it is off."""
-    if not settings.store.enabled:
-        yield None
-        return
-    archive = SqlArchive(place_in(settings))
-    try:
-        yield archive
-    finally:
-        await archive.close()

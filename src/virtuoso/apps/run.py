@@ -4,6 +4,7 @@ from contextlib import closing
 from importlib.metadata import version
 
 from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.apps.archive import open_archive
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.engine import (
     RunOptions,
@@ -13,7 +14,6 @@ from virtuoso.apps.engine import (
     watch_cache,
 )
 from virtuoso.apps.guarding import bind_guarded
-from virtuoso.apps.history import open_archive
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import open_sharing

@@ -11,9 +11,9 @@ import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.store.keepsake import StoreKeepsake
+from virtuoso.apps.archive import open_archive
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.guarding import Guarding, bind_guarded
-from virtuoso.apps.history import open_archive
 from virtuoso.apps.presence import Presence
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing

@@ -24,7 +24,7 @@ from virtuoso.adapters.store.backup import (
 from virtuoso.adapters.store.care import check, contents
 from virtuoso.adapters.store.database import Place
 from virtuoso.adapters.store.migrating import HEAD, migrate
-from virtuoso.apps.history import place_in
+from virtuoso.apps.archive import place_in
 from virtuoso.apps.settings import Settings
 from virtuoso.domain.errors import SettingsError, StoreRefusedError
 from virtuoso.domain.history import KeptCandle, KeptDerivatives, KeptOverview, KeptScore, Series

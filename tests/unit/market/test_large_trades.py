@@ -42,8 +42,8 @@ def test_a_large_trade_passes_its_own_limit_and_the_floor() -> None:
     trades.take(second, Side.BUY, 90_000.0)
     trades.take(second, Side.SELL, 150_000.0)
     trades.second(second, 50_000.0)
-    assert trades.sides(100_000.0) == {Side.SELL}
-    assert trades.sides(10_000.0) == {Side.BUY, Side.SELL}
+    assert trades.sides(100_000.0) == frozenset({Side.SELL})
+    assert trades.sides(10_000.0) == frozenset({Side.BUY, Side.SELL})
     assert trades.summed(Side.SELL, 100_000.0) == 150_000.0
     trades.second(Millis(second + MINUTE), 50_000.0)
     assert trades.sides(10_000.0) == frozenset()
@@ -113,7 +113,7 @@ def test_a_large_liquidation_is_told_with_its_side() -> None:
     at = _day(flow)
     flow.take(at, SHORT, 80_000.0)
     flow.second(at)
-    assert flow.large_sides() == {SHORT}
+    assert flow.large_sides() == frozenset({SHORT})
     assert flow.large_sides(100_000.0) == frozenset()
     flow.forget()
     assert flow.large_sides() == frozenset()
