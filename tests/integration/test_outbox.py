@@ -1,6 +1,7 @@
 """F44: what is committed is told, whatever the channel does, over a real HTTP server and store."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -174,3 +175,21 @@ async def test_quiet_hours_hold_back_only_what_they_are_for(tmp_path: Path) -> N
 def test_pauses_stay_within_their_bounds(attempts: int, asked: int | None, expected: int) -> None:
     """0.5 s to 10 min, whatever a channel asks for and however often it failed."""
     assert wait_after(attempts, asked, 0.0) == expected
+
+
+async def test_from_the_commit_to_the_request_it_takes_a_fraction_of_a_second(
+    tmp_path: Path,
+) -> None:
+    """The figure is 1 s at p99; the store, the sender and HTTP are real, the machine is shared."""
+    taken: list[float] = []
+    async with rig(tmp_path) as it, running(it.sender):
+        await it.add("first")
+        await it.until_ended("first")
+        for number in range(20):
+            began = time.perf_counter()
+            await it.add(f"n{number}")
+            it.sender.wake()
+            while len(it.discord.payloads) < number + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+            taken.append(time.perf_counter() - began)
+    assert sorted(taken)[10] < 0.5

@@ -18,6 +18,7 @@ import zstandard
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
+from virtuoso.wire.alerts import AlertAnswer, AlertRequest
 from virtuoso.wire.config import ConfigAnswer, ConfigRequest
 from virtuoso.wire.messages import (
     SCHEMA,
@@ -122,7 +123,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
 Published = BoardState | Document | EngineStatus | LastGood | ProcessReport
 """What lies in the cache."""
 
-Asked = ConfigRequest | ConfigAnswer
+Asked = ConfigRequest | ConfigAnswer | AlertRequest | AlertAnswer
 """What is asked and answered over the broker."""
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,7 +12,16 @@ from virtuoso.wire.messages import MarketOverview, MobileDocument
 
 _FRESH_STATES: Final = frozenset({State.LIVE.value, State.DELAYED.value})
 _LISTS_OF_MOBILE: Final = frozenset(
-    {"confluence_scores", "gainers", "top_gainers", "losers", "symbols", "top_symbols", "reasons"}
+    {
+        "alerts",
+        "confluence_scores",
+        "gainers",
+        "top_gainers",
+        "losers",
+        "symbols",
+        "top_symbols",
+        "reasons",
+    }
 )
 
 
