@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from virtuoso.wire.documents import etag_of
+
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 POLICY: Final = (
@@ -100,6 +102,17 @@ class Answer:
     def _matches(self, match: bytes) -> bool:
         known = {self.etag, self._etag(b"gzip"), self._etag(b"br"), b"*"}
         return any(tag.strip().removeprefix(b"W/") in known for tag in match.split(b","))
+
+
+def json_answer(body: bytes) -> Answer:
+    """A JSON document made for one request, with its validator."""
+    return Answer(
+        body,
+        "application/json",
+        cache_control="no-cache",
+        etag=etag_of(body),
+        gzip_on_demand=True,
+    )
 
 
 def accepts(accepted: bytes, encoding: bytes) -> bool:

@@ -1,0 +1,160 @@
+"""How a route is added: what it answers, what it may refuse, and which parameters it knows."""
+
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from virtuoso.web.answers import Answer, header, json_answer
+from virtuoso.web.problems import ProblemError
+from virtuoso.wire import openapi
+
+READ: Final = ("GET", "HEAD")
+ALWAYS: Final = (400, 411, 413, 429, 500)
+"""What any request may be refused with."""
+
+Handler: TypeAlias = Callable[..., Awaitable[Response]]
+
+
+class Api:
+    """Adds routes to FastAPI and says in OpenAPI what they answer."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self._kinds: dict[str, type] = {}
+        self._document: Answer | None = None
+        app.add_api_route(
+            "/openapi.json", self._openapi, methods=list(READ), include_in_schema=False
+        )
+
+    def get(
+        self,
+        paths: str | Sequence[str],
+        handler: Handler,
+        kind: type,
+        *,
+        tag: str,
+        errors: Sequence[int] = (),
+        other_forms: Sequence[str] = (),
+    ) -> None:
+        """Answer GET and HEAD at these paths with documents of a kind.
+
+        `errors` beside those that any route may give; `other_forms` are content types beside JSON.
+        """
+        self._kinds[kind.__name__] = kind
+        content = openapi.content(kind)
+        for each in other_forms:
+            binary = not each.startswith("text/")
+            content[each] = {
+                "schema": {"type": "string", **({"format": "binary"} if binary else {})}
+            }
+        responses: dict[int | str, dict[str, Any]] = {
+            200: {"description": (kind.__doc__ or "").strip().split("\n")[0], "content": content},
+            **openapi.refusals(*sorted({*ALWAYS, *errors})),
+        }
+        for path in (paths,) if isinstance(paths, str) else paths:
+            self._add(path, handler, tag, responses)
+
+    def _add(
+        self, path: str, handler: Handler, tag: str, responses: dict[int | str, dict[str, Any]]
+    ) -> None:
+        known: set[str] = set()
+
+        @wraps(handler)
+        async def strict(*args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 (FastAPI's)
+            request = kwargs.get("request")
+            if isinstance(request, Request) and request.scope["query_string"]:
+                refuse_unknown(request, known)
+            return await handler(*args, **kwargs)
+
+        text = " ".join((handler.__doc__ or "").split())
+        settings: dict[str, Any] = {"response_model": None, "description": text, "tags": [tag]}
+        self.app.add_api_route(
+            path,
+            strict,
+            methods=["GET"],
+            responses=responses,
+            summary=text.split(". ")[0].rstrip("."),
+            response_description="",
+            **settings,
+        )
+        route = self.app.routes[-1]
+        if isinstance(route, APIRoute):
+            known.update(each.alias for each in route.dependant.query_params)
+            if not (known or "{" in path):
+                responses.pop(422, None)
+        self.app.add_api_route(
+            path, strict, methods=["HEAD"], include_in_schema=False, response_model=None
+        )
+
+    async def _openapi(self, request: Request) -> Response:
+        if self._document is None:
+            body = await to_thread(self.document)
+            self._document = json_answer(body)
+        return respond(request, self._document)
+
+    def document(self) -> bytes:
+        """The OpenAPI document of every route that was added."""
+        app = self.app
+        document = get_openapi(
+            title=app.title,
+            version=app.version or "0",
+            openapi_version=openapi.VERSION,
+            description=openapi.STATES,
+            routes=app.routes,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        schemas |= openapi.components(self._kinds.values())
+        complete(document)
+        return msgspec.json.encode(document)
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Say what FastAPI cannot: a page with chosen `fields` leaves out the others."""
+    schemas = document["components"]["schemas"]
+    if "SymbolsPage" in schemas:
+        whole = schemas["SymbolRecord"]
+        schemas["SymbolRecordPart"] = {
+            **whole,
+            "title": "SymbolRecordPart",
+            "description": "A symbol's record; with `fields` only those asked for.",
+            "required": ["symbol"],
+        }
+        page = schemas["SymbolsPage"]
+        page["properties"]["symbols"]["items"] = {"$ref": "#/components/schemas/SymbolRecordPart"}
+        page["required"] = [each for each in page["required"] if each != "page"]
+    for path in document["paths"].values():
+        for operation in path.values():
+            refused = operation["responses"].get("422")
+            if refused is not None:
+                refused["description"] = openapi.MEANINGS[422]
+                refused["content"] = openapi.refusals(422)[422]["content"]
+
+
+def refuse_unknown(request: Request, known: set[str]) -> None:
+    """Refuse a request with a parameter nobody reads: a typo must not look like an answer."""
+    if set(request.query_params) <= known:
+        return
+    names = ", ".join(sorted(known))
+    sentence = (
+        f"A parameter is not known; known are: {names}." if known else "No parameter is known."
+    )
+    raise ProblemError(422, "unknown_parameter", sentence)
+
+
+def respond(request: Request, answer: Answer) -> Response:
+    """Hand a ready answer to FastAPI."""
+    pairs = request.scope["headers"]
+    status, headers, body = answer.choose(
+        header(pairs, b"accept-encoding"), header(pairs, b"if-none-match")
+    )
+    response = Response(body, status)
+    response.raw_headers = list(headers)
+    return response
