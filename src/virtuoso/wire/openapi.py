@@ -60,6 +60,20 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def finish(document: dict[str, Any], kinds: Iterable[type]) -> dict[str, Any]:
+    """Put the schemas of the structs in the place of what FastAPI makes up by itself."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas |= components(kinds)
+    refused = refusals(422)[422]
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = refused
+    return document
+
+
 def components(kinds: Iterable[type]) -> dict[str, Any]:
     """The schemas of these structs and of all they are made of, with what each field means.
 

@@ -41,10 +41,12 @@ class Api:
         tag: str,
         errors: Sequence[int] = (),
         other_forms: Sequence[str] = (),
+        says_why: bool = False,
     ) -> None:
         """Answer GET and HEAD at these paths with documents of a kind.
 
         `errors` beside those that any route may give; `other_forms` are content types beside JSON.
+        `says_why`: a 503 is a document of the same kind.
         """
         self._kinds[kind.__name__] = kind
         content = openapi.content(kind)
@@ -57,6 +59,8 @@ class Api:
             200: {"description": (kind.__doc__ or "").strip().split("\n")[0], "content": content},
             **openapi.refusals(*sorted({*ALWAYS, *errors})),
         }
+        if says_why:
+            responses[503]["content"] = openapi.content(kind)
         for path in (paths,) if isinstance(paths, str) else paths:
             self._add(path, handler, tag, responses)
 
@@ -108,10 +112,7 @@ class Api:
             description=openapi.STATES,
             routes=app.routes,
         )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        schemas |= openapi.components(self._kinds.values())
+        openapi.finish(document, self._kinds.values())
         complete(document)
         return msgspec.json.encode(document)
 
@@ -130,12 +131,6 @@ def complete(document: dict[str, Any]) -> None:
         page = schemas["SymbolsPage"]
         page["properties"]["symbols"]["items"] = {"$ref": "#/components/schemas/SymbolRecordPart"}
         page["required"] = [each for each in page["required"] if each != "page"]
-    for path in document["paths"].values():
-        for operation in path.values():
-            refused = operation["responses"].get("422")
-            if refused is not None:
-                refused["description"] = openapi.MEANINGS[422]
-                refused["content"] = openapi.refusals(422)[422]["content"]
 
 
 def refuse_unknown(request: Request, known: set[str]) -> None:

@@ -57,8 +57,8 @@ def add_health(
         """Say that this process answers, and ask nobody else."""
         return respond(request, ALIVE)
 
-    api.get("/health", health, HealthDocument, tag=TAG, errors=(503,))
-    api.get("/health/ready", ready, HealthDocument, tag=TAG, errors=(503,))
+    api.get("/health", health, HealthDocument, tag=TAG, errors=(503,), says_why=True)
+    api.get("/health/ready", ready, HealthDocument, tag=TAG, errors=(503,), says_why=True)
     api.get("/health/live", live, Alive, tag=TAG)
 
 

@@ -56,20 +56,22 @@ def add_market(api: Api, snapshot: Snapshot, symbols: Symbols) -> None:
     async def matrix(
         request: Request,
         wanted: Annotated[
-            str,
+            str | None,
             Query(
                 alias="symbols",
                 description="Symbols to keep, separated by commas; without it all.",
                 examples=["BTCUSDT,ETHUSDT"],
-                json_schema_extra={"pattern": "^[A-Z0-9]{2,30}(,[A-Z0-9]{2,30})*$"},
+                json_schema_extra={
+                    "anyOf": [{"type": "string", "pattern": "^[A-Z0-9]{2,30}(,[A-Z0-9]{2,30})*$"}]
+                },
             ),
-        ] = "",
+        ] = None,
     ) -> Response:
         """How alike the most traded symbols move, each with each."""
         whole = await snapshot.document(keys.BITCOIN_BETA_MATRIX)
-        if whole.status != 200 or not wanted:
+        if whole.status != 200 or wanted is None:
             return respond(request, whole)
-        names = [symbols.known(each) for each in wanted.split(",") if each]
+        names = [symbols.known(each) for each in wanted.split(",")]
         return respond(request, cut_matrix(whole, names))
 
     of_any = (304, 422, 503)

@@ -32,7 +32,6 @@ from virtuoso.web.routes.parameters import (
     SymbolPath,
     TimeframeQuery,
     ToQuery,
-    VolumeQuery,
 )
 from virtuoso.web.series import Cut, Series, answer, time_of
 from virtuoso.web.snapshot import Snapshot
@@ -120,7 +119,15 @@ def add_symbols(api: Api, snapshot: Snapshot, symbols: Symbols) -> None:
             float | None,
             Query(ge=0, le=100, allow_inf_nan=False, description="Largest score, 0..100."),
         ] = None,
-        min_volume: VolumeQuery | None = None,
+        min_volume: Annotated[
+            float | None,
+            Query(
+                ge=0,
+                allow_inf_nan=False,
+                description="Least 24 h turnover in quote currency; an unknown one does not pass.",
+                examples=[1_000_000],
+            ),
+        ] = None,
         text: Annotated[
             str | None,
             Query(
@@ -142,7 +149,9 @@ def add_symbols(api: Api, snapshot: Snapshot, symbols: Symbols) -> None:
             SortKey | None, Query(description="A minus sorts the largest first; null is last.")
         ] = None,
         page: Annotated[int, Query(ge=1, le=100_000, description="Counted from 1.")] = 1,
-        per_page: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = DEFAULT_PER_PAGE,
+        per_page: Annotated[
+            int, Query(ge=1, le=MOST_PER_PAGE, description="Symbols on a page.")
+        ] = DEFAULT_PER_PAGE,
         form: Annotated[FormatQuery, Query(alias="format")] = None,
     ) -> Response:
         """All symbols with score, components and price. With parameters: filtered, sorted, paged.
