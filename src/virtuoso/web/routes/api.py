@@ -1,14 +1,16 @@
 """How a route is added: what it answers, what it may refuse, and which parameters it knows."""
 
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from cachetools import LRUCache
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from virtuoso.web.answers import Answer, header, json_answer
 from virtuoso.web.problems import ProblemError
@@ -18,7 +20,45 @@ READ: Final = ("GET", "HEAD")
 ALWAYS: Final = (400, 411, 413, 429, 500)
 """What any request may be refused with."""
 
+QUERIES_REMEMBERED: Final = 256
+"""Of one route."""
+LONGEST_REMEMBERED: Final = 200
+"""Bytes of a query; a longer one is read anew each time."""
+
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
+
+
+class RememberingRoute(APIRoute):
+    """Takes the parameters of a query that was read before from memory.
+
+    Reading and judging them costs FastAPI more than everything else about an answer, and most
+    queries are the same few again and again.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (FastAPI's)
+        super().__init__(*args, **kwargs)
+        self._read: LRUCache[bytes, dict[str, Any]] = LRUCache(maxsize=QUERIES_REMEMBERED)
+        self.direct: Handler = self.endpoint
+        """What answers a query that was judged before."""
+
+    def remember(self, query: bytes, found: Mapping[str, Any]) -> None:
+        """Know what a query that passed means."""
+        if len(query) <= LONGEST_REMEMBERED:
+            self._read[query] = {
+                name: value
+                for name, value in found.items()
+                if name != "request" and name not in self.param_convertors
+            }
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, without FastAPI's part where its query is known."""
+        known = self._read.get(scope["query_string"])
+        if known is None or scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        response = await self.direct(request=request, **scope["path_params"], **known)
+        await response(scope, receive, send)
 
 
 class Api:
@@ -26,6 +66,7 @@ class Api:
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
+        app.router.route_class = RememberingRoute
         self._kinds: dict[str, type] = {}
         self._document: Answer | None = None
         app.add_api_route(
@@ -68,13 +109,16 @@ class Api:
         self, path: str, handler: Handler, tag: str, responses: dict[int | str, dict[str, Any]]
     ) -> None:
         known: set[str] = set()
+        routes: list[RememberingRoute] = []
 
         @wraps(handler)
-        async def strict(*args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 (FastAPI's)
-            request = kwargs.get("request")
-            if isinstance(request, Request) and request.scope["query_string"]:
+        async def strict(request: Request, **kwargs: Any) -> Response:  # noqa: ANN401 (FastAPI's)
+            query = request.scope["query_string"]
+            if query:
                 refuse_unknown(request, known)
-            return await handler(*args, **kwargs)
+            for route in routes:
+                route.remember(query, kwargs)
+            return await handler(request=request, **kwargs)
 
         text = " ".join((handler.__doc__ or "").split())
         settings: dict[str, Any] = {"response_model": None, "description": text, "tags": [tag]}
@@ -88,7 +132,9 @@ class Api:
             **settings,
         )
         route = self.app.routes[-1]
-        if isinstance(route, APIRoute):
+        if isinstance(route, RememberingRoute):
+            routes.append(route)
+            route.direct = handler
             known.update(each.alias for each in route.dependant.query_params)
             if not (known or "{" in path):
                 responses.pop(422, None)
