@@ -61,7 +61,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             trades: Any = process.get("/api/symbols/BTCUSDT/trades").get("trades") or []
             return len(scored) >= 25 and len(betas) >= 25 and len(trades) > 20
 
-        wait_for("scores, betas and trades", warm, 90)
+        wait_for("scores, betas and trades", warm, 180)
         yield process
 
 

@@ -1,6 +1,7 @@
 """Answers as OpenAPI says them: schemas made from the very structs that are sent."""
 
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
@@ -39,12 +40,9 @@ def reference(kind: type) -> dict[str, str]:
     return {"$ref": REFERENCE.format(name=kind.__name__)}
 
 
-def content(kind: type, example: object = None) -> dict[str, Any]:
+def content(kind: type) -> dict[str, Any]:
     """A JSON body of this kind."""
-    body: dict[str, Any] = {"schema": reference(kind)}
-    if example is not None:
-        body["example"] = example
-    return {JSON: body}
+    return {JSON: {"schema": reference(kind)}}
 
 
 def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -66,12 +64,27 @@ def finish(document: dict[str, Any], kinds: Iterable[type]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= components(kinds)
+    examples = recorded_examples()
     refused = refusals(422)[422]
     for path in document["paths"].values():
         for operation in path.values():
+            _exemplify(operation["responses"]["200"], examples)
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = refused
     return document
+
+
+def recorded_examples() -> dict[str, Any]:
+    """Answers of a run on the simulator, by the struct that they are of."""
+    text = files("virtuoso.wire").joinpath("examples.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
+def _exemplify(response: dict[str, Any], examples: Mapping[str, Any]) -> None:
+    body = response["content"].get(JSON, {})
+    name = body.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if name in examples:
+        body["example"] = examples[name]
 
 
 def components(kinds: Iterable[type]) -> dict[str, Any]:
