@@ -6,9 +6,10 @@ strings, a tag becomes a literal `type`. Nobody edits the result.
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import cache
 from typing import Any, Final, get_args
 
 import msgspec
@@ -177,12 +178,16 @@ def _note(text: str | None) -> list[str]:
     return [] if text is None else [f"  /** {text} */"]
 
 
+@cache
+def _classes_of(module: str) -> Mapping[str, ast.ClassDef]:
+    """The classes of a module as they are written; read once, for it has many."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
 def field_notes(cls: type[msgspec.Struct] | type[Enum]) -> dict[str, str]:
     """The sentences that stand under the fields of a class."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    if not isinstance(definition, ast.ClassDef):
-        message = f"expected the source of a class, found {type(definition).__name__}"
-        raise TypeError(message)
+    definition = _classes_of(cls.__module__)[cls.__name__]
     notes: dict[str, str] = {}
     field = ""
     for statement in definition.body:
