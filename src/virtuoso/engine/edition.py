@@ -11,10 +11,12 @@ from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
+from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
@@ -22,6 +24,7 @@ from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.list_messages import MoverRecord
 from virtuoso.wire.messages import Alert as AlertMessage
 from virtuoso.wire.messages import (
     BoardState,
@@ -84,6 +87,8 @@ class Content:
     cycles: Sequence[CycleTrace] = ()
     """The last ones of each venue."""
     cycle_totals: tuple[CycleTotals, ...] = ()
+    looked_at: frozenset[str] = frozenset()
+    """Symbols whose book, trades, liquidations and derivatives somebody reads."""
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
     alerts: tuple[int, tuple[Alert, ...]] | None = None
@@ -137,13 +142,7 @@ class Editor:
         Between two parts others may have their turn.
         """
         cycle = content.cycle
-        edition = Edition(
-            epoch=self._epoch,
-            source=self._source,
-            definition=content.definition,
-            cycle=cycle,
-            notices=content.notices,
-        )
+        edition = self._edition(content)
         symbols = self._row_symbols(content)
         rows: list[ScoreRow] = []
         shown: list[Shown] = []
@@ -200,6 +199,60 @@ class Editor:
             yield printed
         for _ in self._symbol_documents(printed.documents, edition, content, records):
             yield printed
+        for _ in self._market_documents(printed.documents, edition, content, content.looked_at):
+            yield printed
+
+    def edit_beside(self, content: Content, symbols: frozenset[str]) -> Mapping[str, bytes]:
+        """Make what somebody began to read of these symbols, before its edition comes.
+
+        `content` is that of the edition made last.
+        """
+        found: dict[str, bytes] = {}
+        for _ in self._market_documents(found, self._edition(content), content, symbols):
+            pass
+        return found
+
+    def _edition(self, content: Content) -> Edition:
+        return Edition(
+            epoch=self._epoch,
+            source=self._source,
+            definition=content.definition,
+            cycle=content.cycle,
+            notices=content.notices,
+        )
+
+    def _market_documents(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        symbols: frozenset[str],
+    ) -> Iterator[None]:
+        """Make the book, trades, liquidations and derivatives of some symbols."""
+        if not symbols:
+            return
+        behind = content.behind_ms
+        for row, shown in zip(self._symbols, content.shown, strict=False):
+            lane = content.lanes.get(row.symbol)
+            if row.symbol not in symbols or lane is None:
+                continue
+            view = late(shown.view, behind) if behind else shown.view
+            name = make.name_of(row)
+            book = markets.order_book_document(edition, row, view, lane)
+            form = make.publish_form(edition, book, book.as_of)
+            self._put(found, keys.order_book(name), form)
+            yield
+            trades = markets.trades_document(edition, row, view, lane)
+            form = make.publish_form(edition, trades, trades.as_of)
+            self._put(found, keys.trades(name), form)
+            yield
+            forced = markets.liquidations_document(edition, row, view, lane)
+            form = make.publish_form(edition, forced, forced.as_of)
+            self._put(found, keys.liquidations(name), form)
+            more = markets.derivatives_document(edition, row, view, lane)
+            form = make.publish_form(edition, more, more.as_of)
+            self._put(found, keys.derivatives(name), form)
+            yield
 
     def _row_symbols(self, content: Content) -> tuple[RowSymbol, ...]:
         """Give the rows' names, the very same object while nothing about them changes."""
@@ -248,7 +301,7 @@ class Editor:
         self._put(found, keys.SYMBOLS, make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        self._compare_scores(content.lanes)
+        is_due = self._compare_scores(content.lanes) or self._edited % REPEAT_CYCLES == 0
         yield
         market = make.overview_message(
             overview,
@@ -280,6 +333,8 @@ class Editor:
             betas = make.bitcoin_beta_document(edition, content.across)
             self._put(found, keys.BITCOIN_BETA, make.publish_form(edition, betas, betas.as_of))
             yield
+        if is_due:
+            yield from self._movers_document(found, edition, content, records)
         cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
         self._put(found, keys.CYCLES, make.publish_form(edition, cycles, None))
         yield
@@ -309,16 +364,39 @@ class Editor:
             self._put(found, keys.ALERTS, make.publish_form(edition, document, document.as_of))
         return messages
 
-    def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
-        """Look for score movers anew when scores were kept since the last time."""
+    def _movers_document(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        records: Sequence[SymbolRecord],
+    ) -> Iterator[None]:
+        """Compare every symbol with its own past, whenever scores were kept."""
+        views = [each.view for each in content.shown]
+        moved: list[MoverRecord] = []
+        for each in mover_records(records, views, content.lanes, edition.cycle.now):
+            if each is None:
+                yield
+            else:
+                moved.append(each)
+        kept = [lane.samples[-1][0] for lane in content.lanes.values() if lane.samples]
+        document = movers_document(edition, moved, max(kept, default=None))
+        yield
+        self._put(found, keys.MOVERS, make.publish_form(edition, document, document.as_of))
+        yield
+
+    def _compare_scores(self, lanes: Mapping[str, Lane]) -> bool:
+        """Look for score movers anew when scores were kept since the last time; whether it did."""
         kept = {symbol: lane.samples for symbol, lane in lanes.items()}
         newest = max((each[-1][0] for each in kept.values() if each), default=None)
         alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
         mark = (newest, alike, sum(lane.recalled for lane in lanes.values()))
-        if self._marks.get(keys.DASHBOARD) != mark:
-            self._marks[keys.DASHBOARD] = mark
-            days = {symbol: lane.day for symbol, lane in lanes.items()}
-            self._movers = make.movers_of_scores(kept, alike, days)
+        if self._marks.get(keys.DASHBOARD) == mark:
+            return False
+        self._marks[keys.DASHBOARD] = mark
+        days = {symbol: lane.day for symbol, lane in lanes.items()}
+        self._movers = make.movers_of_scores(kept, alike, days)
+        return True
 
     def _symbol_documents(
         self,

@@ -1,6 +1,6 @@
 """Writes each cycle to the cache and tells the readers what changed."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -108,6 +108,21 @@ class Publisher:
             alerts=tuple(alerts),
         )
         await self._broker.publish(keys.PUSH, self.codec.encode(keys.PUSH, push))
+
+    def looks(self) -> AsyncIterator[bytes]:
+        """What the processes that serve say of what is looked at."""
+        return self._broker.subscribe(keys.LOOKED)
+
+    async def publish_beside(self, documents: Mapping[str, bytes]) -> None:
+        """Store documents that somebody waits for, before the next cycle; not announced."""
+        if not documents or not await self._may_write():
+            return
+        try:
+            for life_ms, part in self._by_life(documents).items():
+                await self._cache.multi_set(part, life_ms)
+        except CacheError as error:
+            self.failures += 1
+            log.warning("cache_write_failed", error=str(error))
 
     def _by_life(self, values: Mapping[str, bytes]) -> Mapping[int, Mapping[str, bytes]]:
         """Sort the values by how long they live; the settings name the shortest life."""

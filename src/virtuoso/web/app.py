@@ -11,10 +11,11 @@ from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
 from virtuoso.web.delivery import Delivery, Device, asked_encoding, device_of
 from virtuoso.web.guard import allowed_names, host_name, origin_allowed
+from virtuoso.web.history_routes import add_history
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import add_metrics, create_routes
+from virtuoso.web.routes import add_metrics, create_api
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.socket.hub import Hub
 from virtuoso.wire import keys
@@ -27,6 +28,9 @@ HOT_PATHS: Final = {
     "/api/dashboard/data": keys.DASHBOARD,
     "/api/dashboard/mobile-data": keys.MOBILE,
 }
+
+LIST_PATH: Final = "/api/symbols"
+"""Where parameters or another form than JSON may be asked for: then it is no ready answer."""
 
 SOCKET_PATH: Final = "/ws"
 
@@ -64,7 +68,7 @@ class WebApp:
         if scope["type"] != "http":
             await self._routes(scope, receive, send)
             return
-        host = match = length = agent = hint = b""
+        host = match = length = form = agent = hint = b""
         accepted: bytes | None = None
         hosts = 0
         chunked = False
@@ -82,6 +86,8 @@ class WebApp:
                 hint = value
             elif name == b"content-length":
                 length = value
+            elif name == b"accept":
+                form = value
             elif name == b"transfer-encoding":
                 chunked = True
         if hosts != 1 or host_name(host) not in self._names:
@@ -90,7 +96,7 @@ class WebApp:
             answer = refused
         else:
             device = device_of(agent, hint)
-            found = self._find(scope["path"], device)
+            found = None if _asks_for_part(scope, form) else self._find(scope["path"], device)
             accepted = asked_encoding(accepted, device)
             if found is None:
                 await self._routes(scope, receive, _with_security_headers(send))
@@ -162,18 +168,26 @@ def create_app(
     snapshot = Snapshot(follower, asked)
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
-    routes = create_routes(snapshot, pages, clock, version, own_parts, archive)
+    api = create_api(snapshot, pages, clock, version, own_parts)
+    add_history(api.app, snapshot, archive, clock)
     if cache_metrics is not None:
-        add_metrics(routes, cache_metrics, hub.counters)
+        add_metrics(api, cache_metrics, hub.counters)
     for each in routers:
-        routes.include_router(each)
-    return WebApp(snapshot, pages, hub, routes)
+        api.app.include_router(each, include_in_schema=False)
+    return WebApp(snapshot, pages, hub, api.app)
 
 
 async def _send_before_accept(send: Send, answer: Answer) -> None:
     status, headers, body = answer.choose(b"", b"")
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _asks_for_part(scope: Scope, accept: bytes) -> bool:
+    """Whether of the list something else is asked for than the whole of it as JSON."""
+    if scope["path"] != LIST_PATH:
+        return False
+    return bool(scope["query_string"] or (accept and b"json" not in accept and b"*" not in accept))
 
 
 def _with_security_headers(send: Send) -> Send:

@@ -18,7 +18,6 @@ from virtuoso.web.answers import Answer, header
 from virtuoso.web.problems import ProblemError
 from virtuoso.web.snapshot import JSON, Snapshot
 from virtuoso.wire import history as wire
-from virtuoso.wire import keys
 from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso, millis_of
 
@@ -50,12 +49,12 @@ def add_history(app: FastAPI, snapshot: Snapshot, archive: Archive | None, clock
     """Add the routes of the past; without an archive they say that history is off."""
     routes = _Routes(snapshot, archive, clock)
     for path, handler in (
-        ("/api/symbols/{symbol}/scores", routes.scores),
+        ("/api/symbols/{symbol}/scores/history", routes.scores),
         ("/api/symbols/{symbol}/derivatives/history", routes.derivatives),
         ("/api/history/board", routes.board),
         ("/api/history/overview", routes.overview),
     ):
-        app.add_api_route(path, handler, methods=READ, response_model=None)
+        app.add_api_route(path, handler, methods=READ, response_model=None, include_in_schema=False)
 
 
 class _Routes:
@@ -74,12 +73,8 @@ class _Routes:
         source: str = Query("", max_length=20),
         components: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
     ) -> Response:
-        """Scores of a symbol; asked without a time, those of the last hours as published."""
+        """Scores of a symbol, of the last day when no time is asked for."""
         wanted = self._symbol(symbol)
-        if not (start or end or resolution or source or components):
-            self._watched(wanted)
-            published = await self._snapshot.document(keys.score_history(wanted))
-            return _respond(request, published)
         archive, sources = self._archive_or_say(), self._sources(source)
         first, last = self._span(start, end)
         step = _step(resolution, last - first)
@@ -215,11 +210,6 @@ class _Routes:
         except UnknownSymbolError as error:
             sentence = "Expected a symbol such as BTCUSDT: capitals and digits."
             raise ProblemError(400, "impossible_symbol", sentence) from error
-
-    def _watched(self, symbol: Symbol) -> None:
-        board = self._snapshot.follower.reader.board
-        if board is not None and all(each.symbol != symbol for each in board.symbols):
-            raise ProblemError(404, "unknown_symbol", f"{symbol} is not among the symbols watched.")
 
     def _sources(self, text: str) -> tuple[Source, ...]:
         """Whose rows are meant: simulated ones or live ones, as the board is, or as asked."""

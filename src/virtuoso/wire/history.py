@@ -54,7 +54,7 @@ class ComponentPoint(msgspec.Struct, array_like=True, frozen=True):
 
 
 class StoredScoresDocument(msgspec.Struct, frozen=True):
-    """`/api/symbols/{symbol}/scores?from=&to=&resolution=`: scores as they were said."""
+    """`/api/symbols/{symbol}/scores/history?from=&to=&resolution=`: scores as they were said."""
 
     status: Status
     timestamp: str

@@ -21,6 +21,7 @@ REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
 ALERTS = "virtuoso:alerts:v1"
+MOVERS = "virtuoso:movers:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -36,6 +37,9 @@ ALERT_ASK: Final = "virtuoso:alert_ask:v1"
 
 ALERT_ANSWER: Final = "virtuoso:alert_answer:v1"
 """Channel of `alerts.AlertAnswer`, back."""
+
+LOOKED: Final = "virtuoso:looked:v1"
+"""Channel of `market_messages.Looked`: which symbols somebody looks at."""
 
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
@@ -99,6 +103,7 @@ KINDS: Final = (
     ),
     KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
     KeyKind("alerts", ALERTS, "AlertsDocument", 60 * SECOND, SECOND),
+    KeyKind("movers", MOVERS, "MoversDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",
@@ -109,6 +114,18 @@ KINDS: Final = (
     ),
     KeyKind(
         "scores", "virtuoso:scores:{symbol}:v1", "ScoreHistoryDocument", 60 * SECOND, 15 * SECOND
+    ),
+    KeyKind("orderbook", "virtuoso:orderbook:{symbol}:v1", "OrderBookDocument", 30 * SECOND, 0),
+    KeyKind("trades", "virtuoso:trades:{symbol}:v1", "TradesDocument", 30 * SECOND, 0),
+    KeyKind(
+        "liquidations",
+        "virtuoso:liquidations:{symbol}:v1",
+        "LiquidationsDocument",
+        30 * SECOND,
+        0,
+    ),
+    KeyKind(
+        "derivatives", "virtuoso:derivatives:{symbol}:v1", "DerivativesDocument", 30 * SECOND, 0
     ),
 )
 
@@ -150,6 +167,26 @@ def candles(symbol: Symbol, timeframe: Timeframe) -> str:
 def score_history(symbol: Symbol) -> str:
     """Key of one symbol's recent scores."""
     return f"virtuoso:scores:{symbol}:v1"
+
+
+def order_book(symbol: Symbol) -> str:
+    """Key of one symbol's order book."""
+    return f"virtuoso:orderbook:{symbol}:v1"
+
+
+def trades(symbol: Symbol) -> str:
+    """Key of one symbol's last trades."""
+    return f"virtuoso:trades:{symbol}:v1"
+
+
+def liquidations(symbol: Symbol) -> str:
+    """Key of one symbol's last liquidations."""
+    return f"virtuoso:liquidations:{symbol}:v1"
+
+
+def derivatives(symbol: Symbol) -> str:
+    """Key of what one symbol's perpetual has beside its trades."""
+    return f"virtuoso:derivatives:{symbol}:v1"
 
 
 def process(slot: int) -> str:

@@ -30,7 +30,7 @@ from virtuoso.wire.follower import Follower
 from virtuoso.wire.records import iso
 
 STEP = 30 * SECOND
-SCORES = "/api/symbols/BTCUSDT/scores"
+SCORES = "/api/symbols/BTCUSDT/scores/history"
 SIMULATED = {"source": "simulator"}
 
 
@@ -154,7 +154,7 @@ async def test_what_cannot_be_asked_is_refused_with_a_sentence(site: Site) -> No
     assert await site.refused(SCORES, **long) == (400, "too_long")
     many = {"from": iso(START - 300 * DAY), "resolution": "30s", "components": "1"}
     assert await site.refused(SCORES, **many) == (400, "too_many")
-    assert await site.refused("/api/symbols/btc;drop/scores", source="simulator") == (
+    assert await site.refused("/api/symbols/btc;drop/scores/history", source="simulator") == (
         400,
         "impossible_symbol",
     )

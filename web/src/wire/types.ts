@@ -132,6 +132,20 @@ export interface BookIntegrity {
   distrusted_since: number | null
 }
 
+/** `[price, quantity, cumulative quantity from the best price on]`. */
+export type BookLevel = readonly [
+  price: number,
+  quantity: number,
+  cumulative: number,
+]
+
+/** The place of each value of a BookLevel. */
+export const BookLevelColumn = {
+  price: 0,
+  quantity: 1,
+  cumulative: 2,
+} as const
+
 /** Minutes that the stream did not bring. */
 export interface CandleGap {
   start: number
@@ -223,6 +237,11 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** The strongest pressures of now. */
+export interface Confluence {
+  top_signals: readonly Signal[]
+}
+
 /** Everything since the start of one venue's cycles, for counters and histograms. */
 export interface CycleTotals {
   venue: string
@@ -272,6 +291,75 @@ export const DefinitionSinceColumn = {
   at: 0,
   definition: 1,
 } as const
+
+/** What rests within a distance from the middle; null where the book is not known so deep. */
+export interface DepthPoint {
+  /** Basis points from the middle, both ways. */
+  bps: number
+  bid_quantity: number | null
+  ask_quantity: number | null
+  bid_notional: number | null
+  ask_notional: number | null
+  /** (bid - ask) / (bid + ask) of the quantities, -1..1. */
+  imbalance: number | null
+}
+
+/** `/api/symbols/{symbol}/derivatives`: what a perpetual has beside its trades. */
+export interface DerivativesDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** The oldest of the figures that are there. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** The worst of the figures that are there. */
+  state: State
+  last_price: Figure
+  mark_price: Figure
+  index_price: Figure
+  /** 10,000 x (mark - index) / index. */
+  basis_bps: Figure
+  /** Contracts in base currency. */
+  open_interest: Figure
+  /** Contracts x mark price, quote currency. */
+  open_interest_notional: Figure
+  /** Percent, in contracts. */
+  open_interest_change_1h: Figure
+  /** Whether each contract counts for `one` or `both` of its sides, or `unknown`. */
+  open_interest_sides: string
+  /** Of the coming settlement, a fraction per interval. */
+  funding_rate: Figure
+  /** The same converted to 8 hours. */
+  funding_8h: Figure
+  /** The same converted to a year, percent: rate x 8,760 / interval x 100. */
+  funding_yearly: Figure
+  funding_interval_hours: number | null
+  /** Milliseconds UTC. */
+  next_funding_time: number | null
+  /** Share of accounts that are long, 0..1. */
+  long_share: Figure
+  short_share: Figure
+  /** long share / short share. */
+  long_short_ratio: Figure
+  /** Percent. */
+  change_24h: Figure
+  /** Base currency. */
+  volume_24h: Figure
+  /** Quote currency. */
+  turnover_24h: Figure
+  /** Settled rates, oldest first, the last 30. */
+  funding_history: readonly FundingPoint[]
+  /** At full hours, oldest first, the last 72. */
+  open_interest_history: readonly InterestPoint[]
+  /** At full hours, oldest first, the last 72. */
+  ratio_history: readonly RatioPoint[]
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
 
 /** `/api/symbols/{symbol}/derivatives/history?from=&to=&resolution=`. */
 export interface DerivativesHistoryDocument {
@@ -409,6 +497,18 @@ export interface FieldsUpdate {
   reason: Reason | null
 }
 
+/** One number with everything needed to judge it. */
+export interface Figure {
+  value: number | null
+  unit: string
+  state: State
+  as_of: number | null
+  reason: Reason | null
+  /** Age from which it is `delayed`; null where it does not age. */
+  delayed_ms: number | null
+  stale_ms: number | null
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
@@ -435,6 +535,20 @@ export const FormingBarColumn = {
   low: 3,
   close: 4,
   volume: 5,
+} as const
+
+/** `[settled at, rate, interval in hours]`; the rate is a fraction per interval. */
+export type FundingPoint = readonly [
+  at: number,
+  rate: number,
+  interval_hours: number | null,
+]
+
+/** The place of each value of a FundingPoint. */
+export const FundingPointColumn = {
+  at: 0,
+  rate: 1,
+  interval_hours: 2,
 } as const
 
 /** Which rows are missing. */
@@ -503,6 +617,28 @@ export interface HistoryGap {
   venue: string
 }
 
+/** What taking so much at once would cost; null where the known levels do not hold it. */
+export interface ImpactPoint {
+  /** Quote currency, counted at the prices paid. */
+  notional: number
+  /** Average price paid above the middle, basis points. */
+  buy_bps: number | null
+  /** Average price got below the middle, basis points. */
+  sell_bps: number | null
+}
+
+/** `[time, contracts in base currency]`. */
+export type InterestPoint = readonly [
+  at: number,
+  contracts: number,
+]
+
+/** The place of each value of a InterestPoint. */
+export const InterestPointColumn = {
+  at: 0,
+  contracts: 1,
+} as const
+
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
 export interface LeadLagRecord {
   /** Above 0: Bitcoin moved first. */
@@ -516,6 +652,47 @@ export interface Limits {
   price_delayed_ms: number
   price_stale_ms: number
   coverage_floor: number
+}
+
+/** One forced close. */
+export interface LiquidationRecord {
+  at: number
+  price: number
+  quantity: number
+  /** Of the position that was liquidated. */
+  side: "long" | "short"
+  notional: number
+}
+
+/** `/api/symbols/{symbol}/liquidations`: the last 50, newest first. */
+export interface LiquidationsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the newest one; null while none was seen. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** Of the stream: that none came is a fact while the connection lives. */
+  state: State
+  reason: Reason | null
+  /** How much of them the venue tells: `all`; `sampled_1s`: one a second at most, so a floor; `unknown`; `synthetic`: a simulator's. */
+  coverage: string
+  liquidations: readonly LiquidationRecord[]
+  /** Sum over those listed, liquidated longs. */
+  long_notional: number
+  /** Sum over those listed, liquidated shorts. */
+  short_notional: number
+  complete_since: number | null
+  kept: number
+  alive_at: number | null
+  delayed_ms: number
+  stale_ms: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
@@ -594,6 +771,29 @@ export interface MissingRecord {
   confidence: number | null
 }
 
+/** `/api/dashboard/mobile`: a cut of `/api/dashboard/data`, nothing of its own. */
+export interface MobileDashboard {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  market_overview: MarketOverview
+  /** At most 20, strongest pressure in either direction first. */
+  symbols: readonly SymbolRecord[]
+  confluence: Confluence
+  /** Critical ones only. */
+  alerts: readonly unknown[]
+  /** Summary; all in `/api/bitcoin-beta`. */
+  beta: Readonly<Record<string, unknown>> | null
+  quality: Readonly<Record<string, Quality>>
+  /** Whether there are more symbols than these. */
+  truncated: boolean
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** `/api/dashboard/mobile-data`: every key is always there, absent values are null. */
 export interface MobileDocument {
   status: "degraded" | "error" | "success"
@@ -626,10 +826,56 @@ export interface MobileDocument {
   seq: number
 }
 
+/** One symbol in a list of movers. */
+export interface Mover {
+  symbol: string
+  /** Percent for prices, points for scores, over the window. */
+  change: number
+  price: number | null
+  /** 24 h turnover in quote currency. */
+  volume: number | null
+  score: number | null
+  direction: Direction | null
+  /** Of what moved: the price or the score. */
+  state: State
+}
+
 /** Five each, by 24 h change above and below zero. */
 export interface Movers {
   gainers: readonly SymbolRecord[]
   losers: readonly SymbolRecord[]
+}
+
+/** `/api/market/movers`: who moved most over one window, in price and in score. */
+export interface MoversAnswer {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  window: string
+  /** 24 h turnover in quote currency below which a symbol is left out. */
+  min_volume: number
+  /** By price, changes above 0, largest first. */
+  gainers: readonly Mover[]
+  /** By price, changes below 0, largest first. */
+  losers: readonly Mover[]
+  score_risers: readonly Mover[]
+  score_fallers: readonly Mover[]
+  /** Symbols whose price has a change over the window. */
+  compared: number
+  /** Symbols whose score has a change over the window. */
+  scores_compared: number
+  /** Why no price can be compared over this window. */
+  price_reason: Reason | null
+  /** Why no score can be compared over this window. */
+  score_reason: Reason | null
+  /** Symbols left out by `min_volume`, those of unknown turnover among them. */
+  below_volume: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** Something a reader must know about the whole: a venue out of reach, warming up. */
@@ -637,6 +883,57 @@ export interface Notice {
   code: string
   text: string
   since: number | null
+}
+
+/** `/api/symbols/{symbol}/orderbook`: the best 50 levels a side, and what they mean. */
+export interface OrderBookDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the last update, or of a later quote that confirmed it. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  state: State
+  /** Why there is no book. */
+  reason: Reason | null
+  /** Best first. */
+  bids: readonly BookLevel[]
+  /** Best first. */
+  asks: readonly BookLevel[]
+  /** (best bid + best ask) / 2. */
+  mid: number | null
+  /** (bid x ask quantity + ask x bid quantity) / (sum of both quantities) at the best prices. */
+  microprice: number | null
+  /** Best ask - best bid, quote currency. */
+  spread: number | null
+  /** 10,000 x spread / mid. */
+  spread_bps: number | null
+  /** (bid - ask) / (bid + ask) of the quantities of the best 10 levels, -1..1. */
+  imbalance: number | null
+  depth: readonly DepthPoint[]
+  impact: readonly ImpactPoint[]
+  /** Bid and ask levels of the whole book; the best 50 are shown. */
+  levels_known: readonly [number, number]
+  /** Of the venue's last update that was applied. */
+  sequence: number | null
+  /** Venue time of the snapshot that made it whole; null while there is no book. */
+  synced_since: number | null
+  /** How often it was lost to a hole, a restart or a crossing since the start. */
+  gaps: number
+  resyncs: number
+  /** Since when polled books stand in for a stream with too many gaps; null while it is good. */
+  distrusted_since: number | null
+  /** Age from which it is `delayed`. */
+  delayed_ms: number
+  /** Age from which it is `stale`. */
+  stale_ms: number
+  /** The engine's clock corrected to the venue's. */
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** The same coin on the other venue, and how far the two are apart right now. */
@@ -676,6 +973,18 @@ export interface OverviewDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+}
+
+/** Which part of a list this is. */
+export interface PageInfo {
+  /** Counted from 1. */
+  page: number
+  per_page: number
+  pages: number
+  /** Symbols that pass the filters. */
+  matched: number
+  /** Symbols there are. */
+  total: number
 }
 
 /** One part of the engine: feed, warm-up, clock, publisher. */
@@ -722,6 +1031,20 @@ export interface Quality {
   reason: Reason | null
   basis: string | null
 }
+
+/** `[time, share of long accounts, share of short accounts]`, each 0..1. */
+export type RatioPoint = readonly [
+  at: number,
+  long_share: number,
+  short_share: number,
+]
+
+/** The place of each value of a RatioPoint. */
+export const RatioPointColumn = {
+  at: 0,
+  long_share: 1,
+  short_share: 2,
+} as const
 
 /** Why a number is absent. */
 export type Reason = "no_feed" | "stale" | "warming_up" | "gap" | "crossed_book" | "not_applicable" | "too_few" | "unproven"
@@ -1052,7 +1375,7 @@ export type Source = "bybit" | "binance" | "ccxt" | "simulator" | "replay"
 /** How fresh a number is. */
 export type State = "live" | "delayed" | "stale" | "absent"
 
-/** `/api/symbols/{symbol}/scores?from=&to=&resolution=`: scores as they were said. */
+/** `/api/symbols/{symbol}/scores/history?from=&to=&resolution=`: scores as they were said. */
 export interface StoredScoresDocument {
   status: "degraded" | "error" | "success"
   timestamp: string
@@ -1159,6 +1482,61 @@ export interface SymbolsDocument {
   epoch: string
   seq: number
   definition: string
+}
+
+/** `/api/symbols`: without parameters the whole document, with them a page of it. */
+export interface SymbolsPage {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbols: readonly SymbolRecord[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+  definition: string
+  /** Only where the request has parameters. */
+  page: PageInfo | null
+}
+
+/** One public market trade. */
+export interface TradeRecord {
+  at: number
+  price: number
+  quantity: number
+  /** Of the taker. */
+  side: "buy" | "sell"
+  notional: number
+  id: string
+}
+
+/** `/api/symbols/{symbol}/trades`: the last 100 market trades, newest first. */
+export interface TradesDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the newest trade. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** Of the stream: silence of trades is a fact while the connection lives. */
+  state: State
+  reason: Reason | null
+  trades: readonly TradeRecord[]
+  /** Our receive time since which no trade is missing; null after a hole. */
+  complete_since: number | null
+  /** Trades kept at most. */
+  kept: number
+  /** Venue time at which the connection was last known to live. */
+  alive_at: number | null
+  delayed_ms: number
+  stale_ms: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** Client: send me these no more; nothing at all when all three are null. */
