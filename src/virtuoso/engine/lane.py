@@ -38,6 +38,7 @@ from virtuoso.engine.view import BookHealth, Input, MarketView, Value
 from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
 from virtuoso.market.market import Market
+from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import composite, composite_value
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
@@ -122,6 +123,7 @@ class Lane:
         self.market = Market(instrument)
         self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
         """(venue time, score) every SCORE_STEP_MS."""
+        self.tracks = Tracks()
         self._instrument = instrument
         self._listing = listing
         self._components = dict(components)
@@ -500,6 +502,8 @@ class Lane:
         interest = self._open_interest(now) if at % MINUTE == 0 else None
         if interest is not None and interest.value:
             self._interests.append((now, interest.value))
+        if interest is not None:
+            self.tracks.minute(at, now, market.trades, interest.value)
 
     def _live_score(
         self,

@@ -1,6 +1,6 @@
 """The routes that are not ready bytes: one symbol's documents, the overview, health."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,7 @@ from virtuoso.domain.instruments import Symbol, parse_symbol
 from virtuoso.domain.scores import State
 from virtuoso.domain.time import Timeframe
 from virtuoso.ports import Clock
+from virtuoso.web.about import about_answer
 from virtuoso.web.answers import Answer, header
 from virtuoso.web.pages import Pages
 from virtuoso.web.problems import ProblemError, problem
@@ -61,6 +62,11 @@ def create_routes(
     _add_symbols(app, snapshot)
     _add_health(app, snapshot, pages, clock, version, own_parts)
 
+    async def about(request: Request) -> Response:
+        return respond(request, about_answer(version, clock.now()))
+
+    app.add_api_route("/api/about", about, methods=READ, response_model=None)
+
     async def overview(request: Request) -> Response:
         whole = snapshot.hot(keys.DASHBOARD)
         if whole.status != 200:
@@ -96,6 +102,14 @@ def _cut(whole: Answer, wanted: Sequence[Symbol]) -> Answer:
     for field in ("correlations", "samples"):
         rows = document[field]
         document[field] = [[rows[row][column] for column in chosen] for row in chosen]
+    body = msgspec.json.encode(document)
+    return Answer(body, JSON, cache_control="no-cache", etag=etag_of(body), gzip_on_demand=True)
+
+
+def _lines_of(whole: Answer, wanted: Collection[str]) -> Answer:
+    """Leave of the small lines those of some symbols; unknown ones are left out."""
+    document = msgspec.json.decode(whole.body, type=dict[str, Any])
+    document["lines"] = [each for each in document["lines"] if each[0] in wanted]
     body = msgspec.json.encode(document)
     return Answer(body, JSON, cache_control="no-cache", etag=etag_of(body), gzip_on_demand=True)
 
@@ -173,6 +187,17 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
 
     app.add_api_route("/api/bitcoin-beta/matrix", matrix, methods=READ, response_model=None)
 
+    async def lines(request: Request, symbols: str = "") -> Response:
+        whole = await snapshot.document(keys.SPARKLINES)
+        if whole.status != 200 or not symbols:
+            return respond(request, whole)
+        return respond(request, _lines_of(whole, frozenset(symbols.split(","))))
+
+    app.add_api_route("/api/sparklines", lines, methods=READ, response_model=None)
+
+    async def tracks(request: Request, symbol: str) -> Response:
+        return await answer(request, keys.tracks(known(symbol)))
+
     async def detail(request: Request, symbol: str) -> Response:
         return await answer(request, keys.symbol_detail(known(symbol)))
 
@@ -189,7 +214,12 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
     async def scores(request: Request, symbol: str) -> Response:
         return await answer(request, keys.score_history(known(symbol)))
 
-    handlers: dict[str, Callable[..., Any]] = {"": detail, "/candles": candles, "/scores": scores}
+    handlers: dict[str, Callable[..., Any]] = {
+        "": detail,
+        "/candles": candles,
+        "/scores": scores,
+        "/tracks": tracks,
+    }
     for tail, handler in handlers.items():
         app.add_api_route(
             f"/api/symbols/{{symbol}}{tail}", handler, methods=READ, response_model=None

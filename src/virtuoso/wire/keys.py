@@ -19,6 +19,7 @@ BITCOIN_BETA_MATRIX = "virtuoso:bitcoin_beta_matrix:v1"
 REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
+SPARKLINES = "virtuoso:sparklines:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -88,6 +89,8 @@ KINDS: Final = (
     KeyKind(
         "scores", "virtuoso:scores:{symbol}:v1", "ScoreHistoryDocument", 60 * SECOND, 15 * SECOND
     ),
+    KeyKind("sparklines", SPARKLINES, "SparklinesDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind("tracks", "virtuoso:tracks:{symbol}:v1", "TracksDocument", 60 * SECOND, 15 * SECOND),
 )
 
 OTHER: Final = KeyKind("other", "", "", BASE_LIFE_MS, 15 * SECOND)
@@ -127,6 +130,11 @@ def candles(symbol: Symbol, timeframe: Timeframe) -> str:
 def score_history(symbol: Symbol) -> str:
     """Key of one symbol's recent scores."""
     return f"virtuoso:scores:{symbol}:v1"
+
+
+def tracks(symbol: Symbol) -> str:
+    """Key of what runs beside one symbol's candles."""
+    return f"virtuoso:tracks:{symbol}:v1"
 
 
 def process(slot: int) -> str:
