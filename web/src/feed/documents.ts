@@ -1,6 +1,9 @@
 // Documents of the REST interface, each request with a deadline.
 
-import type { CandlesDocument, HealthDocument, OverviewDocument, Problem, ScoreHistoryDocument, SymbolDetail } from "../wire/types"
+import type {
+  AboutDocument, CandlesDocument, HealthDocument, OverviewDocument, Problem, ScoreHistoryDocument, SparklinesDocument,
+  SymbolDetail, TracksDocument,
+} from "../wire/types"
 
 const DEADLINE_MS = 5_000
 
@@ -46,6 +49,18 @@ export function fetchCandles(symbol: string, timeframe: string, signal: AbortSig
 
 export function fetchScores(symbol: string, signal: AbortSignal): Promise<ScoreHistoryDocument> {
   return get(`${symbolPath(symbol)}/scores`, signal)
+}
+
+export function fetchTracks(symbol: string, signal: AbortSignal): Promise<TracksDocument> {
+  return get(`${symbolPath(symbol)}/tracks`, signal)
+}
+
+export function fetchSparklines(symbols: readonly string[], signal: AbortSignal): Promise<SparklinesDocument> {
+  return get(`/api/sparklines?symbols=${encodeURIComponent(symbols.join(","))}`, signal)
+}
+
+export function fetchAbout(signal: AbortSignal): Promise<AboutDocument> {
+  return get("/api/about", signal)
 }
 
 export function fetchOverview(signal: AbortSignal): Promise<OverviewDocument> {

@@ -43,3 +43,8 @@ export function withForming(
   if (forming === undefined || (last !== undefined && forming[B.open_time] <= last[B.open_time])) return closed
   return [...closed, forming]
 }
+
+/** The timeframe an address names; 5m without one. */
+export function timeframeOf(text: string | undefined): Timeframe {
+  return TIMEFRAMES.find((each) => each === text) ?? "5m"
+}
