@@ -125,12 +125,15 @@ def lane_maker(
 
     def make(instrument: Instrument, listing: Listing | None) -> Lane:
         own = definition.of(instrument.symbol)
+        offered = capabilities_known_of(venue)
         return Lane(
             instrument,
             listing,
             components_of(own, venue),
             own,
-            book_sequenced=capabilities_known_of(venue).book_sequenced,
+            book_sequenced=offered.book_sequenced,
+            liquidations=offered.liquidations,
+            open_interest_sides=offered.open_interest,
             make_components=partial(components_of, venue=venue),
         )
 

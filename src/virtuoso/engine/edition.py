@@ -11,6 +11,7 @@ from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
 from virtuoso.engine import lines
+from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
@@ -79,6 +80,8 @@ class Content:
     cycles: Sequence[CycleTrace] = ()
     """The last ones of each venue."""
     cycle_totals: tuple[CycleTotals, ...] = ()
+    looked_at: frozenset[str] = frozenset()
+    """Symbols whose book, trades, liquidations and derivatives somebody reads."""
     behind_ms: int = 0
     """By how much the cycle is older than the present of an engine that cannot keep up."""
 
@@ -118,13 +121,7 @@ class Editor:
         Between two parts others may have their turn.
         """
         cycle = content.cycle
-        edition = Edition(
-            epoch=self._epoch,
-            source=self._source,
-            definition=content.definition,
-            cycle=cycle,
-            notices=content.notices,
-        )
+        edition = self._edition(content)
         symbols = self._row_symbols(content)
         rows: list[ScoreRow] = []
         shown: list[Shown] = []
@@ -181,6 +178,60 @@ class Editor:
             yield printed
         for _ in self._symbol_documents(printed.documents, edition, content, records):
             yield printed
+        for _ in self._market_documents(printed.documents, edition, content, content.looked_at):
+            yield printed
+
+    def edit_beside(self, content: Content, symbols: frozenset[str]) -> Mapping[str, bytes]:
+        """Make what somebody began to read of these symbols, before its edition comes.
+
+        `content` is that of the edition made last.
+        """
+        found: dict[str, bytes] = {}
+        for _ in self._market_documents(found, self._edition(content), content, symbols):
+            pass
+        return found
+
+    def _edition(self, content: Content) -> Edition:
+        return Edition(
+            epoch=self._epoch,
+            source=self._source,
+            definition=content.definition,
+            cycle=content.cycle,
+            notices=content.notices,
+        )
+
+    def _market_documents(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        symbols: frozenset[str],
+    ) -> Iterator[None]:
+        """Make the book, trades, liquidations and derivatives of some symbols."""
+        if not symbols:
+            return
+        behind = content.behind_ms
+        for row, shown in zip(self._symbols, content.shown, strict=False):
+            lane = content.lanes.get(row.symbol)
+            if row.symbol not in symbols or lane is None:
+                continue
+            view = late(shown.view, behind) if behind else shown.view
+            name = make.name_of(row)
+            book = markets.order_book_document(edition, row, view, lane)
+            form = make.publish_form(edition, book, book.as_of)
+            self._put(found, keys.order_book(name), form)
+            yield
+            trades = markets.trades_document(edition, row, view, lane)
+            form = make.publish_form(edition, trades, trades.as_of)
+            self._put(found, keys.trades(name), form)
+            yield
+            forced = markets.liquidations_document(edition, row, view, lane)
+            form = make.publish_form(edition, forced, forced.as_of)
+            self._put(found, keys.liquidations(name), form)
+            more = markets.derivatives_document(edition, row, view, lane)
+            form = make.publish_form(edition, more, more.as_of)
+            self._put(found, keys.derivatives(name), form)
+            yield
 
     def _row_symbols(self, content: Content) -> tuple[RowSymbol, ...]:
         """Give the rows' names, the very same object while nothing about them changes."""

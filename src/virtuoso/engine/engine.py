@@ -15,6 +15,7 @@ from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Pairing, Shown
 from virtuoso.engine.publisher import Publisher
+from virtuoso.engine.readers import Readers
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 PUBLISH_EVERY_SECONDS = 0.1
 """The least pause between two publications; only a replay at high speed is held back by it."""
+ANSWER_EVERY_SECONDS = 0.02
+"""The least pause between two answers to readers; who asks meanwhile is answered together."""
 LOOP_LAG_WARNS_MS = 100
 BEHIND_MS = 2_500
 """A cycle older than this is not the present: those of an engine that keeps up are younger."""
@@ -68,7 +71,10 @@ class Engine:
         self._beside = beside
         self._started = clock.now()
         source = first.feed.source
+        self._printed: Content | None = None
+        """What the newest edition was made of."""
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
+        self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
         self._dirty = asyncio.Event()
         self._loop_lag = LoopLag()
@@ -103,6 +109,8 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._loop_lag.run())
             tasks.create_task(search_gently(self._is_loading))
+            tasks.create_task(self._readers.run())
+            tasks.create_task(self._answer_readers())
             tasks.create_task(self._publish())
             for venue in self._venues:
                 tasks.create_task(venue.run())
@@ -119,13 +127,23 @@ class Engine:
             await self._print(breath)
             await asyncio.sleep(PUBLISH_EVERY_SECONDS)
 
+    async def _answer_readers(self) -> None:
+        """Publish at once what somebody begins to look at; each edition does it after that."""
+        while True:
+            await self._readers.came.wait()
+            new = self._readers.take_new()
+            if self._printed is not None:
+                made = self._editor.edit_beside(self._printed, new)
+                await self._publisher.publish_beside(made)
+            await asyncio.sleep(ANSWER_EVERY_SECONDS)
+
     async def _print(self, breath: Breath) -> None:
         """Make one edition in slices and publish it."""
         printed: Printed | None = None
         content = self._content()
         await breath.take()
         for part in self._editor.edit(content):
-            printed = part
+            printed, self._printed = part, content
             await breath.take()
         if printed is not None:
             await self._publisher.publish(printed.board, printed.documents, printed.status)
@@ -183,6 +201,7 @@ class Engine:
             details=not light,
             cycles=[trace for each in self._venues for trace in each.cycles.kept],
             cycle_totals=tuple(each.cycles.totals for each in self._venues),
+            looked_at=self._readers.symbols(),
             behind_ms=behind,
         )
 

@@ -113,11 +113,15 @@ class Lane:
         stream_stale_ms: int = STREAM_STALE_MS,
         *,
         book_sequenced: bool = True,
+        liquidations: str = "unknown",
+        open_interest_sides: str = "unknown",
         make_components: Callable[[Definition], Mapping[ComponentName, Component]] | None = None,
     ) -> None:
         """`stream_*_ms`: the ages from which this venue's ticker and book count as late.
 
         A book that is not `book_sequenced` may lack updates unseen: never better than delayed.
+        `liquidations` names how much of them this venue's stream tells, `open_interest_sides` what
+        its open interest counts.
         `make_components` builds components anew where a definition has other windows.
         """
         self.market = Market(instrument)
@@ -136,6 +140,9 @@ class Lane:
         self._direction = DirectionTracker(definition.direction)
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
+        self.liquidations = liquidations
+        """How much of the liquidations the stream tells: `all`, `sampled_1s`, `unknown`."""
+        self.open_interest_sides = open_interest_sides
         self._score: ConfluenceScore | None = None
         self._live: float | None = None
         self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
@@ -167,6 +174,11 @@ class Lane:
     def scored_alike_since(self) -> Millis:
         """Venue time since which the kept scores are of one definition, and can be compared."""
         return self.definitions[-1][0]
+
+    @property
+    def late_from_ms(self) -> tuple[int, int]:
+        """Ages from which what streams is delayed, and stale."""
+        return self._delayed_ms, self._stale_ms
 
     @property
     def loaded(self) -> bool:
@@ -251,6 +263,7 @@ class Lane:
         match data:
             case Trade():
                 market.trades.trade(event)  # type: ignore[arg-type] # narrowed by its data
+                market.tape.trade(event)  # type: ignore[arg-type]
             case Quote():
                 market.trades.quote(event)  # type: ignore[arg-type]
                 market.book.confirm(data, event.event_time)
@@ -265,6 +278,7 @@ class Lane:
                     market.candles[Timeframe.M1].forming = data
             case Liquidation():
                 market.trades.liquidation(event)  # type: ignore[arg-type]
+                market.tape.liquidation(event)  # type: ignore[arg-type]
             case BookSnapshot() | BookDelta():
                 pass  # the door applied it
         return False
@@ -364,6 +378,7 @@ class Lane:
         """Take trades that were missed: the last price, and nothing of the live order flow."""
         for trade in trades:
             self.market.trades.correct(trade)
+        self.market.tape.correct(trades)
 
     def resume(self) -> None:
         """Be watched again after having been given up."""
@@ -499,7 +514,7 @@ class Lane:
         self._live = self._live_score(at, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
-        interest = self._open_interest(now) if at % MINUTE == 0 else None
+        interest = self.open_interest(now) if at % MINUTE == 0 else None
         if interest is not None and interest.value:
             self._interests.append((now, interest.value))
         if interest is not None:
@@ -550,8 +565,8 @@ class Lane:
             score_change_1h=self._change_1h(score.score, now),
             dimensions=self._lenses.values(),
             price=self._price(now),
-            change_24h=self._ticker(TickerField.CHANGE_24H, now, 100.0),
-            turnover_24h=self._ticker(TickerField.TURNOVER_24H, now),
+            change_24h=self.ticker_value(TickerField.CHANGE_24H, now, 100.0),
+            turnover_24h=self.ticker_value(TickerField.TURNOVER_24H, now),
             funding_8h=self._funding(now),
             open_interest_change_1h=self._open_interest_change(now),
             inputs=tuple(inputs.values()),
@@ -647,7 +662,8 @@ class Lane:
                 worst = max(worst, _WORSE[inputs[kind].state])
         return _ORDER[worst], None if oldest is None else _oldest_member(oldest)
 
-    def _ticker(self, field: TickerField, now: Millis, scale: float = 1.0) -> Value:
+    def ticker_value(self, field: TickerField, now: Millis, scale: float = 1.0) -> Value:
+        """Give a field of the ticker with its age, `now` on the venue's clock."""
         known = self.market.derivatives.ticker.get(field)
         if known is None or known.value is None:
             return Value.absent(Reason.NO_FEED)
@@ -658,24 +674,30 @@ class Lane:
 
     def _price(self, now: Millis) -> Value:
         """Give the newer of the last trade and the ticker's last price."""
-        ticker = self._ticker(TickerField.LAST_PRICE, now)
+        ticker = self.ticker_value(TickerField.LAST_PRICE, now)
         price, at = self.market.trades.last_price, self.market.trades.last_price_at
         if price is None or at is None or (ticker.as_of is not None and ticker.as_of >= at):
             return ticker
         return Value(price, at, _age_state(at, now, self._delayed_ms, self._stale_ms))
 
-    def _funding(self, now: Millis) -> Value:
-        rate = self._ticker(TickerField.FUNDING_RATE, now)
+    @property
+    def funding_interval_hours(self) -> float | None:
+        """Hours between settlements, as the ticker or the catalogue says."""
         interval = self.market.derivatives.value(TickerField.FUNDING_INTERVAL_HOURS)
         if interval is None and self._listing is not None:
             interval = self._listing.funding_interval_hours
+        return interval
+
+    def _funding(self, now: Millis) -> Value:
+        rate = self.ticker_value(TickerField.FUNDING_RATE, now)
+        interval = self.funding_interval_hours
         if rate.value is None or not interval:
             return Value.absent(rate.reason or Reason.NO_FEED)
         return Value(rate.value * 8.0 / interval, rate.as_of, rate.state)
 
-    def _open_interest(self, now: Millis) -> Value:
+    def open_interest(self, now: Millis) -> Value:
         """Give the ticker's open interest, or what was polled where the ticker has none."""
-        current = self._ticker(TickerField.OPEN_INTEREST, now)
+        current = self.ticker_value(TickerField.OPEN_INTEREST, now)
         polled = self.market.derivatives.open_interest_now
         if current.value is not None or polled is None:
             return current
@@ -684,7 +706,7 @@ class Lane:
 
     def _open_interest_change(self, now: Millis) -> Value:
         """Compare the ticker's open interest with what it was an hour ago, give or take minutes."""
-        current = self._open_interest(now)
+        current = self.open_interest(now)
         if current.value is None:
             return Value.absent(current.reason or Reason.NO_FEED)
         wanted = now - HOUR

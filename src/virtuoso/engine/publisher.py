@@ -1,6 +1,6 @@
 """Writes each cycle to the cache and tells the readers what changed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import structlog
 
@@ -84,6 +84,21 @@ class Publisher:
             ttl = self._ttl_ms // 1_000
             log.info("Computed confluence scores for %d symbols", scored)
             log.info("Cache SET for key: %s with TTL: %ds", keys.SYMBOLS_PLAIN, ttl)
+
+    def looks(self) -> AsyncIterator[bytes]:
+        """What the processes that serve say of what is looked at."""
+        return self._broker.subscribe(keys.LOOKED)
+
+    async def publish_beside(self, documents: Mapping[str, bytes]) -> None:
+        """Store documents that somebody waits for, before the next cycle; not announced."""
+        if not documents or not await self._may_write():
+            return
+        try:
+            for life_ms, part in self._by_life(documents).items():
+                await self._cache.multi_set(part, life_ms)
+        except CacheError as error:
+            self.failures += 1
+            log.warning("cache_write_failed", error=str(error))
 
     def _by_life(self, values: Mapping[str, bytes]) -> Mapping[int, Mapping[str, bytes]]:
         """Sort the values by how long they live; the settings name the shortest life."""

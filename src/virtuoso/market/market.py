@@ -7,6 +7,7 @@ from virtuoso.domain.time import Millis
 from virtuoso.market.candles import Candles
 from virtuoso.market.derivatives import Derivatives
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.tape import Tape
 from virtuoso.market.trades import TradeFlow
 
 
@@ -17,6 +18,7 @@ class Market:
         self.instrument = instrument
         self.book = OrderBook()
         self.trades = TradeFlow()
+        self.tape = Tape()
         self.candles = Candles()
         self.derivatives = Derivatives()
         self.alive_at: Millis | None = None

@@ -36,6 +36,10 @@ class Snapshot:
         self._asked(key)
         return answer_of(await self.follower.document(key))
 
+    async def looked_at(self, key: str, symbol: str) -> Answer:
+        """A document that the engine makes of those symbols that somebody looks at."""
+        return answer_of(await self.follower.looked_at(key, symbol))
+
 
 def answer_of(served: Served) -> Answer:
     """Dress a document for HTTP."""

@@ -19,6 +19,7 @@ import zstandard
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
+from virtuoso.wire.market_messages import Looked
 from virtuoso.wire.messages import (
     SCHEMA,
     BoardReplaced,
@@ -120,8 +121,8 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     body: bytes
 
 
-Published = BoardState | Document | EngineStatus | LastGood | ProcessReport
-"""What lies in the cache."""
+Published = BoardState | Document | EngineStatus | LastGood | ProcessReport | Looked
+"""What lies in the cache, and what readers tell the engine."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Sealed)

@@ -52,6 +52,39 @@ def degraded(body: bytes, reason: str) -> bytes:
     return msgspec.json.encode(document)
 
 
+def judged(body: bytes, now: int, reason: str) -> bytes:
+    """Judge a document anew by the age of what is in it, `now` on the engine's clock.
+
+    For documents whose parts say from which ages they are late. Raises msgspec.DecodeError.
+    """
+    document = msgspec.json.decode(body, type=dict[str, Any])
+    document = {name: _judged(value, now) for name, value in document.items()}
+    document = _rejudged(document, now, document.get("alive_at", document.get("as_of")))
+    document["status"] = "degraded"
+    if reason not in (reasons := document.get("reasons") or []):
+        document["reasons"] = [*reasons, reason]
+    return msgspec.json.encode(document)
+
+
+def _judged(value: object, now: int) -> object:
+    if not isinstance(value, dict):
+        return value
+    return _rejudged(value, now, value.get("as_of"))
+
+
+def _rejudged(part: dict[str, Any], now: int, as_of: object) -> dict[str, Any]:
+    """Worsen the state of one part to what its age says; it never gets better."""
+    order = (State.LIVE.value, State.DELAYED.value, State.STALE.value)
+    state, delayed, stale = part.get("state"), part.get("delayed_ms"), part.get("stale_ms")
+    if state not in order or not isinstance(as_of, int):
+        return part
+    if not isinstance(delayed, int) or not isinstance(stale, int):
+        return part
+    age = now - as_of
+    found = 0 if age <= delayed else 1 if age <= stale else 2
+    return {**part, "state": order[max(found, order.index(state))]}
+
+
 def _aged(value: object) -> object:
     if isinstance(value, list):
         return [_aged(item) for item in value]

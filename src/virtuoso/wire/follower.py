@@ -14,7 +14,8 @@ from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.dependencies import stale_after
-from virtuoso.wire.documents import Served, degraded, etag_of, nothing, quoted
+from virtuoso.wire.documents import Served, degraded, etag_of, judged, nothing, quoted
+from virtuoso.wire.looking import Looking
 from virtuoso.wire.messages import (
     Beat,
     BoardReplaced,
@@ -37,6 +38,12 @@ READ_DEADLINE_S: Final = 1.0
 KEPT_DOCUMENTS: Final = 1_000
 RENEWAL_MS: Final = 90_000
 """The engine publishes at least each 30 s: a document thrice as old is no longer looked after."""
+
+PATIENCE_S: Final = 0.3
+"""What a first reader waits at most for the engine to make what nobody looked at before."""
+LOOK_S: Final = 0.01
+PRESENT_MS: Final = 2_500
+"""Age up to which a document that is made each second is the newest there is."""
 
 M = TypeVar("M")
 
@@ -81,6 +88,7 @@ class Follower:
         self._renewed_ms: dict[str, int] = {}
         self._rendered: LRUCache[str, tuple[Document, Served]] = LRUCache(maxsize=KEPT_DOCUMENTS)
         self._hot_served: dict[str, tuple[Document, Served]] = {}
+        self._looking = Looking(broker, self._codec, clock)
         self._started_ms = clock.monotonic_ms()
         self._pushed_ms: int | None = None
         self._missed = False
@@ -366,6 +374,32 @@ class Follower:
             why = "the cache does not answer" if failed else "it is no longer in the cache"
             reason = f"this document is from {iso(held.now)}: {why}"
         return self._render(key, held, reason)
+
+    async def looked_at(self, key: str, symbol: str, patience_s: float = PATIENCE_S) -> Served:
+        """A document that is made for who looks at it: the engine is told, and waited for a moment.
+
+        Where it does not answer in time the last one known is given, judged by its age.
+        """
+        told = await self._looking.look(symbol)
+        ends = asyncio.get_running_loop().time() + (0.0 if self.engine_silent() else patience_s)
+        while True:
+            served = await self.document(key)
+            held = self._others.get(key)
+            age_ms = None if held is None else self.engine_now() - held.now
+            if age_ms is not None and age_ms <= PRESENT_MS:
+                return served
+            if asyncio.get_running_loop().time() >= ends:
+                break
+            await asyncio.sleep(LOOK_S)
+        if not told:
+            self._looking.forget(symbol)
+        if held is None or served.status != 200:
+            return served
+        since = f"the engine has not renewed this document since {iso(held.now)}"
+        with suppress(msgspec.DecodeError):
+            body = judged(served.body, self.engine_now(), since)
+            return Served(200, body, etag_of(body), since)
+        return self._nothing(key)
 
     def _doubt(self, document: Document, at_ms: int) -> str | None:
         """Why a document cannot be taken as the present state, or None."""

@@ -24,6 +24,9 @@ SPARKLINES = "virtuoso:sparklines:v1"
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
 
+LOOKED: Final = "virtuoso:looked:v1"
+"""Channel of `market_messages.Looked`: which symbols somebody looks at."""
+
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
 
@@ -91,6 +94,18 @@ KINDS: Final = (
     ),
     KeyKind("sparklines", SPARKLINES, "SparklinesDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("tracks", "virtuoso:tracks:{symbol}:v1", "TracksDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind("orderbook", "virtuoso:orderbook:{symbol}:v1", "OrderBookDocument", 30 * SECOND, 0),
+    KeyKind("trades", "virtuoso:trades:{symbol}:v1", "TradesDocument", 30 * SECOND, 0),
+    KeyKind(
+        "liquidations",
+        "virtuoso:liquidations:{symbol}:v1",
+        "LiquidationsDocument",
+        30 * SECOND,
+        0,
+    ),
+    KeyKind(
+        "derivatives", "virtuoso:derivatives:{symbol}:v1", "DerivativesDocument", 30 * SECOND, 0
+    ),
 )
 
 OTHER: Final = KeyKind("other", "", "", BASE_LIFE_MS, 15 * SECOND)
@@ -135,6 +150,26 @@ def score_history(symbol: Symbol) -> str:
 def tracks(symbol: Symbol) -> str:
     """Key of what runs beside one symbol's candles."""
     return f"virtuoso:tracks:{symbol}:v1"
+
+
+def order_book(symbol: Symbol) -> str:
+    """Key of one symbol's order book."""
+    return f"virtuoso:orderbook:{symbol}:v1"
+
+
+def trades(symbol: Symbol) -> str:
+    """Key of one symbol's last trades."""
+    return f"virtuoso:trades:{symbol}:v1"
+
+
+def liquidations(symbol: Symbol) -> str:
+    """Key of one symbol's last liquidations."""
+    return f"virtuoso:liquidations:{symbol}:v1"
+
+
+def derivatives(symbol: Symbol) -> str:
+    """Key of what one symbol's perpetual has beside its trades."""
+    return f"virtuoso:derivatives:{symbol}:v1"
 
 
 def process(slot: int) -> str:

@@ -214,11 +214,31 @@ def _add_symbols(app: FastAPI, snapshot: Snapshot) -> None:
     async def scores(request: Request, symbol: str) -> Response:
         return await answer(request, keys.score_history(known(symbol)))
 
+    async def looked_at(request: Request, text: str, key: Callable[[Symbol], str]) -> Response:
+        symbol = known(text)
+        return respond(request, await snapshot.looked_at(key(symbol), symbol))
+
+    async def order_book(request: Request, symbol: str) -> Response:
+        return await looked_at(request, symbol, keys.order_book)
+
+    async def trades(request: Request, symbol: str) -> Response:
+        return await looked_at(request, symbol, keys.trades)
+
+    async def liquidations(request: Request, symbol: str) -> Response:
+        return await looked_at(request, symbol, keys.liquidations)
+
+    async def derivatives(request: Request, symbol: str) -> Response:
+        return await looked_at(request, symbol, keys.derivatives)
+
     handlers: dict[str, Callable[..., Any]] = {
         "": detail,
         "/candles": candles,
         "/scores": scores,
         "/tracks": tracks,
+        "/orderbook": order_book,
+        "/trades": trades,
+        "/liquidations": liquidations,
+        "/derivatives": derivatives,
     }
     for tail, handler in handlers.items():
         app.add_api_route(
