@@ -26,6 +26,18 @@ async function get<T>(path: string, signal: AbortSignal): Promise<T> {
   return (await response.json()) as T
 }
 
+/** A document with its ETag, or null when it is still the one of `tag`. */
+export async function fetchChanged<T>(path: string, tag: string, signal: AbortSignal): Promise<{ document: T; tag: string } | null> {
+  const response = await fetch(path, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+    headers: { accept: "application/json", ...(tag === "" ? {} : { "if-none-match": tag }) },
+    cache: "no-store", // the tag is ours: the browser's own copy would hide a 304
+  })
+  if (response.status === 304) return null
+  if (!response.ok) throw new DocumentError(await refusal(response), response.status)
+  return { document: (await response.json()) as T, tag: response.headers.get("etag") ?? "" }
+}
+
 async function refusal(response: Response): Promise<string> {
   try {
     const problem = (await response.json()) as Partial<Problem> & { reasons?: readonly string[] }
@@ -35,7 +47,7 @@ async function refusal(response: Response): Promise<string> {
   }
 }
 
-function symbolPath(symbol: string): string {
+export function symbolPath(symbol: string): string {
   return `/api/symbols/${encodeURIComponent(symbol)}`
 }
 

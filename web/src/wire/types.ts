@@ -110,6 +110,20 @@ export interface BookIntegrity {
   distrusted_since: number | null
 }
 
+/** `[price, quantity, cumulative quantity from the best price on]`. */
+export type BookLevel = readonly [
+  price: number,
+  quantity: number,
+  cumulative: number,
+]
+
+/** The place of each value of a BookLevel. */
+export const BookLevelColumn = {
+  price: 0,
+  quantity: 1,
+  cumulative: 2,
+} as const
+
 /** Minutes that the stream did not bring. */
 export interface CandleGap {
   start: number
@@ -229,6 +243,75 @@ export const DefinitionSinceColumn = {
   definition: 1,
 } as const
 
+/** What rests within a distance from the middle; null where the book is not known so deep. */
+export interface DepthPoint {
+  /** Basis points from the middle, both ways. */
+  bps: number
+  bid_quantity: number | null
+  ask_quantity: number | null
+  bid_notional: number | null
+  ask_notional: number | null
+  /** (bid - ask) / (bid + ask) of the quantities, -1..1. */
+  imbalance: number | null
+}
+
+/** `/api/symbols/{symbol}/derivatives`: what a perpetual has beside its trades. */
+export interface DerivativesDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** The oldest of the figures that are there. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** The worst of the figures that are there. */
+  state: State
+  last_price: Figure
+  mark_price: Figure
+  index_price: Figure
+  /** 10,000 x (mark - index) / index. */
+  basis_bps: Figure
+  /** Contracts in base currency. */
+  open_interest: Figure
+  /** Contracts x mark price, quote currency. */
+  open_interest_notional: Figure
+  /** Percent, in contracts. */
+  open_interest_change_1h: Figure
+  /** Whether each contract counts for `one` or `both` of its sides, or `unknown`. */
+  open_interest_sides: string
+  /** Of the coming settlement, a fraction per interval. */
+  funding_rate: Figure
+  /** The same converted to 8 hours. */
+  funding_8h: Figure
+  /** The same converted to a year, percent: rate x 8,760 / interval x 100. */
+  funding_yearly: Figure
+  funding_interval_hours: number | null
+  /** Milliseconds UTC. */
+  next_funding_time: number | null
+  /** Share of accounts that are long, 0..1. */
+  long_share: Figure
+  short_share: Figure
+  /** long share / short share. */
+  long_short_ratio: Figure
+  /** Percent. */
+  change_24h: Figure
+  /** Base currency. */
+  volume_24h: Figure
+  /** Quote currency. */
+  turnover_24h: Figure
+  /** Settled rates, oldest first, the last 30. */
+  funding_history: readonly FundingPoint[]
+  /** At full hours, oldest first, the last 72. */
+  open_interest_history: readonly InterestPoint[]
+  /** At full hours, oldest first, the last 72. */
+  ratio_history: readonly RatioPoint[]
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
   name: DimensionName
@@ -305,6 +388,18 @@ export interface FeedAge {
   reason: Reason | null
 }
 
+/** One number with everything needed to judge it. */
+export interface Figure {
+  value: number | null
+  unit: string
+  state: State
+  as_of: number | null
+  reason: Reason | null
+  /** Age from which it is `delayed`; null where it does not age. */
+  delayed_ms: number | null
+  stale_ms: number | null
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
@@ -331,6 +426,20 @@ export const FormingBarColumn = {
   low: 3,
   close: 4,
   volume: 5,
+} as const
+
+/** `[settled at, rate, interval in hours]`; the rate is a fraction per interval. */
+export type FundingPoint = readonly [
+  at: number,
+  rate: number,
+  interval_hours: number | null,
+]
+
+/** The place of each value of a FundingPoint. */
+export const FundingPointColumn = {
+  at: 0,
+  rate: 1,
+  interval_hours: 2,
 } as const
 
 /** `/health` and `/health/ready`: 200 while something true can be said, else 503. */
@@ -369,6 +478,28 @@ export interface Heartbeat {
   engine_ms: number
 }
 
+/** What taking so much at once would cost; null where the known levels do not hold it. */
+export interface ImpactPoint {
+  /** Quote currency, counted at the prices paid. */
+  notional: number
+  /** Average price paid above the middle, basis points. */
+  buy_bps: number | null
+  /** Average price got below the middle, basis points. */
+  sell_bps: number | null
+}
+
+/** `[time, contracts in base currency]`. */
+export type InterestPoint = readonly [
+  at: number,
+  contracts: number,
+]
+
+/** The place of each value of a InterestPoint. */
+export const InterestPointColumn = {
+  at: 0,
+  contracts: 1,
+} as const
+
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
 export interface LeadLagRecord {
   /** Above 0: Bitcoin moved first. */
@@ -382,6 +513,47 @@ export interface Limits {
   price_delayed_ms: number
   price_stale_ms: number
   coverage_floor: number
+}
+
+/** One forced close. */
+export interface LiquidationRecord {
+  at: number
+  price: number
+  quantity: number
+  /** Of the position that was liquidated. */
+  side: "long" | "short"
+  notional: number
+}
+
+/** `/api/symbols/{symbol}/liquidations`: the last 50, newest first. */
+export interface LiquidationsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the newest one; null while none was seen. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** Of the stream: that none came is a fact while the connection lives. */
+  state: State
+  reason: Reason | null
+  /** How much of them the venue tells: `all`; `sampled_1s`: one a second at most, so a floor; `unknown`; `synthetic`: a simulator's. */
+  coverage: string
+  liquidations: readonly LiquidationRecord[]
+  /** Sum over those listed, liquidated longs. */
+  long_notional: number
+  /** Sum over those listed, liquidated shorts. */
+  short_notional: number
+  complete_since: number | null
+  kept: number
+  alive_at: number | null
+  delayed_ms: number
+  stale_ms: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
@@ -501,6 +673,57 @@ export interface Notice {
   since: number | null
 }
 
+/** `/api/symbols/{symbol}/orderbook`: the best 50 levels a side, and what they mean. */
+export interface OrderBookDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the last update, or of a later quote that confirmed it. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  state: State
+  /** Why there is no book. */
+  reason: Reason | null
+  /** Best first. */
+  bids: readonly BookLevel[]
+  /** Best first. */
+  asks: readonly BookLevel[]
+  /** (best bid + best ask) / 2. */
+  mid: number | null
+  /** (bid x ask quantity + ask x bid quantity) / (sum of both quantities) at the best prices. */
+  microprice: number | null
+  /** Best ask - best bid, quote currency. */
+  spread: number | null
+  /** 10,000 x spread / mid. */
+  spread_bps: number | null
+  /** (bid - ask) / (bid + ask) of the quantities of the best 10 levels, -1..1. */
+  imbalance: number | null
+  depth: readonly DepthPoint[]
+  impact: readonly ImpactPoint[]
+  /** Bid and ask levels of the whole book; the best 50 are shown. */
+  levels_known: readonly [number, number]
+  /** Of the venue's last update that was applied. */
+  sequence: number | null
+  /** Venue time of the snapshot that made it whole; null while there is no book. */
+  synced_since: number | null
+  /** How often it was lost to a hole, a restart or a crossing since the start. */
+  gaps: number
+  resyncs: number
+  /** Since when polled books stand in for a stream with too many gaps; null while it is good. */
+  distrusted_since: number | null
+  /** Age from which it is `delayed`. */
+  delayed_ms: number
+  /** Age from which it is `stale`. */
+  stale_ms: number
+  /** The engine's clock corrected to the venue's. */
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** The same coin on the other venue, and how far the two are apart right now. */
 export interface OtherVenue {
   venue: string
@@ -575,6 +798,20 @@ export interface Quality {
   reason: Reason | null
   basis: string | null
 }
+
+/** `[time, share of long accounts, share of short accounts]`, each 0..1. */
+export type RatioPoint = readonly [
+  at: number,
+  long_share: number,
+  short_share: number,
+]
+
+/** The place of each value of a RatioPoint. */
+export const RatioPointColumn = {
+  at: 0,
+  long_share: 1,
+  short_share: 2,
+} as const
 
 /** Why a number is absent. */
 export type Reason = "no_feed" | "stale" | "warming_up" | "gap" | "crossed_book" | "not_applicable" | "too_few" | "unproven"
@@ -949,6 +1186,45 @@ export interface TracksDocument {
   epoch: string
   seq: number
   reasons: readonly string[]
+}
+
+/** One public market trade. */
+export interface TradeRecord {
+  at: number
+  price: number
+  quantity: number
+  /** Of the taker. */
+  side: "buy" | "sell"
+  notional: number
+  id: string
+}
+
+/** `/api/symbols/{symbol}/trades`: the last 100 market trades, newest first. */
+export interface TradesDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Venue time of the newest trade. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbol: string
+  venue: string
+  /** Of the stream: silence of trades is a fact while the connection lives. */
+  state: State
+  reason: Reason | null
+  trades: readonly TradeRecord[]
+  /** Our receive time since which no trade is missing; null after a hole. */
+  complete_since: number | null
+  /** Trades kept at most. */
+  kept: number
+  /** Venue time at which the connection was last known to live. */
+  alive_at: number | null
+  delayed_ms: number
+  stale_ms: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** Client: send me these symbols no more (none at all when null). */

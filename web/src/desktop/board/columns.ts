@@ -52,7 +52,7 @@ export const GROUPS: Readonly<Record<ColumnId, Group>> = {
     headers: COMPONENT_ORDER.map((name) => ({ key: name, title: SHORT[name], tip: LONG[name], align: "centre", width: 38, grow: 0.25 })),
   },
   trend: one("trend", "Line of score", { key: null, title: "Score, kept", tip: "Scores since the start, at most 6 hours; the middle is 50", align: "centre", width: 84, grow: 0.4 }),
-  record: one("record", "Record", { key: null, title: "Record", unit: "1h", tip: "What followed such scores; a dash until it is measured", align: "right", width: 72, grow: 0.4 }),
+  record: one("record", "Record", { key: null, title: "Record", unit: "1h", tip: "What followed such scores; a dash until it is measured", align: "right", width: 88, grow: 0.4 }),
   price: one("price", "Price", { key: "price", title: "Price", tip: "Last price at the venue, in quote currency", align: "right", width: 92, grow: 1 }),
   day: one("day", "Line of price", { key: null, title: "Price, 24 h", tip: "Closes of the last 48 half-hours", align: "centre", width: 84, grow: 0.4 }),
   age: one("age", "Age of price", { key: "age", title: "Age", tip: "Age of the price", align: "right", width: 50, grow: 0.4 }),
