@@ -10,7 +10,7 @@ import {
 import type { FormingBar, LiquidationRecord } from "../wire/types"
 import { FormingBarColumn as B } from "../wire/types"
 import { type ScoreAt, volumeProfile } from "./chart_data"
-import { compact, price as priceText, priceDecimals, shifted } from "./format"
+import { amount, price as priceText, priceDecimals, shifted } from "./format"
 import { VolumeProfile } from "./volume_profile"
 
 interface Palette {
@@ -52,6 +52,8 @@ export interface Pointed {
 /** Names of the panes under the candles, in their order. */
 const PANES = ["Score, 50 is no pressure", "CVD: cumulative taker buys less sells, base currency", "Open interest, contracts; columns: settled funding, 8 h"]
 const PROFILE_BINS = 60
+/** Notional of forced closes in one candle from which their mark is large, quote currency. */
+const LARGE = 100_000
 
 function seconds(milliseconds: number): UTCTimestamp {
   return Math.floor(milliseconds / 1000) as UTCTimestamp
@@ -59,9 +61,10 @@ function seconds(milliseconds: number): UTCTimestamp {
 
 /** A line that breaks where a value is missing: what leads out of a hole is not drawn. */
 function broken(points: readonly ScoreAt[], bridges: boolean): (LineData<UTCTimestamp> | WhitespaceData<UTCTimestamp>)[] {
+  const last = points.findLastIndex(({ value }) => value !== null)
   return points.map(({ time, value }, index) => {
     if (value === null) return { time: seconds(time) }
-    const ends = !bridges && points[index + 1]?.value === null
+    const ends = !bridges && index < last && points[index + 1]?.value === null
     return ends ? { time: seconds(time), value, color: "transparent" } : { time: seconds(time), value }
   })
 }
@@ -110,7 +113,7 @@ export class PriceChart {
       price: 50, color: this.#colors.ink, lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: "",
     })
     if (tracked) {
-      const amounts = { type: "custom", minMove: 1e-8, formatter: compact } as const
+      const amounts = { type: "custom", minMove: 1e-8, formatter: amount } as const
       const plain = { lineWidth: 2, priceLineVisible: false, priceFormat: amounts } as const
       this.#flow = this.#chart.addSeries(LineSeries, plain, 2)
       this.#interest = this.#chart.addSeries(LineSeries, plain, 3)
@@ -239,7 +242,7 @@ export class PriceChart {
     }
     const markers = [...sums.values()].sort((a, b) => a.time - b.time).map(({ time, long, notional }): SeriesMarker<Time> => ({
       time: seconds(time), position: long ? "aboveBar" : "belowBar", shape: long ? "arrowDown" : "arrowUp",
-      color: long ? this.#colors.down : this.#colors.up, text: compact(notional), size: notional >= 100_000 ? 1.4 : 0.8,
+      color: long ? this.#colors.down : this.#colors.up, size: notional >= LARGE ? 1.2 : 0.6,
     }))
     this.#markers.setMarkers(markers)
   }

@@ -66,6 +66,15 @@ export function compact(value: number | null): string {
   return withDecimals(value, 0)
 }
 
+/** A quantity in base currency: large ones shortened, small ones with three significant digits. */
+export function amount(value: number | null): string {
+  if (value === null) return DASH
+  const size = Math.abs(value)
+  if (size >= 1000) return compact(value)
+  if (size >= 100 || size === 0) return withDecimals(value, 0)
+  return withDecimals(value, size >= 10 ? 1 : size >= 1 ? 2 : Math.min(10, 2 - Math.floor(Math.log10(size))))
+}
+
 /** A fraction as percent: a funding rate of .0001 is `+0.0100`. */
 export function percentOfFraction(value: number | null, decimals = 4): string {
   return signed(value === null ? null : value * 100, decimals)
