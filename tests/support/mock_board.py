@@ -27,14 +27,14 @@ LIMITS = {
     "coverage_floor": 0.5,
 }
 FRAMES = 16
-NOW = '"@now"'
+NOW = "@now"
 """Where the present time goes in rows that were made before."""
 
 
 def row_of(number: int, frame: int) -> list[Any]:
     """Make one row; no value stays the same from frame to frame, every seventh has no score."""
-    wave = math.sin(number * 1.7 + frame * 0.9)
-    score = None if number % 7 == 3 else round(50 + 45 * wave, 2)
+    wave = math.sin(number * 1.7)
+    score = None if number % 7 == 3 else round(50 + 45 * wave + math.sin(number + frame) / 2, 2)
     parts = [round(50 + 40 * math.sin(number + frame + each), 2) for each in range(6)]
     direction = None if score is None else "Bullish" if wave > 0.3 else "Bearish"
     missing = number % 5 == 2
@@ -62,6 +62,13 @@ def row_of(number: int, frame: int) -> list[Any]:
         None,
         "technical 4h",
     ]
+
+
+@dataclass
+class _Sent:
+    """What one page was sent last."""
+
+    seq: int = 1
 
 
 @dataclass
@@ -98,7 +105,7 @@ class MockBoard:
         if self.frozen:
             self._frozen_at = self._frozen_at or now
             now = self._frozen_at
-        return self._frames[frame % FRAMES].replace(NOW, str(now))
+        return self._frames[frame % FRAMES].replace(f'"{NOW}"', str(now))
 
     def snapshot(self, seq: int) -> str:
         """Everything there is."""
@@ -114,9 +121,9 @@ class MockBoard:
     async def talk(self, socket: ServerConnection) -> None:
         """Answer one page until it goes."""
         await socket.recv()
-        seq = 1
-        await socket.send(self.snapshot(seq))
-        told = asyncio.create_task(self._listen(socket))
+        sent = _Sent()
+        await socket.send(self.snapshot(sent.seq))
+        told = asyncio.create_task(self._listen(socket, sent))
         beat = 0.0
         try:
             while True:
@@ -124,24 +131,24 @@ class MockBoard:
                 if self.silent:
                     continue
                 if self.hz:
-                    seq += 1
-                    rows = f'"previous":{seq - 1},"rows":{self._rows(seq)},"notices":null'
-                    await socket.send(f"{self._head('update', seq)},{rows}}}")
+                    sent.seq += 1
+                    rows = f'"previous":{sent.seq - 1},"rows":{self._rows(sent.seq)}'
+                    await socket.send(f'{self._head("update", sent.seq)},{rows},"notices":null}}')
                 if time.monotonic() - beat >= 1.0:
                     beat = time.monotonic()
-                    await socket.send(f'{self._head("heartbeat", seq)},"engine_ms":10}}')
+                    await socket.send(f'{self._head("heartbeat", sent.seq)},"engine_ms":10}}')
         except ConnectionClosed:
             pass
         finally:
             told.cancel()
 
-    async def _listen(self, socket: ServerConnection) -> None:
+    async def _listen(self, socket: ServerConnection, sent: "_Sent") -> None:
         async for text in socket:
             said = json.loads(text)
             if said["type"] == "ping" and not self.silent:
                 await socket.send(json.dumps({"type": "pong", "id": said["id"]}))
             if said["type"] == "resync" and not self.silent:
-                await socket.send(self.snapshot(10**9))
+                await socket.send(self.snapshot(sent.seq))
 
     def answer(self, _socket: ServerConnection, request: Request) -> Response | None:
         """Answer what is no socket: files of the pages, and the few documents a board asks for."""

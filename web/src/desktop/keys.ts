@@ -6,7 +6,8 @@ import { TIMEFRAMES, type Timeframe } from "../ui/chart_data"
 export function isForPage(event: KeyboardEvent): boolean {
   const { target } = event
   const typing = target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement
-  return !typing && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.altKey
+  const aside = document.querySelector("dialog[open]") !== null
+  return !typing && !aside && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.altKey
 }
 
 /** `1` to `4`: the timeframes of the chart. */
