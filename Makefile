@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test proofs faults bench soak fuzz lock schema shape clean
+.PHONY: help run setup web dev check format test proofs faults screenshots bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, la
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
 	$(BIN)/python -m pytest -q -rs tests/faults
+
+screenshots: $(VENV)/.dev-stamp web ## every page at 1600, 1100 and 390 px in both themes (ARGS=FOLDER; /tmp/virtuoso-screenshots)
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
 	cd tests && $(abspath $(BIN))/python -m benchmarks

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
@@ -83,6 +83,8 @@ class MockBoard:
     frozen: bool = False
     """Prices stop while heartbeats go on."""
     port: int = 0
+    updates: int = 0
+    """Updates sent since the start."""
     asked: list[str] = field(default_factory=list)
     """Paths that were asked for."""
     _frozen_at: int | None = None
@@ -132,6 +134,7 @@ class MockBoard:
                     continue
                 if self.hz:
                     sent.seq += 1
+                    self.updates += 1
                     rows = f'"previous":{sent.seq - 1},"rows":{self._rows(sent.seq)}'
                     await socket.send(f'{self._head("update", sent.seq)},{rows},"notices":null}}')
                 if time.monotonic() - beat >= 1.0:
@@ -164,7 +167,7 @@ class MockBoard:
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return _response(kind, path.read_bytes())
 
-    def _document(self, parts: Any) -> dict[str, Any]:
+    def _document(self, parts: SplitResult) -> dict[str, Any]:
         if parts.path == "/api/sparklines":
             names = parse_qs(parts.query).get("symbols", [""])[0].split(",")
             line = [round(50 + 40 * math.sin(each)) for each in range(48)]
