@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.servers import memcached_server, redis_server
+from virtuoso.wire import finite
 
 __all__ = ["memcached_server", "pytest_sessionfinish", "recordings", "redis_server"]
 
@@ -19,6 +20,17 @@ def recordings() -> Path:
     if not (folder / "MANIFEST.csv").is_file():
         pytest.skip(f"no recordings at {folder}: set VIRTUOSO_RECORDINGS")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_number_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a document with NaN or infinity fail the test that made it; see `wire.finite`."""
+
+    def fail(kind: str, found: list[str]) -> None:
+        message = f"expected finite numbers only, found others in {kind}: {', '.join(found[:5])}"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(finite, "report", fail)
 
 
 @pytest.hookimpl(trylast=True)

@@ -54,6 +54,30 @@ def test_a_symbol_comes_apart_in_every_process(running: Cluster) -> None:
     assert len(again["candles"]) >= 900
 
 
+def test_a_book_is_made_for_who_looks_at_it_in_any_process(running: Cluster) -> None:
+    """The web process says so through Redis, the engine answers through memcached, and goes on."""
+    for number, symbol in ((0, "BTCUSDT"), (1, "ETHUSDT")):
+
+        def book(number: int = number, symbol: str = symbol) -> tuple[int, int] | None:
+            found = running.ask(number, f"/api/symbols/{symbol}/orderbook")
+            said = found.json()
+            if found.status_code != 200 or said["state"] == "absent":
+                return None
+            return said["seq"], len(said["bids"])
+
+        first = wait_for("a book", book, 10 * SLACK)
+        assert first[1] == 50
+
+        def later(before: int = first[0]) -> bool:
+            found = book()
+            return found is not None and found[0] > before
+
+        wait_for("the next one", later, 10 * SLACK)
+    trades = running.document(1, "/api/symbols/BTCUSDT/trades")
+    assert trades["source"] == "simulator"
+    assert trades["trades"]
+
+
 def test_the_plain_key_is_read_by_hand(running: Cluster) -> None:
     """`get virtuoso:symbols` prints JSON that anybody can read."""
     with socket.create_connection(running.memcached.address, timeout=5) as link:

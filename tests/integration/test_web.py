@@ -211,7 +211,6 @@ async def test_the_matrix_is_served_whole_or_cut_to_the_symbols_asked_for(site: 
         ("/nothing", 404, "not_found"),
         ("/api/symbols/", 404, "not_found"),
         ("/docs", 404, "not_found"),
-        ("/openapi.json", 404, "not_found"),
         ("/assets/none.js", 404, "not_found"),
         ("/assets/../app.py", 404, "not_found"),
         ("/api/symbols/NONEUSDT", 404, "unknown_symbol"),

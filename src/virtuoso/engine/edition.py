@@ -16,6 +16,7 @@ from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
@@ -23,6 +24,7 @@ from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.list_messages import MoverRecord
 from virtuoso.wire.messages import (
     BoardState,
     CycleTotals,
@@ -281,7 +283,7 @@ class Editor:
         self._put(found, keys.SYMBOLS, make.document_of(edition, body, listing.as_of))
         yield
         overview, tickers = content.overview
-        self._compare_scores(content.lanes)
+        is_due = self._compare_scores(content.lanes) or self._edited % REPEAT_CYCLES == 0
         yield
         market = make.overview_message(
             overview,
@@ -309,6 +311,8 @@ class Editor:
             betas = make.bitcoin_beta_document(edition, content.across)
             self._put(found, keys.BITCOIN_BETA, make.publish_form(edition, betas, betas.as_of))
             yield
+        if is_due:
+            yield from self._movers_document(found, edition, content, records)
         cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
         self._put(found, keys.CYCLES, make.publish_form(edition, cycles, None))
         yield
@@ -326,15 +330,38 @@ class Editor:
             refusals = make.refusals_document(edition, content.refusals)
             self._put(found, keys.REFUSALS, make.publish_form(edition, refusals, None))
 
-    def _compare_scores(self, lanes: Mapping[str, Lane]) -> None:
-        """Look for score movers anew when scores were kept since the last time."""
+    def _movers_document(
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        content: Content,
+        records: Sequence[SymbolRecord],
+    ) -> Iterator[None]:
+        """Compare every symbol with its own past, whenever scores were kept."""
+        views = [each.view for each in content.shown]
+        moved: list[MoverRecord] = []
+        for each in mover_records(records, views, content.lanes, edition.cycle.now):
+            if each is None:
+                yield
+            else:
+                moved.append(each)
+        kept = [lane.samples[-1][0] for lane in content.lanes.values() if lane.samples]
+        document = movers_document(edition, moved, max(kept, default=None))
+        yield
+        self._put(found, keys.MOVERS, make.publish_form(edition, document, document.as_of))
+        yield
+
+    def _compare_scores(self, lanes: Mapping[str, Lane]) -> bool:
+        """Look for score movers anew when scores were kept since the last time; whether it did."""
         kept = {symbol: lane.samples for symbol, lane in lanes.items()}
         newest = max((each[-1][0] for each in kept.values() if each), default=None)
         alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
         mark = (newest, alike)
-        if self._marks.get(keys.DASHBOARD) != mark:
-            self._marks[keys.DASHBOARD] = mark
-            self._movers = make.movers_of_scores(kept, alike)
+        if self._marks.get(keys.DASHBOARD) == mark:
+            return False
+        self._marks[keys.DASHBOARD] = mark
+        self._movers = make.movers_of_scores(kept, alike)
+        return True
 
     def _symbol_documents(
         self,

@@ -96,6 +96,29 @@ def score_movers(
     )
 
 
+def change_over(
+    history: History, window_ms: int | None, step_ms: int, alike_since: Millis
+) -> ScoreMove | Reason:
+    """One market's move from its score a window ago to its newest; None: since its first one.
+
+    Reasons as in `score_movers`. Scores before `alike_since` count as not observed.
+    """
+    if not history:
+        return Reason.NO_FEED
+    at, score = history[-1]
+    if score is None:
+        return Reason.TOO_FEW
+    found = (
+        _first(history, alike_since)
+        if window_ms is None
+        else _near(history, at - window_ms, step_ms)
+    )
+    if found is not None and alike_since <= found[0] < at:
+        return ScoreMove("", score, found[1], found[0])
+    observed = _reaches(max(history[0][0], alike_since), at, window_ms, step_ms)
+    return Reason.TOO_FEW if observed else Reason.WARMING_UP
+
+
 def _reaches(first: Millis, newest: Millis, window_ms: int | None, step_ms: int) -> bool:
     """Whether a market was observed for the whole window, or for a step where there is none."""
     back = step_ms if window_ms is None else window_ms - step_ms

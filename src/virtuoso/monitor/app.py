@@ -1,7 +1,7 @@
 """The monitoring API: what the engine and this process say of themselves, on a port of its own."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
+from virtuoso.monitor.described import Described
 from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
@@ -17,7 +18,16 @@ from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart, Problem
-from virtuoso.wire.messages import COMPONENT_ORDER, EngineStatus, ProcessReport, to_json
+from virtuoso.wire.list_messages import Alive
+from virtuoso.wire.messages import (
+    COMPONENT_ORDER,
+    CyclesDocument,
+    EngineStatus,
+    ProcessReport,
+    RefusalsDocument,
+    SymbolsDocument,
+    to_json,
+)
 from virtuoso.wire.metrics import CacheMetrics, cache_exposition
 from virtuoso.wire.records import iso
 
@@ -207,19 +217,18 @@ def create_app(
         body = msgspec.json.format(to_json(cache_metrics()))
         return Response(body, 200, HEADERS, JSON)
 
-    handlers: dict[str, Callable[..., Any]] = {
-        "/cache-metrics": cache,
-        "/api/monitoring/status": status,
-        "/api/monitoring/metrics": metrics,
-        "/api/monitoring/symbols": symbols,
-        "/api/monitoring/refusals": refusals,
-        "/api/monitoring/cycles": cycles,
-        "/metrics": prometheus,
-        "/api/symbols": document,
-        "/health/live": live,
-    }
-    for path, handler in handlers.items():
-        app.add_api_route(path, handler, methods=READ, response_model=None)
+    described = Described(app, HEADERS)
+    described.get("/cache-metrics", cache, CacheMetrics, 404)
+    described.get("/api/monitoring/status", status, StatusDocument, 503, says_why=True)
+    described.get("/api/monitoring/metrics", metrics, MetricsDocument)
+    described.get("/api/monitoring/symbols", symbols, SymbolsMonitored, 503, says_why=True)
+    described.get("/api/monitoring/refusals", refusals, RefusalsDocument, 503)
+    described.get("/api/monitoring/cycles", cycles, CyclesDocument, 503)
+    described.get("/api/symbols", document, SymbolsDocument, 503)
+    described.get("/health/live", live, Alive)
+    app.add_api_route(
+        "/metrics", prometheus, methods=READ, response_model=None, include_in_schema=False
+    )
 
     async def on_http(_request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):

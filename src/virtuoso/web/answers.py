@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from virtuoso.wire.documents import etag_of
+
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 POLICY: Final = (
@@ -29,7 +31,7 @@ SMALL: Final = 500
 class Answer:
     """One resource with everything a request for it may get."""
 
-    __slots__ = ("_forms", "_heads", "body", "etag", "gzip_on_demand", "status")
+    __slots__ = ("_forms", "_heads", "_unchanged_heads", "body", "etag", "gzip_on_demand", "status")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Answer:
         self.status = status
         self.gzip_on_demand = gzip_on_demand and len(body) >= SMALL
         self._forms = dict(forms or {})
+        self._unchanged_heads: dict[bytes, Headers] = {}
         common: Headers = [
             (b"content-type", content_type.encode("ascii")),
             (b"cache-control", cache_control.encode("ascii")),
@@ -84,11 +87,17 @@ class Answer:
             self._heads[b"gzip"] = self._head(self._heads[b"gzip"], b"gzip", len(form))
         head = self._heads[encoding]
         if match and self.etag and self._matches(match):
-            unchanged = [
-                pair for pair in head if pair[0] not in {b"content-length", b"content-encoding"}
-            ]
-            return 304, unchanged, b""
+            return 304, self._unchanged(encoding, head), b""
         return self.status, head, self._forms[encoding] if encoding else self.body
+
+    def _unchanged(self, encoding: bytes, head: Headers) -> Headers:
+        """The headers of a 304, made once for each encoding."""
+        known = self._unchanged_heads.get(encoding)
+        if known is None:
+            body = {b"content-length", b"content-encoding"}
+            known = [pair for pair in head if pair[0] not in body]
+            self._unchanged_heads[encoding] = known
+        return known
 
     def _encoding(self, accepted: bytes) -> bytes:
         if b"br" in self._forms and accepts(accepted, b"br"):
@@ -98,8 +107,21 @@ class Answer:
         return b""
 
     def _matches(self, match: bytes) -> bool:
+        if match == self.etag:
+            return True
         known = {self.etag, self._etag(b"gzip"), self._etag(b"br"), b"*"}
         return any(tag.strip().removeprefix(b"W/") in known for tag in match.split(b","))
+
+
+def json_answer(body: bytes) -> Answer:
+    """A JSON document made for one request, with its validator."""
+    return Answer(
+        body,
+        "application/json",
+        cache_control="no-cache",
+        etag=etag_of(body),
+        gzip_on_demand=True,
+    )
 
 
 def accepts(accepted: bytes, encoding: bytes) -> bool:

@@ -12,7 +12,7 @@ from virtuoso.web.guard import allowed_names, host_name, origin_allowed
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import add_metrics, create_routes
+from virtuoso.web.routes import add_metrics, create_api
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.websocket import Hub
 from virtuoso.wire import keys
@@ -25,6 +25,9 @@ HOT_PATHS: Final = {
     "/api/dashboard/data": keys.DASHBOARD,
     "/api/dashboard/mobile-data": keys.MOBILE,
 }
+
+LIST_PATH: Final = "/api/symbols"
+"""Where parameters or another form than JSON may be asked for: then it is no ready answer."""
 
 SOCKET_PATH: Final = "/ws"
 
@@ -60,7 +63,7 @@ class WebApp:
         if scope["type"] != "http":
             await self._routes(scope, receive, send)
             return
-        host = accepted = match = length = b""
+        host = accepted = match = length = form = b""
         hosts = 0
         chunked = False
         for name, value in scope["headers"]:
@@ -73,6 +76,8 @@ class WebApp:
                 match = value
             elif name == b"content-length":
                 length = value
+            elif name == b"accept":
+                form = value
             elif name == b"transfer-encoding":
                 chunked = True
         if hosts != 1 or host_name(host) not in self._names:
@@ -80,7 +85,7 @@ class WebApp:
         elif (chunked or length) and (refused := self._refuse_body(length, chunked=chunked)):
             answer = refused
         else:
-            found = self._find(scope["path"])
+            found = None if _asks_for_part(scope, form) else self._find(scope["path"])
             if found is None:
                 await self._routes(scope, receive, _with_security_headers(send))
                 return
@@ -147,16 +152,23 @@ def create_app(
     snapshot = Snapshot(follower, asked)
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
-    routes = create_routes(snapshot, pages, clock, version, own_parts)
+    api = create_api(snapshot, pages, clock, version, own_parts)
     if cache_metrics is not None:
-        add_metrics(routes, cache_metrics, hub.counters)
-    return WebApp(snapshot, pages, hub, routes)
+        add_metrics(api, cache_metrics, hub.counters)
+    return WebApp(snapshot, pages, hub, api.app)
 
 
 async def _send_before_accept(send: Send, answer: Answer) -> None:
     status, headers, body = answer.choose(b"", b"")
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _asks_for_part(scope: Scope, accept: bytes) -> bool:
+    """Whether of the list something else is asked for than the whole of it as JSON."""
+    if scope["path"] != LIST_PATH:
+        return False
+    return bool(scope["query_string"] or (accept and b"json" not in accept and b"*" not in accept))
 
 
 def _with_security_headers(send: Send) -> Send:

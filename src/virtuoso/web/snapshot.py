@@ -5,7 +5,7 @@ Deo Gratias.
 
 from collections.abc import Callable
 
-from virtuoso.web.answers import Answer
+from virtuoso.web.answers import Answer, json_answer
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 
@@ -20,6 +20,7 @@ class Snapshot:
         self.follower = follower
         self._asked = asked
         self._answers: dict[str, tuple[Served, Answer]] = {}
+        self._views: dict[str, tuple[Answer, Answer]] = {}
 
     def hot(self, key: str) -> Answer:
         """A hot document as of this moment: published bytes, or the same marked as old, or 503."""
@@ -30,6 +31,16 @@ class Snapshot:
         answer = answer_of(served)
         self._answers[key] = (served, answer)
         return answer
+
+    def view(self, name: str, key: str, make: Callable[[bytes], bytes]) -> Answer:
+        """A cut of a hot document, made once for each of its bodies."""
+        whole = self.hot(key)
+        if whole.status != 200:
+            return whole
+        known = self._views.get(name)
+        if known is None or known[0] is not whole:
+            known = self._views[name] = (whole, json_answer(make(whole.body)))
+        return known[1]
 
     async def document(self, key: str) -> Answer:
         """Any other document; it is compressed for each request that asks, since few do."""

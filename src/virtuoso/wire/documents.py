@@ -45,8 +45,7 @@ def degraded(body: bytes, reason: str) -> bytes:
     The same document and reason give the same bytes. Raises msgspec.DecodeError for bytes that
     are no JSON object.
     """
-    document = msgspec.json.decode(body, type=dict[str, Any])
-    document = {name: _aged(value) for name, value in document.items()}
+    document = _aged_object(msgspec.json.decode(body, type=dict[str, Any]))
     document["status"] = "degraded"
     document["reasons"] = [*(document.get("reasons") or []), reason]
     return msgspec.json.encode(document)
@@ -88,8 +87,10 @@ def _rejudged(part: dict[str, Any], now: int, as_of: object) -> dict[str, Any]:
 def _aged(value: object) -> object:
     if isinstance(value, list):
         return [_aged(item) for item in value]
-    if not isinstance(value, dict):
-        return value
+    return _aged_object(value) if isinstance(value, dict) else value
+
+
+def _aged_object(value: dict[str, Any]) -> dict[str, Any]:
     aged = {name: _aged(item) for name, item in value.items()}
     state = aged.get("state")
     if isinstance(state, str) and state in _FRESH_STATES:

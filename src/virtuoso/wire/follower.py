@@ -393,7 +393,7 @@ class Follower:
             await asyncio.sleep(LOOK_S)
         if not told:
             self._looking.forget(symbol)
-        if held is None or served.status != 200:
+        if held is None or served.status != 200 or served.reason is not None:
             return served
         since = f"the engine has not renewed this document since {iso(held.now)}"
         with suppress(msgspec.DecodeError):

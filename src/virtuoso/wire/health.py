@@ -34,6 +34,15 @@ class HealthDocument(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
+class Nothing(msgspec.Struct, frozen=True):
+    """The body of a 503: nothing true can be said. Some documents add their keys, with nulls."""
+
+    status: Literal["error"]
+    error: str
+    timestamp: str
+    reasons: tuple[str, ...]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """The body of every refusal, `application/problem+json` (RFC 9457)."""
 

@@ -20,6 +20,7 @@ REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
 SPARKLINES = "virtuoso:sparklines:v1"
+MOVERS = "virtuoso:movers:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -81,6 +82,7 @@ KINDS: Final = (
         15 * SECOND,
     ),
     KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
+    KeyKind("movers", MOVERS, "MoversDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",

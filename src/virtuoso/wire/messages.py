@@ -18,6 +18,7 @@ from virtuoso.domain.scores import (
     Source,
     State,
 )
+from virtuoso.wire.finite import is_suspect, without_nonfinite
 
 SCHEMA: Final = 1
 
@@ -1041,7 +1042,9 @@ _pack = msgspec.msgpack.Encoder()
 
 
 def to_json(message: msgspec.Struct) -> bytes:
-    """Encode for a client. Every number must be finite; publishers make sure of it."""
+    """Encode for a client. A number that is not finite becomes null, and `reasons` say so."""
+    if is_suspect(_pack.encode(message)):
+        return _json.encode(without_nonfinite(message))
     return _json.encode(message)
 
 

@@ -8,12 +8,13 @@ import pytest
 from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
-from virtuoso.wire import keys, messages
+from virtuoso.wire import keys, list_messages, market_messages, messages
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
+MODULES = (messages, market_messages, list_messages)
 BTC = Symbol("BTCUSDT")
-NO_CACHE = {"PUSH", "LEASE", "LAST_GOOD", "PROCESS"}
-"""A channel, the keys of other ports than the cache, and how a key begins."""
+NO_CACHE = {"PUSH", "LOOKED", "LEASE", "LAST_GOOD", "PROCESS"}
+"""Channels, the keys of other ports than the cache, and how a key begins."""
 
 
 def test_the_documentation_lists_every_key_as_it_is() -> None:
@@ -46,6 +47,10 @@ def test_every_key_of_the_module_is_one_of_the_table() -> None:
         keys.symbol_detail(BTC): "symbol",
         keys.candles(BTC, Timeframe.M5): "candles",
         keys.score_history(BTC): "scores",
+        keys.order_book(BTC): "orderbook",
+        keys.trades(BTC): "trades",
+        keys.liquidations(BTC): "liquidations",
+        keys.derivatives(BTC): "derivatives",
         keys.process(7): "process",
     }
     whole = {kind.pattern for kind in keys.KINDS if "{" not in kind.pattern}
@@ -54,7 +59,7 @@ def test_every_key_of_the_module_is_one_of_the_table() -> None:
     for kind in keys.KINDS:
         filled = kind.pattern.format(symbol=BTC, timeframe=Timeframe.M5, slot=7)
         assert keys.kind_of(filled) is kind
-        assert hasattr(messages, kind.message)
+        assert any(hasattr(each, kind.message) for each in MODULES)
 
 
 @pytest.mark.parametrize("key", ["", "key", "virtuoso", "virtuoso:no:v1", "virtuoso::", "a:b:c"])

@@ -63,7 +63,7 @@ UNITS = (
 
 def test_every_field_of_the_overview_names_its_unit_and_its_formula() -> None:
     """Whoever reads the generated types knows what a number is and how it was made."""
-    notes = schema._field_notes(MarketOverview)
+    notes = schema.field_notes(MarketOverview)
     text = schema.typescript()
     assert set(notes) == set(MarketOverview.__struct_fields__)
     for field in set(notes) - {"quality"}:

@@ -194,6 +194,11 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** The strongest pressures of now. */
+export interface Confluence {
+  top_signals: readonly Signal[]
+}
+
 /** Everything since the start of one venue's cycles, for counters and histograms. */
 export interface CycleTotals {
   venue: string
@@ -630,6 +635,29 @@ export interface MissingRecord {
   confidence: number | null
 }
 
+/** `/api/dashboard/mobile`: a cut of `/api/dashboard/data`, nothing of its own. */
+export interface MobileDashboard {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  market_overview: MarketOverview
+  /** At most 20, strongest pressure in either direction first. */
+  symbols: readonly SymbolRecord[]
+  confluence: Confluence
+  /** Critical ones only. */
+  alerts: readonly unknown[]
+  /** Summary; all in `/api/bitcoin-beta`. */
+  beta: Readonly<Record<string, unknown>> | null
+  quality: Readonly<Record<string, Quality>>
+  /** Whether there are more symbols than these. */
+  truncated: boolean
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** `/api/dashboard/mobile-data`: every key is always there, absent values are null. */
 export interface MobileDocument {
   status: "degraded" | "error" | "success"
@@ -660,10 +688,56 @@ export interface MobileDocument {
   seq: number
 }
 
+/** One symbol in a list of movers. */
+export interface Mover {
+  symbol: string
+  /** Percent for prices, points for scores, over the window. */
+  change: number
+  price: number | null
+  /** 24 h turnover in quote currency. */
+  volume: number | null
+  score: number | null
+  direction: Direction | null
+  /** Of what moved: the price or the score. */
+  state: State
+}
+
 /** Five each, by 24 h change above and below zero. */
 export interface Movers {
   gainers: readonly SymbolRecord[]
   losers: readonly SymbolRecord[]
+}
+
+/** `/api/market/movers`: who moved most over one window, in price and in score. */
+export interface MoversAnswer {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  window: string
+  /** 24 h turnover in quote currency below which a symbol is left out. */
+  min_volume: number
+  /** By price, changes above 0, largest first. */
+  gainers: readonly Mover[]
+  /** By price, changes below 0, largest first. */
+  losers: readonly Mover[]
+  score_risers: readonly Mover[]
+  score_fallers: readonly Mover[]
+  /** Symbols whose price has a change over the window. */
+  compared: number
+  /** Symbols whose score has a change over the window. */
+  scores_compared: number
+  /** Why no price can be compared over this window. */
+  price_reason: Reason | null
+  /** Why no score can be compared over this window. */
+  score_reason: Reason | null
+  /** Symbols left out by `min_volume`, those of unknown turnover among them. */
+  below_volume: number
+  now: number
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** Something a reader must know about the whole: a venue out of reach, warming up. */
@@ -752,6 +826,18 @@ export interface OverviewDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+}
+
+/** Which part of a list this is. */
+export interface PageInfo {
+  /** Counted from 1. */
+  page: number
+  per_page: number
+  pages: number
+  /** Symbols that pass the filters. */
+  matched: number
+  /** Symbols there are. */
+  total: number
 }
 
 /** One part of the engine: feed, warm-up, clock, publisher. */
@@ -1140,6 +1226,22 @@ export interface SymbolsDocument {
   epoch: string
   seq: number
   definition: string
+}
+
+/** `/api/symbols`: without parameters the whole document, with them a page of it. */
+export interface SymbolsPage {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  symbols: readonly SymbolRecord[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+  definition: string
+  /** Only where the request has parameters. */
+  page: PageInfo | null
 }
 
 /** `[time, value]`. */
