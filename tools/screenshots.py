@@ -13,9 +13,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/browser")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from conftest import CHROMIUM_FLAGS  # noqa: E402 - where the browser tests keep them
+from support.pages import CHROMIUM_FLAGS  # noqa: E402 - its folder is named above
 from support.processes import Running, running, wait_for  # noqa: E402 - its folder is named above
 
 WIDTHS = (1600, 1100, 390)
