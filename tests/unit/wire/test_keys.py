@@ -13,7 +13,7 @@ from virtuoso.wire import keys, list_messages, market_messages, messages
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
 MODULES = (messages, market_messages, list_messages)
 BTC = Symbol("BTCUSDT")
-NO_CACHE = {"PUSH", "LOOKED", "LEASE", "LAST_GOOD", "PROCESS"}
+NO_CACHE = {"MARK", "PUSH", "LOOKED", "LEASE", "LAST_GOOD", "PROCESS"}
 """Channels, the keys of other ports than the cache, and how a key begins."""
 
 
