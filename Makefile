@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test proofs faults kills bench soak fuzz lock schema shape clean
+.PHONY: help run setup web dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -78,6 +78,9 @@ faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, an
 
 kills: $(VENV)/.dev-stamp ## kill a writing store a thousand times and count what was lost (ARGS="--times 100")
 	cd tests && $(abspath $(BIN))/python -m support.store_kills $(ARGS)
+
+screenshots: $(VENV)/.dev-stamp web ## every page at 1600, 1100 and 390 px in both themes (ARGS=FOLDER; /tmp/virtuoso-screenshots)
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 bench: $(VENV)/.dev-stamp ## the ratios of docs/performance.md, measured in one run
 	cd tests && $(abspath $(BIN))/python -m benchmarks

@@ -11,6 +11,7 @@ from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine import documents as make
+from virtuoso.engine import lines
 from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
@@ -49,6 +50,8 @@ PRICE_STALE_MS = 5_000
 REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
 ROWS_AT_ONCE = 50
+LINES_CYCLES = 20
+"""Cycles after which the board's small lines are drawn anew."""
 DETAILS_A_CYCLE = 100
 """Of more symbols than this, each one's documents are made in some later cycle, in turn."""
 LEAST_DETAILS = 50
@@ -283,7 +286,8 @@ class Editor:
 
     def _forget(self, symbol: str) -> None:
         name = Symbol(symbol)
-        for key in (*(keys.candles(name, each) for each in Timeframe), keys.score_history(name)):
+        candles = (keys.candles(name, each) for each in Timeframe)
+        for key in (*candles, keys.score_history(name), keys.tracks(name)):
             self._marks.pop(key, None)
             self._kept.pop(key, None)
         self._points.pop(symbol, None)
@@ -338,6 +342,12 @@ class Editor:
         cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
         self._put(found, keys.CYCLES, make.publish_form(edition, cycles, None))
         yield
+        if self._edited % LINES_CYCLES == 1:
+            for drawn in lines.sparklines(edition, self._symbols, content.lanes):
+                if drawn is not None:
+                    form = make.publish_form(edition, drawn, None)
+                    self._put(found, keys.SPARKLINES, form)
+                yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0
@@ -477,6 +487,22 @@ class Editor:
             )
             history_form = make.publish_form(edition, history, None)
             self._kept[key] = self._put(found, key, history_form)
+            yield
+        elif again and key in self._kept:
+            found[key] = self._kept[key]
+        key = keys.tracks(name)
+        minutes = lane.tracks.minutes
+        derivatives = lane.market.derivatives
+        ends = (
+            symbol.venue,
+            minutes[-1].at if minutes else 0,
+            derivatives.open_interest.last_at,
+            derivatives.funding.last_at,
+        )
+        if fresh and self._marks.get(key) != ends:
+            self._marks[key] = ends
+            tracks = make.publish_form(edition, lines.tracks_document(edition, symbol, lane), None)
+            self._kept[key] = self._put(found, key, tracks)
             yield
         elif again and key in self._kept:
             found[key] = self._kept[key]

@@ -40,6 +40,7 @@ from virtuoso.engine.view import BookHealth, Input, MarketView, Value
 from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
 from virtuoso.market.market import Market
+from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import composite, composite_value
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
@@ -138,6 +139,7 @@ class Lane:
         """(venue time, score) every DAY_STEP_MS."""
         self.recalled = 0
         """How often a past was put before them."""
+        self.tracks = Tracks()
         self._instrument = instrument
         self._listing = listing
         self._components = dict(components)
@@ -598,6 +600,8 @@ class Lane:
         interest = self.open_interest(now) if at % MINUTE == 0 else None
         if interest is not None and interest.value:
             self._interests.append((now, interest.value))
+        if interest is not None:
+            self.tracks.minute(at, now, market.trades, interest.value)
 
     def _live_score(
         self,

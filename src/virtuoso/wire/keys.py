@@ -21,6 +21,7 @@ REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
 ALERTS = "virtuoso:alerts:v1"
+SPARKLINES = "virtuoso:sparklines:v1"
 MOVERS = "virtuoso:movers:v1"
 
 PUSH = "virtuoso:push:v1"
@@ -115,6 +116,8 @@ KINDS: Final = (
     KeyKind(
         "scores", "virtuoso:scores:{symbol}:v1", "ScoreHistoryDocument", 60 * SECOND, 15 * SECOND
     ),
+    KeyKind("sparklines", SPARKLINES, "SparklinesDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind("tracks", "virtuoso:tracks:{symbol}:v1", "TracksDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("orderbook", "virtuoso:orderbook:{symbol}:v1", "OrderBookDocument", 30 * SECOND, 0),
     KeyKind("trades", "virtuoso:trades:{symbol}:v1", "TradesDocument", 30 * SECOND, 0),
     KeyKind(
@@ -167,6 +170,11 @@ def candles(symbol: Symbol, timeframe: Timeframe) -> str:
 def score_history(symbol: Symbol) -> str:
     """Key of one symbol's recent scores."""
     return f"virtuoso:scores:{symbol}:v1"
+
+
+def tracks(symbol: Symbol) -> str:
+    """Key of what runs beside one symbol's candles."""
+    return f"virtuoso:tracks:{symbol}:v1"
 
 
 def order_book(symbol: Symbol) -> str:

@@ -740,6 +740,82 @@ class ScoreHistoryDocument(msgspec.Struct, frozen=True):
     """Scores on two sides of a change were measured with different rules."""
 
 
+class TrackPoint(msgspec.Struct, array_like=True, frozen=True):
+    """`[time, flow, open interest]` of one minute that is over, each number or null."""
+
+    at: int
+    """Venue time at which it ended."""
+    flow: float | None
+    """Taker buys less sells, base currency; null where trades were not received throughout."""
+    open_interest: float | None
+    """Contracts in base currency."""
+
+
+class TimedValue(msgspec.Struct, array_like=True, frozen=True):
+    """`[time, value]`."""
+
+    at: int
+    value: float
+
+
+class TracksDocument(msgspec.Struct, frozen=True):
+    """`/api/symbols/{symbol}/tracks`: what runs beside the candles of one symbol, oldest first."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    symbol: str
+    minutes: tuple[TrackPoint, ...]
+    """Of the last 6 hours, since this engine started."""
+    open_interest: tuple[TimedValue, ...]
+    """At full hours, contracts in base currency."""
+    funding: tuple[TimedValue, ...]
+    """Settled rates converted to 8 hours, a fraction."""
+    epoch: str = ""
+    seq: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Sparkline(msgspec.Struct, array_like=True, frozen=True):
+    """Two small lines of one symbol: `[symbol, low, high, prices, scores, scores since]`."""
+
+    symbol: str
+    low: float | None
+    """Lowest and highest of the closes drawn; null without any."""
+    high: float | None
+    prices: tuple[int, ...]
+    """Closes of the last 48 half-hours, 0 at `low` and 100 at `high`."""
+    scores: tuple[int | None, ...]
+    """At most 40 at equal distances, 0..100, null where there was none."""
+    since: int | None
+    """Venue time of the first of the scores."""
+
+
+class SparklinesDocument(msgspec.Struct, frozen=True):
+    """`/api/sparklines`: the lines in a row of the board; `?symbols=A,B` gives only these."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    lines: tuple[Sparkline, ...]
+    epoch: str = ""
+    seq: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class AboutDocument(msgspec.Struct, frozen=True):
+    """`/api/about`: which program this is, and what day."""
+
+    status: Status
+    version: str
+    day: str
+    """In UTC, ISO 8601."""
+    feast: str | None
+    """Of the day; null on a day without one."""
+    prayer: str
+    dedication: str
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """One event or frame that was not let in."""
 

@@ -36,6 +36,9 @@ export class Row {
 /** At most this often a new snapshot is asked for while none has come, milliseconds. */
 const ASK_AGAIN_MS = 2_000
 
+/** Seconds between two pings. */
+const PING_TICKS = 5
+
 export class Board {
   rows: readonly Row[] = $state.raw([])
   notices: readonly Notice[] = $state.raw([])
@@ -50,6 +53,10 @@ export class Board {
   ticks = $state.raw(0)
   /** Counts snapshots: rows may have come and gone. */
   snapshots = $state.raw(0)
+  /** Messages of the socket in the last second. */
+  messagesASecond = $state.raw(0)
+  /** How long a ping over the socket took, there and back, milliseconds; null while unknown. */
+  delay: number | null = $state.raw(null)
 
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
@@ -64,6 +71,8 @@ export class Board {
   #frame = 0
   #tickedAt = performance.now()
   #reported = false
+  #messages = 0
+  #pinged: { readonly id: number; readonly at: number } | null = null
 
   constructor(page: "desktop" | "mobile", hz: number) {
     this.#page = page
@@ -102,6 +111,7 @@ export class Board {
   }
 
   receive(message: ServerMessage): void {
+    this.#messages += 1
     switch (message.type) {
       case "snapshot":
         if (judgeSnapshot(this.#held, message) === "apply") this.#replace(message)
@@ -121,6 +131,9 @@ export class Board {
       case "resumed":
         this.#resume(message)
         break
+      case "pong":
+        if (this.#pinged?.id === message.id) this.delay = performance.now() - this.#pinged.at
+        break
       case "hello":
       case "market_update":
       case "fields_update":
@@ -128,7 +141,6 @@ export class Board {
       case "detail":
       case "alerts":
       case "alert":
-      case "pong":
       case "error":
         break
     }
@@ -141,6 +153,12 @@ export class Board {
     this.#tickedAt = at
     if (this.#slept && document.visibilityState === "visible") this.#ask(at)
     this.#connection.watch(late)
+    this.messagesASecond = this.#messages
+    this.#messages = 0
+    if (this.ticks % PING_TICKS === 1) {
+      this.#pinged = { id: this.ticks, at }
+      this.#connection.send({ type: "ping", id: this.ticks })
+    }
     this.ticks += 1
     this.#refresh(at)
   }
@@ -156,6 +174,7 @@ export class Board {
   #onConnected(yes: boolean): void {
     this.#connected = yes
     this.#askedAt = null
+    this.delay = null
     this.#refresh(performance.now())
   }
 

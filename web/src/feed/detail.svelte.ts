@@ -10,6 +10,8 @@ export class OpenSymbol {
   detail: SymbolDetail | null = $state.raw(null)
   /** Why the last request failed; null when it did not. */
   failure: string | null = $state.raw(null)
+  /** Status of the refusal; null when there was no answer, or nothing failed. */
+  status: number | null = $state.raw(null)
   readonly #abort = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -33,8 +35,10 @@ export class OpenSymbol {
       const older = held !== null && held.epoch === detail.epoch && detail.seq < held.seq
       if (!older) this.detail = detail
       this.failure = null
+      this.status = null
     } catch (error) {
       if (this.#abort.signal.aborted) return
+      this.status = error instanceof DocumentError ? error.status : null
       this.failure = error instanceof DocumentError ? error.message : "no answer from the server"
     }
     if (!this.#abort.signal.aborted) this.#timer = setTimeout(() => void this.#read(), EVERY_MS)

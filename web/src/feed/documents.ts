@@ -1,6 +1,9 @@
 // Documents of the REST interface, each request with a deadline.
 
-import type { CandlesDocument, HealthDocument, OverviewDocument, Problem, ScoreHistoryDocument, SymbolDetail } from "../wire/types"
+import type {
+  AboutDocument, CandlesDocument, HealthDocument, OverviewDocument, Problem, ScoreHistoryDocument, SparklinesDocument,
+  SymbolDetail, TracksDocument,
+} from "../wire/types"
 
 const DEADLINE_MS = 5_000
 
@@ -23,6 +26,18 @@ async function get<T>(path: string, signal: AbortSignal): Promise<T> {
   return (await response.json()) as T
 }
 
+/** A document with its ETag, or null when it is still the one of `tag`. */
+export async function fetchChanged<T>(path: string, tag: string, signal: AbortSignal): Promise<{ document: T; tag: string } | null> {
+  const response = await fetch(path, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+    headers: { accept: "application/json", ...(tag === "" ? {} : { "if-none-match": tag }) },
+    cache: "no-store", // the tag is ours: the browser's own copy would hide a 304
+  })
+  if (response.status === 304) return null
+  if (!response.ok) throw new DocumentError(await refusal(response), response.status)
+  return { document: (await response.json()) as T, tag: response.headers.get("etag") ?? "" }
+}
+
 async function refusal(response: Response): Promise<string> {
   try {
     const problem = (await response.json()) as Partial<Problem> & { reasons?: readonly string[] }
@@ -32,7 +47,7 @@ async function refusal(response: Response): Promise<string> {
   }
 }
 
-function symbolPath(symbol: string): string {
+export function symbolPath(symbol: string): string {
   return `/api/symbols/${encodeURIComponent(symbol)}`
 }
 
@@ -46,6 +61,18 @@ export function fetchCandles(symbol: string, timeframe: string, signal: AbortSig
 
 export function fetchScores(symbol: string, signal: AbortSignal): Promise<ScoreHistoryDocument> {
   return get(`${symbolPath(symbol)}/scores`, signal)
+}
+
+export function fetchTracks(symbol: string, signal: AbortSignal): Promise<TracksDocument> {
+  return get(`${symbolPath(symbol)}/tracks`, signal)
+}
+
+export function fetchSparklines(symbols: readonly string[], signal: AbortSignal): Promise<SparklinesDocument> {
+  return get(`/api/sparklines?symbols=${encodeURIComponent(symbols.join(","))}`, signal)
+}
+
+export function fetchAbout(signal: AbortSignal): Promise<AboutDocument> {
+  return get("/api/about", signal)
 }
 
 export function fetchOverview(signal: AbortSignal): Promise<OverviewDocument> {

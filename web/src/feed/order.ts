@@ -75,22 +75,38 @@ export function clicked(sorts: readonly Sort[], key: SortKey, add: boolean): rea
   return key === "score" ? [{ key, descending: first }] : DEFAULT_SORT
 }
 
-export type Chip = "Bullish" | "Bearish" | "Neutral" | "starred"
+export const DIRECTION_CHIPS = ["Bullish", "Neutral", "Bearish"] as const
+export type Chip = (typeof DIRECTION_CHIPS)[number] | "high" | "low" | "sure" | "traded" | "starred"
+
+/** From which value a chip lets a row pass. */
+export const CHIP_LIMITS = { high: 70, low: 30, sure: 40, traded: 50_000_000 } as const
 
 export interface Filter {
   readonly text: string
   readonly chips: ReadonlySet<Chip>
 }
 
-/** Direction chips widen, the star narrows, every word of the text must be in the name. */
+/** Chips of one kind widen (directions, high and low scores), kinds narrow; every word of the text
+ *  must be in the name. What is not known passes no chip that asks for it. */
 export function passes(row: Listed, filter: Filter, stars: ReadonlySet<string>): boolean {
   const { chips } = filter
-  if (chips.has("starred") && !stars.has(row.symbol)) return false
-  const directed = chips.has("Bullish") || chips.has("Bearish") || chips.has("Neutral")
-  const direction = row.data[C.direction]
-  if (directed && (direction === null || !chips.has(direction))) return false
+  if (chips.size > 0 && !passesChips(row, chips, stars)) return false
   const name = row.symbol.toUpperCase()
   return filter.text.toUpperCase().split(/\s+/).every((word) => name.includes(word))
+}
+
+function passesChips(row: Listed, chips: ReadonlySet<Chip>, stars: ReadonlySet<string>): boolean {
+  if (chips.has("starred") && !stars.has(row.symbol)) return false
+  const direction = row.data[C.direction]
+  if (DIRECTION_CHIPS.some((each) => chips.has(each)) && (direction === null || !chips.has(direction))) return false
+  if (chips.has("high") || chips.has("low")) {
+    const score = row.data[C.score]
+    const high = chips.has("high") && score !== null && score >= CHIP_LIMITS.high
+    const low = chips.has("low") && score !== null && score <= CHIP_LIMITS.low
+    if (!high && !low) return false
+  }
+  if (chips.has("sure") && (row.data[C.confidence] ?? -1) < CHIP_LIMITS.sure) return false
+  return !chips.has("traded") || (row.data[C.volume_24h] ?? -1) >= CHIP_LIMITS.traded
 }
 
 /** Rows to draw of `count` when the view starts at pixel `top`: four more either side. */

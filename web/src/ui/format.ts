@@ -1,5 +1,7 @@
 // Numbers and times as text. Null is always the dash, never a nought.
 
+import { zone } from "./zone.svelte"
+
 export const DASH = "—"
 const MINUS = "−"
 
@@ -64,6 +66,15 @@ export function compact(value: number | null): string {
   return withDecimals(value, 0)
 }
 
+/** A quantity in base currency: large ones shortened, small ones with three significant digits. */
+export function amount(value: number | null): string {
+  if (value === null) return DASH
+  const size = Math.abs(value)
+  if (size >= 1000) return compact(value)
+  if (size >= 100 || size === 0) return withDecimals(value, 0)
+  return withDecimals(value, size >= 10 ? 1 : size >= 1 ? 2 : Math.min(10, 2 - Math.floor(Math.log10(size))))
+}
+
 /** A fraction as percent: a funding rate of .0001 is `+0.0100`. */
 export function percentOfFraction(value: number | null, decimals = 4): string {
   return signed(value === null ? null : value * 100, decimals)
@@ -97,9 +108,28 @@ export function ageWords(milliseconds: number): string {
   return `${Math.floor(hours / 24)} days`
 }
 
-/** `14:03:07 UTC`. */
+/** `UTC`, or the reader's own zone as an offset: `UTC+2`, `UTC−3:30`. */
+export function zoneName(milliseconds: number): string {
+  if (!zone.local) return "UTC"
+  const east = -new Date(milliseconds).getTimezoneOffset()
+  const [hours, minutes] = [Math.floor(Math.abs(east) / 60), Math.abs(east) % 60]
+  return `UTC${east < 0 ? MINUS : "+"}${hours}${minutes === 0 ? "" : `:${String(minutes).padStart(2, "0")}`}`
+}
+
+/** The same instant, so that its UTC parts are those of the chosen zone. */
+export function shifted(milliseconds: number): Date {
+  const east = zone.local ? -new Date(milliseconds).getTimezoneOffset() * 60_000 : 0
+  return new Date(milliseconds + east)
+}
+
+/** `14:03:07 UTC`, in the chosen zone. */
 export function clock(milliseconds: number | null): string {
-  return milliseconds === null ? DASH : `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`
+  return milliseconds === null ? DASH : `${shifted(milliseconds).toISOString().slice(11, 19)} ${zoneName(milliseconds)}`
+}
+
+/** `14:03:07`, where the zone is named beside it. */
+export function time(milliseconds: number): string {
+  return shifted(milliseconds).toISOString().slice(11, 19)
 }
 
 /** `2026-07-19`. */

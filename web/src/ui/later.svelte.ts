@@ -3,10 +3,11 @@
 /** `component` is null until `ask` was called and the file has come. */
 export class Later<Loaded> {
   component: Loaded | null = $state.raw(null)
-  readonly #load: () => Promise<{ default: Loaded }>
+  failed = $state.raw(false)
+  readonly #load: () => Promise<{ readonly default: Loaded }>
   #asked = false
 
-  constructor(load: () => Promise<{ default: Loaded }>) {
+  constructor(load: () => Promise<{ readonly default: Loaded }>) {
     this.#load = load
   }
 
@@ -14,9 +15,13 @@ export class Later<Loaded> {
   ask(): void {
     if (this.#asked) return
     this.#asked = true
+    this.failed = false
     this.#load().then(
       (module) => (this.component = module.default),
-      () => (this.#asked = false),
+      () => {
+        this.#asked = false
+        this.failed = true
+      },
     )
   }
 }

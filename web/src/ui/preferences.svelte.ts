@@ -1,52 +1,40 @@
-// What a reader chose, kept in this browser: theme, density, stars.
+// What a reader chose, kept in this browser: theme, colours of direction, density, stars.
+
+import { load, loadList, save } from "./stored"
 
 export type Theme = "dark" | "light"
 export type Density = "compact" | "normal" | "roomy"
+/** The colours of up and down. */
+export type Colours = "blue" | "teal"
 
 export const ROW_HEIGHTS: Readonly<Record<Density, number>> = { compact: 24, normal: 28, roomy: 36 }
 
-const PREFIX = "virtuoso."
-
-function load(key: string): string | null {
-  try {
-    return localStorage.getItem(PREFIX + key)
-  } catch {
-    return null // storage may be refused; the choice then lasts as long as the page
-  }
-}
-
-function save(key: string, value: string): void {
-  try {
-    localStorage.setItem(PREFIX + key, value)
-  } catch {
-    // storage may be refused or full; nothing on the page depends on it
-  }
-}
-
 function loadStars(): ReadonlySet<string> {
-  try {
-    const stored: unknown = JSON.parse(load("stars") ?? "[]")
-    return new Set(Array.isArray(stored) ? stored.filter((name) => typeof name === "string") : [])
-  } catch {
-    return new Set()
-  }
+  return new Set(loadList("stars").filter((name) => typeof name === "string"))
 }
 
 class Preferences {
   theme: Theme = $state.raw(load("theme") === "light" ? "light" : "dark")
+  colours: Colours = $state.raw(load("colours") === "teal" ? "teal" : "blue")
   density: Density = $state.raw("normal")
   stars: ReadonlySet<string> = $state.raw(loadStars())
 
   constructor() {
     const density = load("density")
     if (density === "compact" || density === "roomy") this.density = density
-    this.#showTheme()
+    this.#show()
   }
 
   toggleTheme(): void {
     this.theme = this.theme === "dark" ? "light" : "dark"
     save("theme", this.theme)
-    this.#showTheme()
+    this.#show()
+  }
+
+  toggleColours(): void {
+    this.colours = this.colours === "blue" ? "teal" : "blue"
+    save("colours", this.colours)
+    this.#show()
   }
 
   nextDensity(): void {
@@ -61,8 +49,10 @@ class Preferences {
     save("stars", JSON.stringify([...stars]))
   }
 
-  #showTheme(): void {
-    document.documentElement.dataset["theme"] = this.theme
+  #show(): void {
+    const { dataset } = document.documentElement
+    dataset["theme"] = this.theme
+    dataset["colours"] = this.colours
   }
 }
 

@@ -5,6 +5,18 @@ export const SCHEMA = 1
 /** The order of the six values of a row. */
 export const COMPONENT_ORDER = ["orderbook", "orderflow", "technical", "volume", "sentiment", "price_structure"] as const
 
+/** `/api/about`: which program this is, and what day. */
+export interface AboutDocument {
+  status: "degraded" | "error" | "success"
+  version: string
+  /** In UTC, ISO 8601. */
+  day: string
+  /** Of the day; null on a day without one. */
+  feast: string | null
+  prayer: string
+  dedication: string
+}
+
 /** A rule that fired, as it stands now: the same `id` comes again when its state changes. */
 export interface Alert {
   id: string
@@ -1372,6 +1384,41 @@ export interface SocketLimits {
 /** Where data come from. */
 export type Source = "bybit" | "binance" | "ccxt" | "simulator" | "replay"
 
+/** Two small lines of one symbol: `[symbol, low, high, prices, scores, scores since]`. */
+export type Sparkline = readonly [
+  symbol: string,
+  /** Lowest and highest of the closes drawn; null without any. */
+  low: number | null,
+  high: number | null,
+  /** Closes of the last 48 half-hours, 0 at `low` and 100 at `high`. */
+  prices: readonly number[],
+  /** At most 40 at equal distances, 0..100, null where there was none. */
+  scores: readonly (number | null)[],
+  /** Venue time of the first of the scores. */
+  since: number | null,
+]
+
+/** The place of each value of a Sparkline. */
+export const SparklineColumn = {
+  symbol: 0,
+  low: 1,
+  high: 2,
+  prices: 3,
+  scores: 4,
+  since: 5,
+} as const
+
+/** `/api/sparklines`: the lines in a row of the board; `?symbols=A,B` gives only these. */
+export interface SparklinesDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  source: Source
+  lines: readonly Sparkline[]
+  epoch: string
+  seq: number
+  reasons: readonly string[]
+}
+
 /** How fresh a number is. */
 export type State = "live" | "delayed" | "stale" | "absent"
 
@@ -1498,6 +1545,52 @@ export interface SymbolsPage {
   definition: string
   /** Only where the request has parameters. */
   page: PageInfo | null
+}
+
+/** `[time, value]`. */
+export type TimedValue = readonly [
+  at: number,
+  value: number,
+]
+
+/** The place of each value of a TimedValue. */
+export const TimedValueColumn = {
+  at: 0,
+  value: 1,
+} as const
+
+/** `[time, flow, open interest]` of one minute that is over, each number or null. */
+export type TrackPoint = readonly [
+  /** Venue time at which it ended. */
+  at: number,
+  /** Taker buys less sells, base currency; null where trades were not received throughout. */
+  flow: number | null,
+  /** Contracts in base currency. */
+  open_interest: number | null,
+]
+
+/** The place of each value of a TrackPoint. */
+export const TrackPointColumn = {
+  at: 0,
+  flow: 1,
+  open_interest: 2,
+} as const
+
+/** `/api/symbols/{symbol}/tracks`: what runs beside the candles of one symbol, oldest first. */
+export interface TracksDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  source: Source
+  symbol: string
+  /** Of the last 6 hours, since this engine started. */
+  minutes: readonly TrackPoint[]
+  /** At full hours, contracts in base currency. */
+  open_interest: readonly TimedValue[]
+  /** Settled rates converted to 8 hours, a fraction. */
+  funding: readonly TimedValue[]
+  epoch: string
+  seq: number
+  reasons: readonly string[]
 }
 
 /** One public market trade. */
