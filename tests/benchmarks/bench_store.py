@@ -107,8 +107,8 @@ async def measure(place: Place, symbols: int) -> tuple[int, int, Times, Times]:
                     continue
                 times.append((time.process_time() - cpu, time.perf_counter() - began))
                 assert len(found) > 1_000
-    found = contents(place)
-    return sum(found.rows.values()), found.bytes, sorted(taken[0]), sorted(taken[1])
+    whole = contents(place)
+    return sum(whole.rows.values()), whole.bytes, *taken
 
 
 def report(name: str, place: Place, symbols: int) -> list[Row]:
