@@ -47,13 +47,13 @@ $(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.kernel-stamp
 dev: $(VENV)/.run-stamp ## Vite on port 5173 before a running server
 	cd web && npm ci --no-audit --no-fund && APP_PORT=$${APP_PORT:-8003} npm run dev
 
-check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, fast tests
+check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/virtuoso schema --check
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/property
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
 format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
@@ -62,9 +62,10 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 # the browser's are the longest file, so they begin first
 WITH_PARTS := tests/browser tests/integration tests/contract
 
-test: check web ## all of `make check`, and whatever needs servers, processes or a browser, but the faults
+test: check web ## all of `make check`, the properties, and whatever needs servers, processes or a browser, but the faults
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/property
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(WITH_PARTS) || { \
 	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }

@@ -1,5 +1,6 @@
 """A simulated venue, a proxy before it and a running Virtuoso: where faults are tried."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -70,6 +71,11 @@ class Rig:
         """The engine's counters, summed over all whose names hold each of these texts."""
         counters = self.virtuoso.monitor("/api/monitoring/metrics")["engine"]
         return sum(value for key, value in counters.items() if all(name in key for name in names))
+
+    def connections_ended(self) -> list[str]:
+        """Why Virtuoso gave connections up so far, in its own words."""
+        lines = [line for line in self.virtuoso.text().splitlines() if "connection_ended" in line]
+        return [json.loads(line[line.index("{") :])["reason"] for line in lines]
 
     def seconds_until_counted(self, *names: str, above: int, limit: float = 6.0) -> float:
         """Wait until a counter has grown beyond what it was; give the seconds it took."""

@@ -575,20 +575,24 @@ def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
     part = score.components[name]
     added = next((each for each in score.contributions if each.component == name), None)
     points = {} if added is None else dict(added.members.items())
+    # by place and without a call for each number: there are a hundred members, and a hundred of
+    # these a second
     members = tuple(
-        MemberDetail(
-            name=member.name,
-            family=member.family,
-            weight=round(member.weight, 6),
-            x=rounded(member.x, 9),
-            score=rounded(member.score, 2),
-            contribution=rounded(points.get(member.name), 4),
-            as_of=member.as_of,
-            reason=member.reason,
-            have=member.have,
-            need=member.need,
-        )
-        for member in part.members
+        [
+            MemberDetail(
+                each,
+                family,
+                round(weight, 6),
+                None if x is None else round(x, 9),
+                None if value is None else round(value, 2),
+                None if (added_points := points.get(each)) is None else round(added_points, 4),
+                as_of,
+                reason,
+                have,
+                need,
+            )
+            for each, family, weight, x, value, _, as_of, reason, have, need in part.members
+        ]
     )
     if isinstance(part, Absent):
         return ComponentDetail(

@@ -1,10 +1,10 @@
 """Puts one cycle together: board, documents and the engine's word about itself."""
 
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from math import ceil
 
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
@@ -45,7 +45,13 @@ REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
 ROWS_AT_ONCE = 50
 DETAILS_A_CYCLE = 100
-"""Of more symbols than this, each one's documents are made every second, third, ... cycle."""
+"""Of more symbols than this, each one's documents are made in some later cycle, in turn."""
+LEAST_DETAILS = 50
+DETAILS_SECONDS = 0.08
+"""More documents than the least are made only while they took less processor time than this.
+
+What is taken apart is read by few, the scores by all: it is the details that leave room for them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,17 @@ class Editor:
     """Builds what is published; what did not change since the last time is left out."""
 
     def __init__(
-        self, epoch: str, source: Source, version: str, codec: Codec | None = None
+        self,
+        epoch: str,
+        source: Source,
+        version: str,
+        codec: Codec | None = None,
+        spent: Callable[[], float] = time.thread_time,
     ) -> None:
+        """`spent` gives the processor time that was used so far, in seconds."""
+        self._spent = spent
+        self._next_detail = 0
+        """The row whose turn it is."""
         self._codec = codec or Codec()
         self._epoch = epoch
         self._source = source
@@ -285,16 +300,22 @@ class Editor:
         content: Content,
         records: Sequence[SymbolRecord],
     ) -> Iterator[None]:
-        turn = self._edited
-        turns = max(1, ceil(len(records) / DETAILS_A_CYCLE))
-        for number, (shown, record, symbol) in enumerate(
-            zip(content.shown, records, self._symbols, strict=True)
-        ):
-            is_its_turn = (number + turn) % turns == 0
+        rows, turn, made, taken = len(records), self._edited, 0, 0.0
+        first = self._next_detail % max(1, rows)
+        for number in (*range(first, rows), *range(first)):
+            shown, record, symbol = content.shown[number], records[number], self._symbols[number]
+            is_its_turn = made < DETAILS_A_CYCLE and (
+                made < LEAST_DETAILS or taken < DETAILS_SECONDS
+            )
             if is_its_turn or shown.symbol in content.amended:
+                began = self._spent()
                 detail = make.detail_document(edition, shown, record)
                 form = make.publish_form(edition, detail, detail.as_of)
                 self._put(found, keys.symbol_detail(make.name_of(symbol)), form)
+                taken += self._spent() - began
+                if is_its_turn:
+                    made += 1
+                    self._next_detail = number + 1
                 yield
             lane = content.lanes.get(shown.symbol)
             if lane is not None:

@@ -1,7 +1,9 @@
 """One market's whole way: its state, its six components, its score, its recent past."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from zlib import crc32
 
 from virtuoso.components.base import Component
@@ -743,12 +745,16 @@ class Lane:
         wanted = now - HOUR
         if self.definitions[-1][0] > wanted:
             return None  # measured with another rule, it is no change of the market
-        for at, before in self.samples:
-            if abs(at - wanted) <= SCORE_NEAR_MS:
-                return None if before is None else score - before
-            if at > wanted + SCORE_NEAR_MS:
-                return None
-        return None
+        samples = self.samples
+        # each second of each market: not through all of them from the oldest on
+        place = bisect_left(samples, wanted - SCORE_NEAR_MS, key=_time_of)
+        if place == len(samples) or samples[place][0] > wanted + SCORE_NEAR_MS:
+            return None
+        before = samples[place][1]
+        return None if before is None else score - before
+
+
+_time_of = itemgetter(0)
 
 
 def _age_state(as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:

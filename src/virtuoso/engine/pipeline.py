@@ -37,7 +37,7 @@ from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine.across import Across, is_bitcoin
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.view import CycleView, Value
-from virtuoso.market.door import LATE, Action, Door, Sample, Verdict
+from virtuoso.market.door import ACCEPTED, LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
 from virtuoso.market.overview import MarketSummary, Overview, overview
 from virtuoso.scoring.definition import Definition, read_definition
@@ -335,13 +335,13 @@ class Pipeline:
             return ()
         self.last_event = event.receive_time
         lane.heard(event.receive_time)
-        data = event.data
-        is_book = isinstance(data, BookDelta | BookSnapshot)
-        if is_book and lane.distrusted_since is not None:
+        if lane.distrusted_since is not None and isinstance(event.data, BookDelta | BookSnapshot):
             # polled books stand in for it: of the stream only its sequence is watched
             verdict = self._door.watch_sequence(event, lane.market.book)
         else:
             verdict = self._door.judge(event, lane.market.book)
+        if verdict is ACCEPTED:  # as nearly all are
+            return (Backfill(event.instrument),) if lane.take(event) else ()
         for earlier in verdict.released:
             lane.take(earlier)
         match verdict.action:

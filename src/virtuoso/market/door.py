@@ -281,8 +281,11 @@ class Door:
                 return refused
         else:
             self._refused_in_a_row = 0
-        if type(data) is Trade:  # the commonest first, and without asking for subclasses
-            return self._judge_trade(event, data, state)
+        kind = type(data)  # the commonest first, and without asking for subclasses
+        if kind is Quote:
+            return self._judge_quote(event, data, state, book)  # type: ignore[arg-type]
+        if kind is Trade:
+            return self._judge_trade(event, data, state)  # type: ignore[arg-type]
         match data:
             case Quote():
                 return self._judge_quote(event, data, state, book)
@@ -463,14 +466,13 @@ class Door:
     ) -> Verdict:
         bid, ask = quote.bid, quote.ask
         if not (
-            0 < bid < LARGEST
-            and 0 < ask < LARGEST
+            0 < bid <= ask < LARGEST
             and 0 <= quote.bid_quantity < LARGEST
             and 0 <= quote.ask_quantity < LARGEST
         ):
-            return self._answer(Action.DROP, "bounds", event)
-        if bid > ask:
-            return self._answer(Action.DROP, "crossed", event)
+            crossed = 0 < ask < bid < LARGEST
+            sound = 0 <= quote.bid_quantity < LARGEST and 0 <= quote.ask_quantity < LARGEST
+            return self._answer(Action.DROP, "crossed" if crossed and sound else "bounds", event)
         if quote.sequence < state.quote_sequence:
             return self._answer(Action.DROP, "sequence", event)
         state.quote_sequence = quote.sequence
@@ -480,7 +482,8 @@ class Door:
         if state.held:
             self._contradict(state)
         # the ask needs no entry of its own: it is a hair above a bid that was noted
-        prices.observe(bid, event.receive_time)
+        if event.receive_time >= prices.until or not prices.low <= bid <= prices.high:
+            prices.observe(bid, event.receive_time)
         book.confirm(quote, event.event_time)
         return ACCEPTED
 

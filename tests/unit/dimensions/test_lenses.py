@@ -5,7 +5,7 @@ from math import log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from virtuoso.dimensions.base import LABELS, pooled
@@ -379,7 +379,9 @@ def test_large_trade_flow_is_symmetric(seed: int) -> None:
     moves = draw.normal(0.0, 1e-4, SECONDS + 80).tolist()
     scores = draw.uniform(1.0, 99.0, SECONDS + 80).tolist()
     lens, mirrored = (large_trade_flow(moves, scores, sign) for sign in (1, -1))
-    assert dict(lens.parts)["absorption"] is not None
+    # some draws hold too few absorptions for a rank, in both worlds alike
+    assert (dict(lens.parts)["absorption"] is None) == (dict(mirrored.parts)["absorption"] is None)
+    assume(dict(lens.parts)["absorption"] is not None)
     assert lens.value is not None
     assert mirrored.value == pytest.approx(100.0 - lens.value, abs=1e-9)
 

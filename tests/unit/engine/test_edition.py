@@ -5,11 +5,13 @@ from types import MappingProxyType
 
 import msgspec
 import numpy as np
+import pytest
 
 from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
 from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import HOUR, SECOND, Millis
+from virtuoso.engine import edition as edition_module
 from virtuoso.engine.documents import correlations
 from virtuoso.engine.edition import Content, Editor
 from virtuoso.engine.lane import SCORE_STEP_MS
@@ -164,3 +166,23 @@ def test_a_pair_without_a_correlation_says_why() -> None:
     )
     rows = tuple(correlations(cells))
     assert rows == ((1.0, Reason.WARMING_UP), (Reason.WARMING_UP, Reason.TOO_FEW))
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(0.0, 2), (10.0, 1)])
+def test_details_that_take_too_long_are_made_in_turn(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, made: int
+) -> None:
+    """So many as there is time for, at least the least; none is left out twice."""
+    monkeypatch.setattr(edition_module, "LEAST_DETAILS", 1)
+    clock = 0.0
+
+    def spent() -> float:
+        nonlocal clock
+        clock += seconds
+        return clock
+
+    pipeline, editor = running(), Editor("e", Source.BYBIT, "1", spent=spent)
+    of = {keys.symbol_detail(each.symbol) for each in (BTC, ETH)}
+    editions = [of & published(editor, pipeline).keys() for _ in range(2)]
+    assert [len(each) for each in editions] == [made, made]
+    assert set().union(*editions) == of

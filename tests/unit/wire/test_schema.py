@@ -64,10 +64,11 @@ UNITS = (
 def test_every_field_of_the_overview_names_its_unit_and_its_formula() -> None:
     """Whoever reads the generated types knows what a number is and how it was made."""
     notes = schema._field_notes(MarketOverview)
+    text = schema.typescript()
     assert set(notes) == set(MarketOverview.__struct_fields__)
     for field in set(notes) - {"quality"}:
         unit = next((each for each in (*UNITS, "Points:") if notes[field].startswith(each)), None)
         assert unit is not None, f"{field}: {notes[field]}"
         formula = notes[field].removeprefix(unit).strip()
         assert len(formula) > 20, field
-        assert f"  /** {notes[field]} */\n  {field}: " in schema.typescript()
+        assert f"  /** {notes[field]} */\n  {field}: " in text

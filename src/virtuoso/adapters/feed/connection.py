@@ -37,6 +37,12 @@ CLOSE_SECONDS: Final = 0.2
 LARGEST_FRAME: Final = 4 * 1024 * 1024
 LARGEST_SAMPLE: Final = 4 * 1024
 BATCHES_KEPT: Final = 10_000
+READING_SECONDS: Final = 0.008
+"""How long the readers of one line together may hold the loop in one of its turns."""
+LONGEST_READING_SECONDS: Final = 0.002
+"""And one alone."""
+BATCHES_AT_ONCE: Final = 100
+"""So many frames are handed to the consumer together: each hand-over has a price of its own."""
 _ADDRESS_SECONDS: Final = 600
 """A name server that fails does not keep us from coming back, for so long."""
 
@@ -70,34 +76,56 @@ class Outbox:
     """
 
     def __init__(self, limit: int = BATCHES_KEPT, tape: Tape | None = None) -> None:
-        self._queue: asyncio.Queue[Batch | BaseException] = asyncio.Queue()
+        self._line: deque[Batch | BaseException] = deque()
+        self._filled = asyncio.Event()
         self._limit = limit
         self._room = asyncio.Event()
         self._tape = tape
         self.waiting_readers = 0
         """How many readers are held up by the consumer: their silence is not the venue's."""
+        self.readers = 0
+        """How many connections are read into this line."""
+
+    @property
+    def reading_seconds(self) -> float:
+        """How long a reader may go on before the others have their turn."""
+        return min(LONGEST_READING_SECONDS, READING_SECONDS / max(1, self.readers))
+
+    def put_frame_now(
+        self, route: str, receive_time: Millis, frame: str | bytes, batch: Batch
+    ) -> bool:
+        """Hand over what a frame brought, which may be nothing; the tape keeps the frame.
+
+        False when the line is full: then wait for `room` before the next one.
+        """
+        if self._tape is not None:
+            self._tape.frame(route, receive_time, frame)
+        if not batch:
+            return True
+        self._line.append(batch)
+        self._filled.set()
+        return len(self._line) <= self._limit
 
     async def put_frame(
         self, route: str, receive_time: Millis, frame: str | bytes, batch: Batch
     ) -> None:
-        """Hand over what a frame brought, which may be nothing; the tape keeps the frame."""
-        if self._tape is not None:
-            self._tape.frame(route, receive_time, frame)
-        if batch:
-            await self._put(batch)
+        """Hand over what a frame brought, and wait while the line is full."""
+        if not self.put_frame_now(route, receive_time, frame, batch):
+            await self.room()
 
     async def put(self, batch: Batch) -> None:
         """Hand over events that no frame brought; the tape keeps them."""
         if self._tape is not None:
             self._tape.events(batch)
-        await self._put(batch)
-
-    async def _put(self, batch: Batch) -> None:
         # first into the line, then the wait: the order of the line is that of the tape, and a
         # reader that is cancelled while it waits has lost nothing
-        self._queue.put_nowait(batch)
-        if self._queue.qsize() <= self._limit:
-            return
+        self._line.append(batch)
+        self._filled.set()
+        if len(self._line) > self._limit:
+            await self.room()
+
+    async def room(self) -> None:
+        """Wait until the line is no longer full."""
         self._room.clear()
         self.waiting_readers += 1
         try:
@@ -105,10 +133,23 @@ class Outbox:
         finally:
             self.waiting_readers -= 1
 
-    async def get(self) -> Batch:
-        """The next batch. Raises what a reader died of, if one did."""
-        batch = await self._queue.get()
-        if self._queue.qsize() <= self._limit:
+    async def get(self, most: int = 1) -> Batch:
+        """The next batch, or as many as wait joined to one, up to `most`.
+
+        Raises what a reader died of, if one did.
+        """
+        line = self._line
+        while not line:
+            self._filled.clear()
+            await self._filled.wait()
+        batch = line.popleft()
+        if most > 1 and line and not isinstance(batch, BaseException):
+            joined = list(batch)
+            while line and most > 1 and not isinstance(line[0], BaseException):
+                joined += line.popleft()  # type: ignore[arg-type] # asked in the line above
+                most -= 1
+            batch = joined
+        if len(line) <= self._limit:
             self._room.set()
         if isinstance(batch, BaseException):
             raise batch
@@ -116,7 +157,8 @@ class Outbox:
 
     def fail(self, error: BaseException) -> None:
         """Let the consumer know that a reader died of a mistake in the code."""
-        self._queue.put_nowait(error)
+        self._line.append(error)
+        self._filled.set()
 
 
 class Backoff:
@@ -282,7 +324,7 @@ async def drain(
         task.add_done_callback(report)
     try:
         while True:
-            yield await outbox.get()
+            yield await outbox.get(BATCHES_AT_ONCE)
     finally:
         for task in tasks:
             task.cancel()

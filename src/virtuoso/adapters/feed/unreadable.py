@@ -1,7 +1,7 @@
 """The one place where a library's decoding errors become ours."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Final
 
 import msgspec
 
@@ -12,13 +12,30 @@ class UnreadableFrameError(FeedError):
     """A frame is not what the venue documents. Refuse it and recycle the connection."""
 
 
-@contextmanager
-def refuse_unreadable() -> Iterator[None]:
+class _RefuseUnreadable:
+    """A context without state, because each frame passes through it."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Raise UnreadableFrameError for what reading a frame can raise."""
+        if error is None:
+            return
+        if isinstance(error, RecursionError):
+            msg = "expected a frame of a few levels, found deep nesting"
+            raise UnreadableFrameError(msg) from error
+        if isinstance(error, msgspec.MsgspecError | ValueError):
+            raise UnreadableFrameError(str(error)[:200]) from error
+
+
+_REFUSE: Final = _RefuseUnreadable()
+
+
+def refuse_unreadable() -> _RefuseUnreadable:
     """Turn whatever reading a frame can raise into UnreadableFrameError."""
-    try:
-        yield
-    except RecursionError as error:
-        msg = "expected a frame of a few levels, found deep nesting"
-        raise UnreadableFrameError(msg) from error
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise UnreadableFrameError(str(error)[:200]) from error
+    return _REFUSE

@@ -26,6 +26,7 @@ from virtuoso.adapters.feed.connection import (
     Socket,
     describe_failure,
 )
+from virtuoso.adapters.feed.reading import Reading, until_answered
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain.instruments import BINANCE, Instrument
 from virtuoso.domain.market_data import Alive, FrameRefused
@@ -83,6 +84,7 @@ class Conversation:
         self._category = category
         self._sink = sink
         self._ws = ws
+        self._reading = Reading(ws)
         self._clock = context.clock
         self._outbox = context.outbox
         self._silence = Silence(int(context.settings.first_word_seconds * SECOND))
@@ -120,7 +122,7 @@ class Conversation:
     async def read(self) -> None:
         """Take frames until the venue closes, or sends what cannot be read."""
         taken = 0
-        async for message in self._ws:
+        while (message := await self._reading.take()) is not None:
             if self._is_retired:
                 continue
             if message.type is aiohttp.WSMsgType.ERROR:
@@ -150,8 +152,11 @@ class Conversation:
                 self._last_data_ms = None if self._last_data_ms is None else now
                 self._silence.forgive(now)
             before = now
-            if self._last_data_ms is not None and now - self._last_data_ms > self._silence_ms:
-                await self._end_silent(now - self._last_data_ms)
+            last = self._last_data_ms
+            if last is not None and now - last > self._silence_ms:
+                await self._reading.catch_up()
+                if self._last_data_ms == last:
+                    await self._end_silent(now - last)
             if not self.speaks_for_group or self._is_retired:
                 continue  # it is not the one that speaks for the group
             if self._category is Category.MARKET:
@@ -241,10 +246,9 @@ class Conversation:
         self._answers[number] = answer
         request = {"method": method, "params": texts, "id": number}
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                async with asyncio.timeout(SEND_SECONDS):
-                    await self._ws.send_str(msgspec.json.encode(request).decode())
-                return await answer
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._ws.send_str(msgspec.json.encode(request).decode())
+            return await until_answered(self._reading, answer, _ANSWER_SECONDS)
         except TimeoutError as error:
             msg = f"no answer to {method} within {_ANSWER_SECONDS:g} s"
             raise ConversationEndedError(msg) from error

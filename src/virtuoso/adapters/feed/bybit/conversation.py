@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -28,15 +28,14 @@ from virtuoso.adapters.feed.connection import (
     describe_failure,
 )
 from virtuoso.adapters.feed.ladder import Step
+from virtuoso.adapters.feed.reading import Reading, until_answered
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain.instruments import BYBIT, Instrument
 from virtuoso.domain.market_data import Alive, Connected, Disconnected, FrameRefused, Topic
-from virtuoso.domain.time import SECOND
+from virtuoso.domain.time import SECOND, Millis
 
 _log = structlog.get_logger(__name__)
 
-_BREATH_SECONDS: Final = 0.002
-"""After reading for so long without a pause, others have their turn."""
 _RECONSIDER_SECONDS: Final = 1.0
 """How often it is looked whether a topic that was set aside may be asked for again."""
 _LIVELY_MS: Final = SECOND
@@ -61,6 +60,7 @@ class Conversation:
     def __init__(self, memory: Memory, ws: Socket, recycle: Callable[[str, Step], None]) -> None:
         self._memory = memory
         self._ws = ws
+        self._reading = Reading(ws)
         self._recycle = recycle
         self._clock = memory.clock
         self._outbox = memory.outbox
@@ -77,7 +77,8 @@ class Conversation:
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._last_data_ms: int | None = None
         self._looked_ms = self._clock.monotonic_ms()
-        self._pong_due = False
+        self._stood_still_ms = self._patience.stood_still * SECOND
+        self._pong: asyncio.Future[None] | None = None
         self._restless: set[str] = set()
         """Troubled topics, of which the next word may be the first one."""
 
@@ -100,28 +101,44 @@ class Conversation:
 
     async def read(self) -> None:
         """Take frames until the venue closes, or sends what cannot be read."""
-        began = time.perf_counter()
-        async for message in self._ws:
-            if message.type is aiohttp.WSMsgType.ERROR:
-                await self._refuse(b"", f"unreadable websocket message: {message.data}")
-            await self._take(message.data)
-            if time.perf_counter() - began > _BREATH_SECONDS:
-                # what lies in the buffer is handed over without ever leaving this loop
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+        self._outbox.readers += 1
+        try:
+            await self._read_on()
+        finally:
+            self._outbox.readers -= 1
         error = self._ws.exception()
         reason = "the venue closed the connection" if error is None else describe_failure(error)
         raise ConversationEndedError(reason)
 
+    async def _read_on(self) -> None:
+        take, clock, outbox = self._reading.take, time.perf_counter, self._outbox
+        until = clock() + outbox.reading_seconds
+        while (message := await take()) is not None:
+            if message.type is aiohttp.WSMsgType.ERROR:
+                await self._refuse(b"", f"unreadable websocket message: {message.data}")
+            more = self._take(message.data)
+            if more is not None:
+                await more
+            if clock() > until:
+                # what lies in the buffer is handed over without ever leaving this loop
+                await asyncio.sleep(0)
+                until = clock() + outbox.reading_seconds
+
     async def ping(self) -> None:
         """Ask for a sign of life now and then, and insist on it."""
+        await asyncio.sleep(self._patience.ping)
         while True:
-            await asyncio.sleep(self._patience.ping)
-            if self._pong_due:
-                msg = f"no answer to a ping within {self._patience.ping:g} s"
-                raise SilentConnectionError(msg)
-            self._pong_due = True
+            self._pong = asyncio.get_running_loop().create_future()
             await self._send({"op": "ping"})
+            next_ping = asyncio.ensure_future(asyncio.sleep(self._patience.ping))
+            try:
+                await until_answered(self._reading, self._pong, self._patience.ping)
+                await next_ping
+            except TimeoutError as error:
+                msg = f"no answer to a ping within {self._patience.ping:g} s"
+                raise SilentConnectionError(msg) from error
+            finally:
+                next_ping.cancel()
 
     async def watch(self) -> None:
         """End the conversation when no data come although they should; mend single topics."""
@@ -138,7 +155,11 @@ class Conversation:
                 continue
             quiet = now - self._last_data_ms
             if quiet > self._silence_ms():
-                raise SilentConnectionError(self._describe_quiet(quiet))
+                last = self._last_data_ms
+                await self._reading.catch_up()
+                if self._last_data_ms == last:
+                    raise SilentConnectionError(self._describe_quiet(quiet))
+                continue
             if quiet < _LIVELY_MS:
                 for silent in self._silence.find(now):
                     await self._mend(silent, now)
@@ -275,9 +296,8 @@ class Conversation:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
-            async with asyncio.timeout(self._patience.answer):
-                await self._send({"op": op, "req_id": number, "args": texts})
-                return await answer
+            await self._send({"op": op, "req_id": number, "args": texts})
+            return await until_answered(self._reading, answer, self._patience.answer)
         except TimeoutError as error:
             msg = f"no answer to {op} within {self._patience.answer:g} s"
             raise SilentConnectionError(msg) from error
@@ -303,7 +323,7 @@ class Conversation:
     def _check_awake(self, now_ms: int) -> None:
         """What waited in the socket while this process stood still must not pass for new."""
         stood_still = now_ms - self._looked_ms
-        if stood_still > self._patience.stood_still * SECOND:
+        if stood_still > self._stood_still_ms:
             msg = f"this computer slept or stood still for {stood_still / SECOND:.0f} s"
             raise ConversationEndedError(msg)
 
@@ -332,28 +352,42 @@ class Conversation:
 
     # receiving
 
-    async def _take(self, frame: str | bytes) -> None:
-        """Read one frame and hand on what is in it."""
+    def _take(self, frame: str | bytes) -> Awaitable[None] | None:
+        """Read one frame and hand on what is in it; gives what must be waited for, mostly nothing.
+
+        No coroutine, because there are thousands of frames a second.
+        """
         now, receive_time = self._clock.monotonic_ms(), self._clock.now()
-        self._check_awake(now)
+        if now - self._looked_ms > self._stood_still_ms:
+            self._check_awake(now)
         try:
             read = read_frame(frame, self._topics, receive_time)
         except UnreadableFrameError as error:
-            await self._refuse(_sample(frame), str(error))
-            return
-        match read:
-            case DataFrame():
-                self._note_data(now)
-                self._silence.hear(read, now)
-                if self._restless and read.name.text in self._restless:
-                    await self._take_back(read)
-                await self._outbox.put_frame("", receive_time, frame, read.events)
-            case Answer():
-                await self._take_answer(read)
-            case UnknownTopic(text=text):
-                self._note_data(now)
-                if text not in self._known:
-                    await self._note_unknown(frame, text)
+            return self._refuse(_sample(frame), str(error))
+        if type(read) is DataFrame:
+            self._last_data_ms = now
+            if self._memory.first_data_ms is None:
+                self._memory.first_data_ms = now
+            self._silence.hear(read, now)
+            if self._restless and read.name.text in self._restless:
+                return self._take_troubled(read, receive_time, frame)
+            if self._outbox.put_frame_now("", receive_time, frame, read.events):
+                return None
+            return self._outbox.room()
+        if isinstance(read, Answer):
+            return self._take_answer(read)
+        if isinstance(read, UnknownTopic):
+            self._note_data(now)
+            if read.text not in self._known:
+                return self._note_unknown(frame, read.text)
+        return None
+
+    async def _take_troubled(
+        self, read: DataFrame, receive_time: Millis, frame: str | bytes
+    ) -> None:
+        """Take a frame of a topic that had trouble."""
+        await self._take_back(read)
+        await self._outbox.put_frame("", receive_time, frame, read.events)
 
     async def _take_back(self, frame: DataFrame) -> None:
         """A troubled topic gives data; what begins with a snapshot must begin anew."""
@@ -375,8 +409,8 @@ class Conversation:
         waiting = self._answers.get(answer.request_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
-        if answer.message == "pong":
-            self._pong_due = False
+        if answer.message == "pong" and self._pong is not None and not self._pong.done():
+            self._pong.set_result(None)
         told = frozenset(self._memory.told)
         if told:
             await self._outbox.put([Alive(BYBIT, told, self._clock.now())])

@@ -49,6 +49,10 @@ _SAME_MOMENT_MS: Final = 500
 """A trade this long before a ticker may be the one that the ticker before it told of."""
 _MUST_BEGIN: Final = frozenset({Topic.QUOTE, Topic.BOOK, Topic.TICKER})
 BEGINS_WITH_SNAPSHOT: Final = frozenset({Topic.BOOK, Topic.TICKER})
+# reading a member of an enum costs more than a comparison, and these are read for every frame
+_TRADES: Final = Topic.TRADES
+_BOOK: Final = Topic.BOOK
+_QUOTE: Final = Topic.QUOTE
 _PRICE: Final = TickerField.LAST_PRICE
 _TURNOVER: Final = TickerField.TURNOVER_24H
 
@@ -151,8 +155,7 @@ class Silence:
             heard.count += 1
         if frame.is_snapshot:
             heard.whole = True
-        topic = frame.name.topic
-        if topic is Topic.TRADES:
+        if frame.name.topic is _TRADES:
             _owe(heard, Topic.TICKER, now_ms)
             _owe(heard, Topic.CANDLES, now_ms)
         elif frame.events:
@@ -229,7 +232,7 @@ def _owe(heard: _Heard, topic: Topic, now_ms: int) -> None:
 def _compare_quote(heard: _Heard, quote: Quote, now_ms: int) -> None:
     """Best prices ahead of the book, and other than it shows, are a change it lacks."""
     heard.quote = quote
-    book = heard.siblings.get(Topic.BOOK)
+    book = heard.siblings.get(_BOOK)
     if book is None or not book.whole:
         return
     if quote.sequence <= book.sequence:
@@ -243,7 +246,7 @@ def _compare_quote(heard: _Heard, quote: Quote, now_ms: int) -> None:
 
 def _compare_book(heard: _Heard, book: BookDelta | BookSnapshot) -> None:
     heard.sequence = book.cross_sequence or heard.sequence
-    best = heard.siblings.get(Topic.QUOTE)
+    best = heard.siblings.get(_QUOTE)
     if best is not None and best.quote is not None and best.quote.sequence <= heard.sequence:
         best.shown = best.quote
 
