@@ -73,8 +73,8 @@ test: check web ## all of `make check`, the properties, and whatever needs serve
 proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)
 
-faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes)
-	$(BIN)/python -m pytest -q -rs tests/faults
+faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes; VIRTUOSO_KILLS=200)
+	$(BIN)/python -m pytest -q -rs $(or $(ARGS),tests/faults)
 
 kills: $(VENV)/.dev-stamp ## kill a writing store a thousand times and count what was lost (ARGS="--times 100")
 	cd tests && $(abspath $(BIN))/python -m support.store_kills $(ARGS)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import uvloop
 
@@ -40,6 +41,36 @@ def a_document() -> Document:
     symbols = tuple(f"S{number}USDT" for number in range(SYMBOLS))
     board = make.a_board(symbols=symbols, rows=rows)
     return make.published(board, make.symbols_document(board))
+
+
+class Least(asyncio.Protocol):
+    """The least that a program on this loop can do: it looks for the end, and nothing else."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio.Protocol."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio.Protocol; answers of this benchmark come in one piece, or end in one."""
+        if self._waiter is not None and data.endswith(b"END\r\n"):
+            waiter, self._waiter = self._waiter, None
+            waiter.set_result(len(data))
+
+    def get(self, key: str) -> asyncio.Future[int]:
+        """Ask, and wait for the answer's end."""
+        assert self._transport is not None
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(b"get " + key.encode() + b"\r\n")
+        return self._waiter
+
+    def close(self) -> None:
+        """End the connection."""
+        assert self._transport is not None
+        self._transport.close()
 
 
 class Raw:
@@ -84,6 +115,37 @@ def opened(server: Server, codec: Codec, near_ms: int) -> TieredCache:
     plan = TierPlan(MemcachedCache(CLOCK, server.address, timeout_s=5), Life())
     keep = (lambda _key, _left: near_ms) if near_ms else (lambda _key, _left: 0)
     return TieredCache(Near(CLOCK), (plan,), CLOCK, codec, keep_near=keep)
+
+
+async def measure_floor(server: Server) -> list[Row]:
+    """What a loop costs against a blocking socket, and a batch against a get, without us."""
+    raw = Raw(server)
+    loop = asyncio.get_running_loop()
+    _, least = await loop.create_connection(Least, *server.address)
+    small = " ".join(f"virtuoso:symbol:S{number}USDT:v1" for number in range(BATCH))
+
+    async def by_loop() -> object:
+        return await least.get(keys.SYMBOLS)
+
+    async def by_hand() -> object:
+        return raw.get(keys.SYMBOLS)
+
+    async def one() -> object:
+        return raw.get(small.partition(" ")[0])
+
+    async def many() -> object:
+        return raw.get(small)
+
+    loops, batches = [], []
+    for _ in range(ROUNDS):
+        loops.append(await seconds(by_loop) / await seconds(by_hand))
+        batches.append(await seconds(many) / await seconds(one))
+    raw.close()
+    least.close()
+    return [
+        row("P9", "a protocol of uvloop, nothing decoded", "a raw socket", loops, "the floor"),
+        row("P10", f"{BATCH} on the raw socket", "one of them on it", batches, "the floor"),
+    ]
 
 
 async def measure_near(server: Server) -> Row:
@@ -184,6 +246,7 @@ async def measure() -> list[Row]:
             await measure_near(server),
             *await measure_shared(server, signed=False),
             *await measure_shared(server, signed=True),
+            *await measure_floor(server),
         ]
 
 

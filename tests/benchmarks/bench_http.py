@@ -10,9 +10,9 @@ import uvloop
 
 from benchmarks.report import Row
 from virtuoso.adapters.broker.memory import MemoryBroker
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.testing.fake_engine import FakeEngine
+from virtuoso.testing.own_memory import own_memory
 from virtuoso.web.answers import Headers
 from virtuoso.web.app import create_app
 from virtuoso.web.server import bind, serve_on
@@ -51,7 +51,7 @@ async def load(path: str, *ports: int) -> list[list[float]]:
 async def measure() -> list[Row]:
     """Serve the same body both ways, in turns, both on this loop."""
     clock = SystemClock()
-    cache, broker = MemoryCache(clock), MemoryBroker()
+    cache, broker = own_memory(clock), MemoryBroker()
     follower = Follower(cache, broker, clock)
     app = create_app(follower, clock)
     symbols = [f"S{number}USDT" for number in range(SYMBOLS)]

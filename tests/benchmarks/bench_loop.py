@@ -33,7 +33,6 @@ from rich.console import Console
 from rich.table import Table
 
 from virtuoso.adapters.broker.memory import MemoryBroker
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.engine import DOCUMENTS_A_SYMBOL, RunOptions, build_engine, open_sources
@@ -41,6 +40,8 @@ from virtuoso.apps.logs import configure_logs
 from virtuoso.apps.settings import load_settings
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.publisher import Publisher
+from virtuoso.ports import Cache
+from virtuoso.testing.own_memory import own_memory
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
@@ -137,13 +138,13 @@ def simulator(symbols: int, rate: float) -> Iterator[str]:
             child.terminate()
 
 
-async def status_of(cache: MemoryCache) -> EngineStatus | None:
+async def status_of(cache: Cache) -> EngineStatus | None:
     """What the engine says of itself."""
     value = await cache.get(keys.ENGINE)
     return None if value is None else Codec().decode(keys.ENGINE, value, EngineStatus)
 
 
-async def watch(turns: Turns, cache: MemoryCache, arguments: argparse.Namespace) -> list[Phase]:
+async def watch(turns: Turns, cache: Cache, arguments: argparse.Namespace) -> list[Phase]:
     """Divide the run into warming up, settling and the steady state."""
     phases = []
 
@@ -186,7 +187,7 @@ async def measure(
     clock = SystemClock()
     rng = random.Random(1)  # noqa: S311 - spreads retries
     options = RunOptions("simulator", None, None, address, symbols=arguments.symbols)
-    cache = MemoryCache(clock, arguments.symbols * DOCUMENTS_A_SYMBOL * 2 + 100)
+    cache = own_memory(clock, arguments.symbols * DOCUMENTS_A_SYMBOL * 2 + 100)
     broker = MemoryBroker()
     publisher = Publisher(cache, broker, settings.cache.ttl_seconds * SECOND)
     follower = Follower(cache, broker, clock)

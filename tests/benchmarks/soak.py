@@ -22,7 +22,6 @@ import psutil
 from rich.console import Console
 
 from virtuoso.adapters.broker.memory import MemoryBroker
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.recording.replay import ReplayFeed
 from virtuoso.apps.engine import RunOptions, build_engine
@@ -50,6 +49,7 @@ from virtuoso.domain.market_data import (
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
 from virtuoso.engine.publisher import Publisher
+from virtuoso.testing.own_memory import own_memory
 
 Batch = Sequence[FeedEvent]
 LEAST_HOURS = 4
@@ -266,7 +266,7 @@ async def soak(path: str, candles: Path | None, hours: float, every: float = 1.0
     feed = LoopedFeed(await read_loop(source.feed), hours, every)
     clock, settings = SystemClock(), load_settings(None, {})
     rng = random.Random(1)  # noqa: S311 - spreads retries
-    publisher = Publisher(MemoryCache(clock, 5_000), MemoryBroker(), 30 * SECOND)
+    publisher = Publisher(own_memory(clock, 5_000), MemoryBroker(), 30 * SECOND)
     engine = build_engine(
         settings,
         RunOptions(f"replay:{path}", None, candles, None, symbols=None),

@@ -6,13 +6,13 @@ import pytest
 
 from support.servers import Server
 from virtuoso.adapters.cache.memcached import MemcachedCache
-from virtuoso.adapters.cache.memory import MemoryCache
 from virtuoso.adapters.cache.near import Near
 from virtuoso.adapters.cache.redis import RedisCache
 from virtuoso.adapters.cache.tiered import Life, TieredCache, TierPlan
 from virtuoso.ports import Cache
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
+from virtuoso.testing.own_memory import own_memory
 from virtuoso.wire.codec import Stamp
 
 MADE = ("fake", "memcached", "memory", "redis", "tiered", "tiered from below")
@@ -59,7 +59,7 @@ async def cache(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterat
 def make(name: str, clock: FakeClock, server: Callable[[str], Server]) -> Cache:
     """An empty cache of this kind."""
     if name == "memory":
-        return MemoryCache(clock)
+        return own_memory(clock, inspector=Trusting())
     if name == "fake":
         return FakeCache(clock)
     if name == "memcached":
@@ -153,7 +153,7 @@ async def test_a_step_of_the_wall_clock_ends_no_life(cache: Cache, clock: FakeCl
 
 async def test_memory_is_bounded_and_drops_what_was_read_longest_ago(clock: FakeClock) -> None:
     """A full cache forgets the least recently used, never grows."""
-    cache = MemoryCache(clock, items=3)
+    cache = own_memory(clock, 3, Trusting())
     for key in ("a", "b", "c"):
         await cache.set(key, key.encode(), 1_000)
     await cache.get("a")
@@ -169,4 +169,4 @@ async def test_memory_is_bounded_and_drops_what_was_read_longest_ago(clock: Fake
 def test_a_cache_without_room_is_a_mistake(clock: FakeClock) -> None:
     """It says what was expected and what was found."""
     with pytest.raises(ValueError, match="at least 1 item, found 0"):
-        MemoryCache(clock, items=0)
+        own_memory(clock, 0)

@@ -1,7 +1,6 @@
 """F30 to F34, F38 to F42: cache servers that lie or hang, and processes that die or sleep."""
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ from support.servers import Server
 pytestmark = [pytest.mark.process, pytest.mark.fault]
 
 CLIENTS = 500
-KILLS = 6
 POISON = (
     b"\x80\x04\x95K\x01.",
     b'{"status":"success","symbols":[]}',
@@ -206,31 +204,6 @@ def _whole(server: Server, words: bytes) -> bytes:
         while not text.endswith(b"END\r\n"):
             text += link.recv(1 << 20)
         return text
-
-
-def test_f38_f39_killed_at_random(running: Cluster, table: FaultTable) -> None:
-    """Engine and webs, one after the other: the rest serves the truth, and a new one joins."""
-    rng = random.Random(7)  # noqa: S311 - which one dies
-    slow = 0.0
-    for _ in range(KILLS):
-        name = rng.choice(["engine", "web0", "web1"])
-        running.members[name].kill()
-        started = time.monotonic()
-        others = [number for number in (0, 1) if name != f"web{number}"]
-        for number in others:
-            assert running.truthful(number)
-        if name == "engine":
-            running.engine()
-        else:
-            running.web(int(name[-1]))
-        wait_for(
-            f"both to be live after {name} was killed",
-            lambda: running.live(0) and running.live(1),
-            60 * SLACK,
-        )
-        slow = max(slow, time.monotonic() - started)
-    table.add("F38", f"{KILLS} random kill -9 of engine and webs, slowest return", None, slow)
-    table.add("F39", "the other web process served on each time", 0.0, slow)
 
 
 def test_f38_a_stand_by_goes_on_within_five_seconds(running: Cluster, table: FaultTable) -> None:

@@ -74,7 +74,7 @@ class Cluster:
             "VIRTUOSO_STATE_DIR": str(self.folder / "state"),
         }
 
-    def start(self, name: str, *arguments: str) -> Member:
+    def start(self, name: str, *arguments: str, env: dict[str, str] | None = None) -> Member:
         """Start a process under a name; one that had it must have ended."""
         log = self.folder / f"{name}-{time.monotonic_ns()}.log"
         with log.open("wb") as out:
@@ -83,15 +83,17 @@ class Cluster:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=self.environment,
+                env=self.environment | (env or {}),
             )
         member = self.members[name] = Member(name, process, log)
         return member
 
-    def engine(self, name: str = "engine", *arguments: str) -> Member:
+    def engine(
+        self, name: str = "engine", *arguments: str, env: dict[str, str] | None = None
+    ) -> Member:
         """Start an engine on the shared simulator."""
         chosen = ("--exchange", self.exchange, "--symbols", str(SYMBOLS), *arguments)
-        return self.start(name, "engine", *chosen)
+        return self.start(name, "engine", *chosen, env=env)
 
     def web(self, number: int) -> Member:
         """Start a web process on its port."""
@@ -199,8 +201,8 @@ def whole(running: Cluster) -> None:
     running.web(1)
     running.monitor()
     for number in (0, 1):
-        wait_for(f"scores at web process {number}", lambda: running.live(number), 60)  # noqa: B023
-    wait_for("the monitor to know both", lambda: _both(running), 10)
+        wait_for(f"scores at web process {number}", lambda: running.live(number), 60 * SLACK)  # noqa: B023
+    wait_for("the monitor to know both", lambda: _both(running), 10 * SLACK)
 
 
 def _both(running: Cluster) -> bool:

@@ -1,5 +1,6 @@
 """How every client of ours opens Redis: short deadlines, no retries behind our back."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from redis.asyncio import (
 )
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 
 def open_redis(
@@ -43,3 +45,16 @@ def open_redis(
         pool = BlockingConnectionPool(max_connections=connections, timeout=timeout_s, **options)
         return Redis(connection_pool=pool)
     return Redis(connection_pool=ConnectionPool(max_connections=connections, **options))
+
+
+async def forget_idle(client: Redis) -> None:
+    """Drop connections that nobody uses: after one was lost the others are not worth a try each."""
+    # one that cannot even be closed in time is gone as well
+    with suppress(RedisError, OSError):
+        await client.connection_pool.disconnect(inuse_connections=False)
+
+
+async def close_redis(client: Redis) -> None:
+    """Release every connection; a server that is away is no reason not to end."""
+    with suppress(RedisError, OSError):
+        await client.aclose(close_connection_pool=True)

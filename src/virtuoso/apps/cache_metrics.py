@@ -7,6 +7,7 @@ from typing import Final
 
 from virtuoso.adapters.cache.counters import KeyCounters, Latencies, TierCounters
 from virtuoso.adapters.cache.tiered import TieredCache
+from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.wire.codec import Refusal
@@ -15,6 +16,7 @@ from virtuoso.wire.metrics import (
     CacheMetrics,
     DocumentMetrics,
     Latency,
+    MemoryMetrics,
     TierMetrics,
     WarmingMetrics,
 )
@@ -35,6 +37,7 @@ class CacheWatch:
     backend: str
     since: Millis
     warming: Callable[[], WarmingMetrics] | None = None
+    tier_watch: TierWatch | None = None
 
     def metrics(self) -> CacheMetrics:
         """Everything since the start."""
@@ -44,9 +47,10 @@ class CacheWatch:
         requests = first.hits + first.misses
         now = self.clock.now()
         tiers = tuple(_tier(each, hits) for each in counted)
+        memory = () if self.tier_watch is None else self.tier_watch.parts()
         lost = tuple(f"{each.name}: {each.text}" for each in tiers if each.state == "left_alone")
         return CacheMetrics(
-            status="degraded" if lost else "success",
+            status="degraded" if lost or memory else "success",
             timestamp=iso(now),
             role=self.role,
             backend=self.backend,
@@ -57,8 +61,26 @@ class CacheWatch:
             shared_flights=self.cache.shared_flights,
             tiers=tiers,
             warming=None if self.warming is None else self.warming(),
-            reasons=lost,
+            reasons=(*lost, *(each.text for each in memory)),
+            cache_memory_usage=self._memory(),
+            emptied=0 if self.tier_watch is None else self.tier_watch.emptied,
+            restored=0 if self.tier_watch is None else self.tier_watch.restored,
         )
+
+    def _memory(self) -> dict[str, MemoryMetrics]:
+        looked = {} if self.tier_watch is None else self.tier_watch.looked
+        return {
+            name: MemoryMetrics(
+                used=each.memory.used,
+                allocated=each.memory.allocated,
+                limit=each.memory.limit,
+                share=None if each.memory.share is None else round(each.memory.share, 4),
+                alarm=each.alarm,
+                text=each.text,
+                at=each.at,
+            )
+            for name, each in looked.items()
+        }
 
     def reports(self) -> tuple[TierReport, ...]:
         """The same in short, for others to read."""
@@ -76,8 +98,9 @@ class CacheWatch:
         )
 
     def parts(self) -> tuple[PartHealth, ...]:
-        """Health of the servers; memory cannot be lost."""
-        return tuple(_part(each) for each in self.cache.counters() if each.name != MEMORY)
+        """Health of the servers, and which are nearly full; our own memory cannot be lost."""
+        servers = tuple(_part(each) for each in self.cache.counters() if each.name != MEMORY)
+        return (*servers, *(() if self.tier_watch is None else self.tier_watch.parts()))
 
 
 def _part(counted: TierCounters) -> PartHealth:

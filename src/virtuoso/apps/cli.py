@@ -340,6 +340,13 @@ def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
+    from virtuoso.apps.exchange_beside import ExchangeBeside
+
+    beside = None
+    waits = arguments.command == "engine" and arguments.standby
+    if arguments.source == "simulator" and arguments.exchange is None and not waits:
+        # it comes up on the other processor while we load what takes seconds
+        beside = ExchangeBeside.of(settings, arguments.symbols)
     from virtuoso.apps.engine import RunOptions, run_engine
     from virtuoso.apps.record import recorder_settings
     from virtuoso.apps.run import run
@@ -353,6 +360,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
         secondary=arguments.secondary,
         record=recorder_settings(arguments.record, None) if arguments.record else None,
         rescore=arguments.rescore,
+        beside=beside,
         config=arguments.config,
     )
     if arguments.command == "engine":

@@ -19,7 +19,7 @@ from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
-from virtuoso.apps.exchange import exchange_beside
+from virtuoso.apps.exchange_beside import ExchangeBeside
 from virtuoso.apps.history import History, open_history, record_settings
 from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.reload import Reload
@@ -29,6 +29,7 @@ from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, open_sharing
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
+from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.apps.writing import become_writer, writer_lease
 from virtuoso.domain.errors import LeaseError, SettingsError
 from virtuoso.domain.market_data import TickerField
@@ -43,7 +44,6 @@ from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
 from virtuoso.engine.writer import WriterLease
 from virtuoso.ports import Clock
-from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
@@ -71,6 +71,8 @@ class RunOptions:
     """Exactly these symbols; empty: the most traded and the pinned."""
     rescore: bool = False
     """A replay is scored by the settings of now."""
+    beside: ExchangeBeside | None = None
+    """A simulator that was started already, without its address; None starts one."""
     config: Path | None = None
     """The file of the user's settings; None: config/local.toml, if it is there."""
 
@@ -83,15 +85,14 @@ class _Sources:
     second: OpenSource | None = None
     recorders: Recorders | None = None
     budgets: Budgets | None = None
+    beside: ExchangeBeside | None = None
 
     def parts(self) -> tuple[PartHealth, ...]:
         """Give the health of what works beside the engine."""
         recordings = () if self.recorders is None else self.recorders.parts()
-        return (
-            recordings
-            if self.budgets is None
-            else (*recordings, *rest_parts(self.budgets.statuses()))
-        )
+        asked = () if self.budgets is None else rest_parts(self.budgets.statuses())
+        exchange = () if self.beside is None else (self.beside.part(),)
+        return (*recordings, *asked, *exchange)
 
 
 @asynccontextmanager
@@ -115,11 +116,10 @@ async def open_sources(
         raise SettingsError(msg)
     async with AsyncExitStack() as stack:
         address = options.exchange
+        beside = None
         if kind == "simulator" and address is None:
-            ours = settings.simulator
-            symbols = max(ours.symbols, options.symbols or 0)
-            exchange = ExchangeSettings(seed=ours.seed, symbols=min(symbols, MOST_SYMBOLS), port=0)
-            address = await stack.enter_async_context(exchange_beside(exchange))
+            beside = options.beside or ExchangeBeside.of(settings, options.symbols)
+            address = await stack.enter_async_context(beside.running())
         recorders = Recorders(options.record, clock)
         budgets = Budgets(clock, settings.state.folder(os.environ))
         stack.push_async_callback(recorders.close)
@@ -138,7 +138,8 @@ async def open_sources(
         ]
         for each in opened:
             stack.push_async_callback(each.history.close)
-        yield _Sources(opened[0], opened[1] if len(opened) > 1 else None, recorders, budgets)
+        second = opened[1] if len(opened) > 1 else None
+        yield _Sources(opened[0], second, recorders, budgets, beside)
 
 
 def secondary_of(kind: str, settings: Settings, options: RunOptions) -> str | None:
@@ -305,8 +306,18 @@ async def open_engine(
         is_replay = sources.first.replay is not None
         redefine = None if is_replay else engine.redefine
         work = [engine.run(), lease.run(), reload.run(redefine)]
+        if sources.beside is not None:
+            work.append(sources.beside.watch(clock))
+        if watch.tier_watch is not None:
+            work.append(watch.tier_watch.run())
         work += [keeper.run() for keeper in (last_good, mirror) if keeper is not None]
         yield tuple(work)
+
+
+def watch_cache(sharing: Sharing, clock: Clock, role: str) -> CacheWatch:
+    """Count what a writer's cache does, and give servers back what they lost."""
+    looking = TierWatch(sharing.cache, clock, restores=True)
+    return CacheWatch(sharing.cache, clock, role, sharing.backend, clock.now(), tier_watch=looking)
 
 
 def _push_part(sharing: Sharing) -> tuple[PartHealth, ...]:
@@ -329,7 +340,7 @@ async def run_engine(settings: Settings, options: RunOptions, *, standby: bool) 
     async with open_sharing(
         settings, clock, alone=False, items=documents_in(settings, options)
     ) as sharing:
-        watch = CacheWatch(sharing.cache, clock, "engine", sharing.backend, clock.now())
+        watch = watch_cache(sharing, clock, "engine")
         if standby:
             # nothing is waited for then but the other's end
             load_all()

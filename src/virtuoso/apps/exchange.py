@@ -1,26 +1,17 @@
-"""The simulator as a process of its own, and how `virtuoso run` keeps one beside it."""
+"""The simulator as a process of its own."""
 
 import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
-from virtuoso.domain.errors import SettingsError, VenueUnavailableError
+from virtuoso.domain.errors import SettingsError
 from virtuoso.simulator.faults import FaultRequest, read_script
 from virtuoso.simulator.recording import Recording
 from virtuoso.simulator.server import serve
 from virtuoso.simulator.settings import ExchangeSettings
-
-log = structlog.get_logger()
-
-READY_SECONDS = 30.0
-STOP_SECONDS = 1.5
-"""It holds nothing that could be lost: whoever waits for it has five seconds in all."""
 
 
 def _announce(port: int) -> None:
@@ -93,51 +84,3 @@ async def run_exchange(
             raise SettingsError(msg) from error
         except ValueError as error:
             raise SettingsError(str(error)) from error
-
-
-@asynccontextmanager
-async def exchange_beside(settings: ExchangeSettings) -> AsyncIterator[str]:
-    """Start the simulator as a child process and give its address; it ends with this process.
-
-    Raises VenueUnavailableError when it does not come up.
-    """
-    command = [
-        sys.executable,
-        "-c",
-        "from virtuoso.apps.cli import main; main()",
-        "exchange",
-        f"--port={settings.port}",
-        f"--seed={settings.seed}",
-        f"--symbols={settings.symbols}",
-        "--with-parent",
-    ]
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the child
-    )
-    try:
-        yield await _address_of(child)
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                child.terminate()
-            try:
-                await asyncio.wait_for(child.wait(), STOP_SECONDS)
-            except TimeoutError:
-                log.warning("exchange_killed", pid=child.pid)
-                child.kill()
-                await child.wait()
-
-
-async def _address_of(child: asyncio.subprocess.Process) -> str:
-    if child.stdout is None:
-        msg = "the simulator was started without an output to read its address from"
-        raise VenueUnavailableError(msg)
-    try:
-        line = await asyncio.wait_for(child.stdout.readline(), READY_SECONDS)
-        return str(json.loads(line)["exchange"])
-    except (TimeoutError, ValueError, KeyError) as error:
-        msg = "the simulator did not start: see the lines it logged above"
-        raise VenueUnavailableError(msg) from error

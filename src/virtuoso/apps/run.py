@@ -4,9 +4,14 @@ from contextlib import closing
 from importlib.metadata import version
 
 from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
-from virtuoso.apps.engine import RunOptions, documents_in, open_engine, reload_at_signal
+from virtuoso.apps.engine import (
+    RunOptions,
+    documents_in,
+    open_engine,
+    reload_at_signal,
+    watch_cache,
+)
 from virtuoso.apps.history import open_archive
 from virtuoso.apps.serving import Serving, say_address
 from virtuoso.apps.settings import Settings
@@ -36,7 +41,7 @@ async def run(settings: Settings, options: RunOptions) -> None:
             open_archive(settings) as archive,
         ):
             serving = Serving(settings, sharing, clock, version("virtuoso"), "run", archive)
-            watch = CacheWatch(sharing.cache, clock, "run", sharing.backend, clock.now())
+            watch = watch_cache(sharing, clock, "run")
             lease = writer_lease(settings, sharing, clock)
             await lease.claim()
             try:

@@ -17,6 +17,7 @@ from virtuoso.apps.presence import Presence
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
+from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
@@ -59,8 +60,9 @@ class Serving:
         self._follower = Follower(sharing.cache, sharing.broker, clock, codec=sharing.codec)
         self._warmer = Warmer(self._follower, sharing.cache, clock)
         warming = None if role == "monitor" else self._warmer.metrics
+        self._tier_watch = TierWatch(sharing.cache, clock, restores=False)
         self._watch = CacheWatch(
-            sharing.cache, clock, role, sharing.backend, self._started, warming
+            sharing.cache, clock, role, sharing.backend, self._started, warming, self._tier_watch
         )
         self._roll = Roll(sharing.cache, sharing.codec, clock)
         self._web: WebApp | None = None
@@ -104,6 +106,7 @@ class Serving:
             serve_on(app, listener, closing=app.close),
             presence.run(),
             self._warmer.run(),
+            self._tier_watch.run(),
         )
 
     def monitor(self, listener: socket.socket) -> Work:
@@ -119,7 +122,8 @@ class Serving:
             own_parts=self._own_parts,
             roster=roster,
         )
-        return (serve_on(app, listener), roster.run())
+        looking = () if self._role == "run" else (self._tier_watch.run(),)
+        return (serve_on(app, listener), roster.run(), *looking)
 
     def _own_parts(self) -> tuple[HealthPart, ...]:
         """Health of what only this process sees; in `run` the engine tells it of all."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from virtuoso.apps.service_manager import keep_telling, tell
 from virtuoso.domain.errors import VirtuosoError
 
 log = structlog.get_logger()
@@ -25,8 +26,10 @@ async def until_stopped(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -
     """Run all of it until `stop` is set. Raises the error of ours that ended it before."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(each) for each in work]
+            running = [tasks.create_task(each) for each in (*work, keep_telling())]
+            tell("READY=1")
             await stop.wait()
+            tell("STOPPING=1")
             log.info("stopping")
             for task in running:
                 task.cancel()

@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
+from virtuoso.apps.service_manager import tell
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
 from virtuoso.domain.errors import LeaseError
@@ -59,7 +60,9 @@ async def become_writer(lease: WriterLease, stop: asyncio.Event, *, standby: boo
                 raise
             if not said:
                 log.info("standing_by", reason=str(error))
+                tell("READY=1")
                 said = True
+            tell("WATCHDOG=1")
         else:
             log.info("writing_claimed", epoch=lease.ours.epoch)
             return True

@@ -47,7 +47,9 @@ def round_x(x: float) -> float:
     return rounded + 0.0
 
 
-@njit(cache=True)
+# made part of `rank_rows`, as `rank` is: the arrays of a call are counted in and out, which for one
+# value takes as long as its rank
+@njit(cache=True, inline="always")
 def count_twice(values: Floats, coarse: Singles, key: float) -> int:
     """How many values are below `key`, and again how many are not above it.
 
@@ -77,7 +79,7 @@ def rank_state(window: int) -> Floats:
     return np.zeros(COUNTS + window + (window + 1) // 2)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def rank(
     values: Floats,
     kind: int,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from virtuoso.adapters.cache.server_memory import ServerMemory
 from virtuoso.adapters.cache.shared import Held, Lived, SharedCache
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 from virtuoso.ports import Clock
@@ -24,6 +25,7 @@ class FakeTier(SharedCache):
         self.reads: list[tuple[str, ...]] = []
         self.writes: list[dict[str, bytes]] = []
         self.probes = 0
+        self.room = ServerMemory(0, 0, None)
 
     def left_ms(self, key: str) -> int:
         """What is left of a value's life."""
@@ -59,6 +61,11 @@ class FakeTier(SharedCache):
         """Count, and answer."""
         self.probes += 1
         await self._reach()
+
+    async def memory(self) -> ServerMemory:
+        """As much as was set."""
+        await self._reach()
+        return self.room
 
     async def close(self) -> None:
         """Keep what there is for whoever comes next."""

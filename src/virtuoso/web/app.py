@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
+from virtuoso.web.delivery import Delivery, Device, asked_encoding, device_of
 from virtuoso.web.guard import allowed_names, host_name, origin_allowed
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
@@ -44,6 +45,7 @@ class WebApp:
         self.hub = hub
         self._snapshot = snapshot
         self._pages = pages
+        self._delivery = Delivery()
         self._routes = routes
         self._names = allowed_names(hub.options.hosts)
         self._max_body = hub.options.max_body_bytes
@@ -60,7 +62,8 @@ class WebApp:
         if scope["type"] != "http":
             await self._routes(scope, receive, send)
             return
-        host = accepted = match = length = b""
+        host = match = length = agent = hint = b""
+        accepted: bytes | None = None
         hosts = 0
         chunked = False
         for name, value in scope["headers"]:
@@ -71,6 +74,10 @@ class WebApp:
                 accepted = value
             elif name == b"if-none-match":
                 match = value
+            elif name == b"user-agent":
+                agent = value
+            elif name == b"sec-ch-ua-mobile":
+                hint = value
             elif name == b"content-length":
                 length = value
             elif name == b"transfer-encoding":
@@ -80,19 +87,23 @@ class WebApp:
         elif (chunked or length) and (refused := self._refuse_body(length, chunked=chunked)):
             answer = refused
         else:
-            found = self._find(scope["path"])
+            device = device_of(agent, hint)
+            found = self._find(scope["path"], device)
+            accepted = asked_encoding(accepted, device)
             if found is None:
                 await self._routes(scope, receive, _with_security_headers(send))
                 return
             answer = found if scope["method"] in _READ else _READ_ONLY
-        status, headers, body = answer.choose(accepted, match)
+        status, headers, body = answer.choose(accepted or b"", match)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _find(self, path: str) -> Answer | None:
+    def _find(self, path: str, device: Device) -> Answer | None:
         """The ready answer for a path, if it has one."""
         key = HOT_PATHS.get(path)
-        return self._pages.find(path) if key is None else self._snapshot.hot(key)
+        if key is None:
+            return self._pages.find(path)
+        return self._delivery.fit(key, self._snapshot.hot(key), device)
 
     def _refuse_body(self, length: bytes, *, chunked: bool) -> Answer | None:
         """Why a body is not taken; it would be read by nobody, but it must not be waited for."""

@@ -6,6 +6,7 @@ so how often is decided by how much is asked, and the four profiles keep their o
 
 import asyncio
 from dataclasses import dataclass
+from time import thread_time
 from typing import Final
 
 import structlog
@@ -25,6 +26,8 @@ LEADING: Final = 10
 ASKED: Final = 200
 """Keys that were asked for since the last round, of which no more are remembered."""
 PATIENCE_S: Final = 1.0
+AT_ONCE: Final = 200
+"""Keys that are read together; between two such reads others have their turn."""
 MOMENT_MS: Final = 55 * SECOND
 """Of each minute: rounds are counted from here, so that a minute begins warm."""
 
@@ -72,6 +75,7 @@ class Warmer:
         self._profile = PROFILES[0]
         self._rounds = self._attempted = self._warmed = self._failed = self._used = 0
         self._busy_ms = 0
+        self._cpu_ms = 0.0
 
     def note(self, key: str) -> None:
         """Somebody asked for this."""
@@ -98,11 +102,20 @@ class Warmer:
             self._a_minute = self._requests * MINUTE / elapsed
             self._profile = profile_for(self._a_minute)
         self._requests, self._round_ms = 0, at_ms
-        wanted = tuple(dict.fromkeys((*self._leading(), *self._asked)))
+        wanted = tuple(dict.fromkeys((*self._active(), *self._leading(), *self._asked)))
         self._asked.clear()
         self._rounds += 1
         self._attempted += len(wanted)
         self._unused = set()
+        began = thread_time()
+        try:
+            for first in range(0, len(wanted), AT_ONCE):
+                await self._some(wanted[first : first + AT_ONCE])
+        finally:
+            self._busy_ms += self._clock.monotonic_ms() - at_ms
+            self._cpu_ms += 1e3 * (thread_time() - began)
+
+    async def _some(self, wanted: tuple[str, ...]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 found = await self._cache.multi_get(wanted)
@@ -110,14 +123,19 @@ class Warmer:
             self._failed += len(wanted)
             log.warning("warming_failed", error=str(error))
             return
-        finally:
-            self._busy_ms += self._clock.monotonic_ms() - at_ms
-        self._unused = {key for key, value in found.items() if value is not None}
-        self._warmed += len(self._unused)
-        self._failed += len(wanted) - len(self._unused)
+        warmed = {key for key, value in found.items() if value is not None}
+        self._unused |= warmed
+        self._warmed += len(warmed)
+        self._failed += len(wanted) - len(warmed)
+
+    def _active(self) -> tuple[str, ...]:
+        """The market data of every symbol on the board: the candles a page opens with."""
+        board = self._follower.reader.board
+        symbols = () if board is None else board.symbols
+        return tuple(keys.candles(Symbol(each.symbol), Timeframe.M5) for each in symbols)
 
     def _leading(self) -> tuple[str, ...]:
-        """The documents of the symbols that lean most, as a page opens them."""
+        """The scores of the symbols that lean most, as a page opens them."""
         board = self._follower.reader.board
         if board is None:
             return ()
@@ -128,11 +146,7 @@ class Warmer:
         found: list[str] = []
         for each in most:
             symbol = Symbol(each)
-            found += [
-                keys.symbol_detail(symbol),
-                keys.score_history(symbol),
-                keys.candles(symbol, Timeframe.M5),
-            ]
+            found += [keys.symbol_detail(symbol), keys.score_history(symbol)]
         return tuple(found)
 
     def metrics(self) -> WarmingMetrics:
@@ -152,4 +166,5 @@ class Warmer:
             # those of the running round may still be asked for
             efficiency=round(min(1.0, self._used / warmed), 4) if warmed > 0 else None,
             busy_ms=self._busy_ms,
+            cpu_ms=round(self._cpu_ms, 3),
         )

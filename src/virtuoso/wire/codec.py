@@ -8,7 +8,6 @@ msgpack nor JSON, so a value of somebody else's is known by its first byte. The 
 keyed BLAKE2b over the key and all that follows, so that a value cannot be moved to another key.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 from hmac import compare_digest
@@ -82,7 +81,7 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(...)"
 
-    def sign(self, key: str, payload: bytes) -> bytes:
+    def sign(self, key: str, payload: bytes | memoryview) -> bytes:
         """The signature of these bytes under this cache key."""
         signing = self._begun.copy()
         signing.update(key.encode() + b"\0")
@@ -90,8 +89,7 @@ class Secret:
         return signing.digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """What can be told of a value without its body."""
 
     epoch: str
@@ -206,9 +204,9 @@ class Codec:
         if (form == _SIGNED) != (self._secret is not None):
             message = f"expected {_wanted(self._secret)} under {key}, found the other kind"
             raise ValueRefusedError(Refusal.SIGNATURE, message)
-        payload = value[len(_BARE) :]
+        payload = memoryview(value)[len(_BARE) :]
         if self._secret is not None:
-            payload = value[_SIGNATURE_END:]
+            payload = memoryview(value)[_SIGNATURE_END:]
             found = value[len(_SIGNED) : _SIGNATURE_END]
             if not compare_digest(found, self._secret.sign(key, payload)):
                 message = f"expected our signature under {key}, found another"

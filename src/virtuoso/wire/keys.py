@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from virtuoso.domain.instruments import Symbol
@@ -26,6 +27,9 @@ PUSH = "virtuoso:push:v1"
 LEASE: Final = "virtuoso:lease:v1"
 """Names the one writer, `messages.Writer`, for as long as it renews it."""
 
+MARK: Final = "virtuoso:mark:v1"
+"""Lies on each server that nobody emptied since the engine looked: any value."""
+
 LAST_GOOD: Final = "virtuoso:last:v1"
 """The last snapshot that was good, `messages.LastGood`; it outlives everything."""
 
@@ -41,6 +45,10 @@ PLAIN: Final = frozenset({SYMBOLS_PLAIN})
 """Keys of bare JSON for people and foreign programs; ours never read them."""
 
 BASE_LIFE_MS: Final = 30 * SECOND
+
+
+KINDS_REMEMBERED: Final = 10_000
+"""Keys of which it is known what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ _BY_START: Final[Mapping[str, KeyKind]] = {
 }
 
 
+@lru_cache(maxsize=KINDS_REMEMBERED)
 def kind_of(key: str) -> KeyKind:
     """What lies under this key; OTHER when the key is none of ours."""
     if (kind := _WHOLE.get(key)) is not None:

@@ -59,6 +59,21 @@ class TierMetrics(msgspec.Struct, frozen=True):
     documents: dict[str, DocumentMetrics]
 
 
+class MemoryMetrics(msgspec.Struct, frozen=True):
+    """Memory of one server, as it says itself."""
+
+    used: int
+    allocated: int
+    limit: int | None
+    share: float | None
+    """Used of the limit, 0..1; null where none is set."""
+    alarm: bool
+    """Whether it is 0.8 or more."""
+    text: str
+    at: int
+    """When it was asked."""
+
+
 class WarmingMetrics(msgspec.Struct, frozen=True):
     """What was read ahead of being asked for."""
 
@@ -75,6 +90,8 @@ class WarmingMetrics(msgspec.Struct, frozen=True):
     """Share of the warmed values that were used, 0..1."""
     busy_ms: float
     """Time that warming took so far."""
+    cpu_ms: float = 0.0
+    """Processor time of this process's loop meanwhile: at most so much was warming's."""
 
 
 class CacheMetrics(msgspec.Struct, frozen=True):
@@ -95,6 +112,12 @@ class CacheMetrics(msgspec.Struct, frozen=True):
     tiers: tuple[TierMetrics, ...]
     warming: WarmingMetrics | None
     reasons: tuple[str, ...]
+    cache_memory_usage: dict[str, MemoryMetrics] = {}
+    """By server; one that was not asked yet, or does not answer, is not there."""
+    emptied: int = 0
+    """Servers that were found empty and got back what this process held; the engine's business."""
+    restored: int = 0
+    """Values given back to them."""
 
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -129,6 +152,16 @@ def _grouped(lines: list[str]) -> Iterator[str]:
 def _cache_samples(metrics: CacheMetrics) -> Iterator[Sample]:
     start = "virtuoso_cache_"
     yield "virtuoso_up_seconds", "gauge", "Since the start.", {}, metrics.since_ms / 1e3
+    for name, memory in metrics.cache_memory_usage.items():
+        bytes_of = {"used": memory.used, "allocated": memory.allocated, "limit": memory.limit}
+        for kind, count in bytes_of.items():
+            if count is not None:
+                where = {"tier": name, "kind": kind}
+                yield f"{start}memory_bytes", "gauge", "Memory of a server.", where, count
+        alarm = float(memory.alarm)
+        yield f"{start}memory_alarm", "gauge", "1 from 80 % on.", {"tier": name}, alarm
+    if metrics.warming is not None:
+        yield from _warming_samples(metrics.warming)
     for tier in metrics.tiers:
         of = {"tier": tier.name}
         alive = float(tier.state == "in_use")
@@ -156,6 +189,16 @@ def _cache_samples(metrics: CacheMetrics) -> Iterator[Sample]:
                 yield f"{start}misses_total", "counter", "Reads not answered.", why, count
             yield f"{start}read_bytes_total", "counter", "Bytes read.", labels, each.bytes_read
             yield f"{start}written_bytes_total", "counter", "Written.", labels, each.bytes_written
+
+
+def _warming_samples(warming: WarmingMetrics) -> Iterator[Sample]:
+    start = "virtuoso_cache_warming_"
+    interval = {"profile": warming.profile}
+    yield f"{start}interval_seconds", "gauge", "Of its profile.", interval, warming.interval_s
+    for outcome in ("attempted", "warmed", "failed", "used"):
+        count = float(getattr(warming, outcome))
+        yield f"{start}keys_total", "counter", "Keys warmed.", {"outcome": outcome}, count
+    yield f"{start}cpu_seconds_total", "counter", "At most.", {}, warming.cpu_ms / 1e3
 
 
 def _others(more: Mapping[str, float]) -> Iterator[Sample]:

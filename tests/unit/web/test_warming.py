@@ -1,7 +1,7 @@
 """Warming: by the profile that activity asks for, real values only, honestly counted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtuoso.adapters.broker.memory import MemoryBroker
@@ -31,6 +31,7 @@ def test_activity_chooses_the_profile(a_minute: float, name: str, interval_s: in
     assert (found.name, found.interval_s) == (name, interval_s)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**45), st.sampled_from([each.interval_s for each in PROFILES]))
 def test_rounds_are_counted_from_second_55(now: int, interval_s: int) -> None:
     """The next one is within an interval, and on its grid. contract: K8."""
@@ -95,3 +96,17 @@ async def test_a_dead_cache_is_a_failed_round() -> None:
     site.cache.dead = True
     await site.warmer.warm()
     assert site.warmer.metrics().failed == site.warmer.metrics().attempted > 0
+
+
+async def test_the_market_data_of_every_symbol_is_warmed_and_the_scores_of_the_leading() -> None:
+    """Whoever asks next finds them; what it took of the processor is said. contract: K8, K9."""
+    site = Site()
+    await site.engine.start()
+    await site.follower.tick()
+    await site.warmer.warm()
+    read = {key for keys_read in site.cache.reads for key in keys_read}
+    for each in site.engine.board.symbols:
+        symbol = Symbol(each.symbol)
+        assert keys.candles(symbol, Timeframe.M5) in read
+    assert any(key.startswith("virtuoso:scores:") for key in read)
+    assert site.warmer.metrics().cpu_ms > 0

@@ -12,7 +12,7 @@ from virtuoso.wire import keys, messages
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
 BTC = Symbol("BTCUSDT")
-NO_CACHE = {"PUSH", "LEASE", "LAST_GOOD", "PROCESS"}
+NO_CACHE = {"MARK", "PUSH", "LEASE", "LAST_GOOD", "PROCESS"}
 """A channel, the keys of other ports than the cache, and how a key begins."""
 
 

@@ -17,7 +17,7 @@ from redis import exceptions as theirs
 from redis.asyncio.client import PubSub
 
 from virtuoso.adapters.broker.memory import MemoryBroker
-from virtuoso.adapters.redis_connection import open_redis
+from virtuoso.adapters.redis_connection import close_redis, forget_idle, open_redis
 
 log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ class RedisBroker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._local.close()
-        await self._client.aclose(close_connection_pool=True)
+        await close_redis(self._client)
 
     async def _send(self) -> None:
         pause = FIRST_PAUSE_S
@@ -117,7 +117,7 @@ class RedisBroker:
                         self._garbled("the number of listeners", heard_by)
                 except (*_LOST, *_GARBAGE) as error:
                     self._cut("sending", error)
-                    await self._client.connection_pool.disconnect(inuse_connections=False)
+                    await forget_idle(self._client)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_S)
                     # old news is no news: what comes now tells the readers what they missed

@@ -1,5 +1,6 @@
 """What a tier did, per document: hits, misses by reason, errors, times, bytes, ages."""
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,12 +19,7 @@ class Latencies:
 
     def add(self, ms: float) -> None:
         """Count one call."""
-        place = 0
-        for bound in BOUNDS_MS:
-            if ms <= bound:
-                break
-            place += 1
-        self.counts[place] += 1
+        self.counts[bisect_left(BOUNDS_MS, ms)] += 1
         self.total_ms += ms
         self.worst_ms = max(self.worst_ms, ms)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from virtuoso.adapters.cache.memcached_link import Link, connect
+from virtuoso.adapters.cache.server_memory import ServerMemory, memcached_memory
 from virtuoso.adapters.cache.shared import (
     LONGEST_LIFE_MS,
     Held,
@@ -53,7 +54,10 @@ class MemcachedCache(SharedCache):
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """What is there of these keys, in one round trip."""
-        wanted = {name: key for key in keys if (name := self._name(key)) is not None}
+        names = self._names
+        wanted = {
+            name: key for key in keys if (name := names.get(key) or self._name(key)) is not None
+        }
         if not wanted:
             return {}
         self._turn = (self._turn + 1) % (len(self._links) - 1)
@@ -84,6 +88,10 @@ class MemcachedCache(SharedCache):
         """Return when the server answers."""
         link = await self._connected(0)
         await link.values((_PROBE,))
+
+    async def memory(self) -> ServerMemory:
+        """Ask on a connection of its own: the others speak of values alone."""
+        return await memcached_memory(self._address, self._timeout_s)
 
     async def close(self) -> None:
         """Release connections."""

@@ -1,6 +1,7 @@
 """Values in this process's own memory: bounded, each with a life of its own."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from virtuoso.ports import Clock
@@ -65,6 +66,13 @@ class Near(Generic[N]):
             _, oldest = self._entries.popitem(last=False)
             self.bytes -= len(oldest.value)
             self.evictions += 1
+
+    def living(self) -> Iterator[tuple[str, bytes, int]]:
+        """Key, value and what is left of its life, of everything that lives."""
+        now = self._now()
+        for key, entry in self._entries.items():
+            if entry.end_ms > now:
+                yield key, entry.value, entry.end_ms - now
 
     def drop(self, key: str) -> None:
         """Remove a value if it is there."""

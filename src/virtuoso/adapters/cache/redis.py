@@ -8,6 +8,7 @@ from typing import Final
 
 from redis import exceptions as theirs
 
+from virtuoso.adapters.cache.server_memory import ServerMemory, read_info
 from virtuoso.adapters.cache.shared import (
     LONGEST_LIFE_MS,
     Held,
@@ -16,7 +17,7 @@ from virtuoso.adapters.cache.shared import (
     checked,
     with_life,
 )
-from virtuoso.adapters.redis_connection import open_redis
+from virtuoso.adapters.redis_connection import close_redis, forget_idle, open_redis
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 from virtuoso.ports import Clock
 
@@ -68,9 +69,14 @@ class RedisCache(SharedCache):
         async with self._within():
             await self._client.get("virtuoso:probe")
 
+    async def memory(self) -> ServerMemory:
+        """Ask for one section of INFO."""
+        async with self._within():
+            return read_info(await self._client.info("memory"))
+
     async def close(self) -> None:
         """Release connections."""
-        await self._client.aclose(close_connection_pool=True)
+        await close_redis(self._client)
 
     async def _write(self, values: Mapping[str, Lived], *, only_missing: bool) -> None:
         if not values:
@@ -115,4 +121,4 @@ class RedisCache(SharedCache):
 
     async def _forget_connections(self) -> None:
         """Drop what is idle: after one lost connection the others are not worth a try each."""
-        await self._client.connection_pool.disconnect(inuse_connections=False)
+        await forget_idle(self._client)

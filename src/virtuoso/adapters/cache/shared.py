@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from virtuoso.adapters.cache.server_memory import ServerMemory
 from virtuoso.domain.errors import CacheRefusedError
 from virtuoso.domain.time import SECOND
 from virtuoso.ports import Clock
@@ -52,15 +53,13 @@ def with_life(key: str, value: bytes, life_ms: int, now: int) -> bytes:
 
 def without_life(stored: bytes, now: int) -> Held | None:
     """The value and the rest of its life; None when that is over."""
-    if not stored.startswith(MAGIC) or len(stored) < _LIFE_SIZE:
+    if len(stored) < _LIFE_SIZE or not stored.startswith(MAGIC):
         return Held(stored, UNKNOWN_LIFE_MS)
-    _, end, life_ms = _LIFE.unpack_from(stored)
-    value = stored[_LIFE_SIZE:]
+    _, end, life_ms = _unpack(stored)
     left = end - now
-    left = min(left, life_ms)
     if left > 0:
-        return Held(value, left)
-    return Held(value, UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
+        return Held(stored[_LIFE_SIZE:], min(life_ms, left))
+    return Held(stored[_LIFE_SIZE:], UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
 
 
 def is_key(key: str) -> bool:
@@ -104,6 +103,10 @@ class SharedCache(ABC):
     @abstractmethod
     async def probe(self) -> None:
         """Return when the server answers. Raises CacheUnavailableError when it does not."""
+
+    @abstractmethod
+    async def memory(self) -> ServerMemory:
+        """How much of its memory is in use. Raises CacheError."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -77,12 +77,26 @@ class _Tier:
         self.writes.wake()
 
 
-@dataclass(frozen=True, slots=True)
-class _Landed:
-    """What a flight brought to those who waited for it."""
+class _Flight:
+    """A read under way, and what it brought. Most have nobody who waits, and need no future."""
 
-    found: Mapping[str, bytes | None]
-    error: CacheUnavailableError | None
+    __slots__ = ("_waiter", "error", "found")
+
+    def __init__(self) -> None:
+        self.found: Mapping[str, bytes | None] = {}
+        self.error: CacheUnavailableError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def landed(self) -> None:
+        """Wait for its end, as one of several."""
+        if self._waiter is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._waiter)
+
+    def land(self) -> None:
+        """Let go those who wait."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class TieredCache:
@@ -109,7 +123,7 @@ class TieredCache:
         self._keep_near = keep_near
         self._patience_s = patience_s
         self._newest = Newest()
-        self._flights: dict[str, asyncio.Future[_Landed]] = {}
+        self._flights: dict[str, _Flight] = {}
         self._forgotten = 0
         self._near_counters = TierCounters("memory")
         self.shared_flights = 0
@@ -170,6 +184,18 @@ class TieredCache:
             self._near.drop(key)
             self._flights.pop(key, None)
 
+    def servers(self) -> tuple[SharedCache, ...]:
+        """Those in use now, nearest first."""
+        return tuple(tier.shared for tier in self._tiers if tier.circuit.closed)
+
+    def give_back(self, name: str) -> int:
+        """Give a server what this process's memory holds, where it has nothing; how many values."""
+        values = {key: Lived(value, left) for key, value, left in self._near.living()}
+        for tier in self._tiers:
+            if tier.shared.name == name:
+                tier.writes.put(values.items(), refill=True)
+        return len(values)
+
     def counters(self) -> tuple[TierCounters, ...]:
         """What each tier did so far, memory first."""
         near = self._near_counters
@@ -210,6 +236,8 @@ class TieredCache:
 
     async def _through(self, keys: Sequence[str]) -> dict[str, bytes | None]:
         """Read what is not in memory: one caller asks for each key, the others wait for it."""
+        if self._flights.keys().isdisjoint(keys):
+            return await self._lead(keys)
         found: dict[str, bytes | None] = {}
         left = tuple(keys)
         while left:
@@ -219,33 +247,31 @@ class TieredCache:
                 found |= await self._lead(mine)
             for flight in others:
                 self.shared_flights += 1
-                landed = await asyncio.shield(flight)
-                if landed.error is not None:
-                    raise CacheUnavailableError(str(landed.error)) from landed.error
-                found |= {key: landed.found[key] for key in left if key in landed.found}
+                await flight.landed()
+                if flight.error is not None:
+                    raise CacheUnavailableError(str(flight.error)) from flight.error
+                found |= {key: flight.found[key] for key in left if key in flight.found}
             # a leader that was cancelled brought nothing
             left = tuple(key for key in left if key not in found)
         return found
 
-    async def _lead(self, keys: tuple[str, ...]) -> dict[str, bytes | None]:
-        flight: asyncio.Future[_Landed] = asyncio.get_running_loop().create_future()
-        for key in keys:
-            self._flights[key] = flight
-        landed = _Landed({}, None)
+    async def _lead(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        flight = _Flight()
+        self._flights |= dict.fromkeys(keys, flight)
         try:
             found = await self._read(keys)
-            landed = _Landed(found, None)
+            flight.found = found
         except CacheUnavailableError as error:
-            landed = _Landed({}, error)
+            flight.error = error
             raise
         finally:
             for key in keys:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
-            flight.set_result(landed)
+            flight.land()
         return found
 
-    async def _read(self, keys: tuple[str, ...]) -> dict[str, bytes | None]:
+    async def _read(self, keys: Sequence[str]) -> dict[str, bytes | None]:
         """Ask tier after tier for what is still missing, and give it back to those above."""
         forgotten = self._forgotten
         found: dict[str, bytes | None] = dict.fromkeys(keys)
@@ -270,7 +296,7 @@ class TieredCache:
             raise CacheUnavailableError(message)
         return found
 
-    async def _ask(self, tier: _Tier, keys: tuple[str, ...]) -> Mapping[str, Held] | None:
+    async def _ask(self, tier: _Tier, keys: Sequence[str]) -> Mapping[str, Held] | None:
         """What a tier has; None when it was not asked, or did not answer."""
         if not tier.circuit.closed:
             tier.counters.errors["skipped"] += 1
@@ -293,7 +319,7 @@ class TieredCache:
         return answer
 
     def _judge(
-        self, tier: _Tier, keys: tuple[str, ...], answer: Mapping[str, Held], *, keep: bool
+        self, tier: _Tier, keys: Sequence[str], answer: Mapping[str, Held], *, keep: bool
     ) -> dict[str, Held]:
         """Keep what can be relied on; everything else is a miss with a reason."""
         good: dict[str, Held] = {}

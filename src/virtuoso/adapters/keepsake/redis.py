@@ -8,7 +8,7 @@ from typing import Final
 
 from redis import exceptions as theirs
 
-from virtuoso.adapters.redis_connection import open_redis
+from virtuoso.adapters.redis_connection import close_redis, forget_idle, open_redis
 from virtuoso.domain.errors import CacheUnavailableError
 from virtuoso.wire.keys import LAST_GOOD, LAST_GOOD_LIFE_MS
 
@@ -41,7 +41,7 @@ class RedisKeepsake:
 
     async def close(self) -> None:
         """Release connections."""
-        await self._client.aclose(close_connection_pool=True)
+        await close_redis(self._client)
 
     @asynccontextmanager
     async def _within(self) -> AsyncIterator[None]:
@@ -58,6 +58,6 @@ class RedisKeepsake:
             TypeError,
             AttributeError,
         ) as error:
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            await forget_idle(self._client)
             message = f"expected Redis to hold the last snapshot, found: {error!s:.200}"
             raise CacheUnavailableError(message) from error

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis import exceptions as theirs
 
-from virtuoso.adapters.redis_connection import open_redis
+from virtuoso.adapters.redis_connection import close_redis, forget_idle, open_redis
 from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 from virtuoso.wire.keys import LEASE
 
@@ -55,7 +55,7 @@ class RedisLease:
 
     async def close(self) -> None:
         """Release connections."""
-        await self._client.aclose(close_connection_pool=True)
+        await close_redis(self._client)
 
     async def _evaluate(self, script: str, *values: bytes | int) -> object:
         async with self._within():
@@ -70,14 +70,14 @@ class RedisLease:
             async with asyncio.timeout(self._timeout_s):
                 yield
         except (theirs.ConnectionError, theirs.TimeoutError, TimeoutError, OSError) as error:
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            await forget_idle(self._client)
             message = f"expected an answer of Redis about the lease, found: {error!s:.200}"
             raise CacheUnavailableError(message) from error
         except theirs.RedisError as error:
             message = f"expected Redis to keep the lease, found: {error!s:.200}"
             raise CacheRefusedError(message) from error
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            await forget_idle(self._client)
             message = f"expected Redis's protocol, found: {error!s:.200}"
             raise CacheUnavailableError(message) from error
 

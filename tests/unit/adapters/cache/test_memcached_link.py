@@ -1,6 +1,8 @@
 """memcached's protocol: answers in order, however they are cut, and nothing that is not one."""
 
 import asyncio
+import contextlib
+import socket
 from itertools import pairwise
 
 import pytest
@@ -13,28 +15,21 @@ from virtuoso.domain.errors import CacheRefusedError, CacheUnavailableError
 KEYS = (b"one", b"two", b"three")
 
 
-class Wire(asyncio.Transport):
-    """Takes what is sent and notes when the connection is given up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = b""
-        self.aborted = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Note it."""
-        self.sent += bytes(data)
-
-    def abort(self) -> None:
-        """Note it."""
-        self.aborted = True
+def linked(timeout_s: float = 60.0) -> tuple[Link, socket.socket]:
+    """A connection, and its other end."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0)
+    theirs.settimeout(5)
+    return Link(ours, timeout_s), theirs
 
 
-def linked(timeout_s: float = 60.0) -> tuple[Link, Wire]:
-    """A connection to nobody."""
-    link, wire = Link(timeout_s), Wire()
-    link.connection_made(wire)
-    return link, wire
+async def ended(link: Link, theirs: socket.socket) -> bool:
+    """Close our end, and look whether the other one learns it; what was sent is read over."""
+    link.close()
+    with theirs:
+        while theirs.recv(1 << 16):
+            pass
+    return True
 
 
 def answer(values: dict[bytes, bytes]) -> bytes:
@@ -60,18 +55,18 @@ def test_answers_are_the_same_wherever_they_are_cut(
     """Values that look like the protocol included; each caller gets its own."""
 
     async def run() -> None:
-        link, wire = linked()
-        futures = [link.values(KEYS) for _ in answers]
-        assert wire.sent == b"get one two three\r\n" * len(answers)
+        link, theirs = linked()
+        replies = [link.values(KEYS) for _ in answers]
+        assert theirs.recv(1 << 16) == b"get one two three\r\n" * len(answers)
         stored = link.lines(b"set x 0 1 0\r\n\r\n", 2)
         stream = b"".join(answer(each) for each in answers) + b"STORED\r\nNOT_STORED\r\n"
         places = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
         for first, last in pairwise(places):
-            link.data_received(stream[first:last])
-        assert [future.result() for future in futures] == answers
-        assert stored.result() == {}
+            link.take(stream[first:last])
+        assert [await reply for reply in replies] == answers
+        assert await stored == {}
         assert link.lost is None
-        link.close()
+        assert await ended(link, theirs)
 
     asyncio.run(run())
 
@@ -82,16 +77,14 @@ def test_noise_loses_the_connection_or_waits_for_more(noise: bytes, cut: int) ->
     """No exception, and never a value that was not announced and there."""
 
     async def run() -> None:
-        link, wire = linked()
-        future = link.values(KEYS)
-        link.data_received(noise[:cut])
+        link, theirs = linked()
+        reply = link.values(KEYS)
+        link.take(noise[:cut])
         if link.lost is None:
-            link.data_received(noise[cut:])
-        if link.lost is not None:
-            assert wire.aborted
-        link.close()
+            link.take(noise[cut:])
+        assert await ended(link, theirs)
         with pytest.raises((CacheUnavailableError, CacheRefusedError)):
-            future.result()
+            await reply
 
     if b"END\r\n" not in noise:
         asyncio.run(run())
@@ -114,49 +107,97 @@ def test_noise_loses_the_connection_or_waits_for_more(noise: bytes, cut: int) ->
 )
 async def test_a_lying_server_never_gets_more_than_the_connection(words: bytes) -> None:
     """Lengths that are none, keys nobody asked for, answers nobody waits for."""
-    link, wire = linked(timeout_s=0.02)
-    future = link.values((b"one",))
-    link.data_received(words)
+    link, theirs = linked(timeout_s=0.02)
+    reply = link.values((b"one",))
+    theirs.sendall(words)
     if words.startswith(b"END"):
-        assert future.result() == {}
+        assert await reply == {}
     else:
         with pytest.raises(CacheUnavailableError):
-            await future
-    assert wire.aborted
+            await reply
     assert isinstance(link.lost, CacheUnavailableError)
+    assert await ended(link, theirs)
 
 
 async def test_a_refusal_fails_its_own_command_only() -> None:
     """The lines after it are read in their places."""
-    link, _ = linked()
+    link, theirs = linked()
     refused = link.lines(b"...", 3)
     read = link.values((b"one",))
-    link.data_received(b"STORED\r\nSERVER_ERROR out of memory storing object\r\nSTORED\r\n")
-    link.data_received(answer({b"one": b"1"}))
+    theirs.sendall(b"STORED\r\nSERVER_ERROR out of memory storing object\r\nSTORED\r\n")
+    theirs.sendall(answer({b"one": b"1"}))
     with pytest.raises(CacheRefusedError, match="out of memory"):
-        refused.result()
-    assert read.result() == {b"one": b"1"}
-    link.close()
+        await refused
+    assert await read == {b"one": b"1"}
+    assert await ended(link, theirs)
 
 
 async def test_a_caller_that_went_away_leaves_the_answers_in_order() -> None:
     """Its answer is read and dropped."""
-    link, _ = linked()
-    gone, here = link.values((b"one",)), link.values((b"two",))
+    link, theirs = linked()
+    gone, here = asyncio.ensure_future(link.values((b"one",))), link.values((b"two",))
+    await asyncio.sleep(0)
     gone.cancel()
-    link.data_received(answer({b"one": b"1"}) + answer({b"two": b"2"}))
-    assert here.result() == {b"two": b"2"}
-    link.close()
+    theirs.sendall(answer({b"one": b"1"}) + answer({b"two": b"2"}))
+    assert await here == {b"two": b"2"}
+    assert gone.cancelled()
+    assert await ended(link, theirs)
+
+
+async def test_an_answer_that_is_there_costs_no_turn_of_the_loop() -> None:
+    """It is read in place, where the command was sent."""
+    link, theirs = linked()
+    theirs.sendall(answer({b"one": b"1"}))
+    reply = link.values((b"one",))
+    assert reply.done
+    assert reply.result() == {b"one": b"1"}
+    assert await ended(link, theirs)
+
+
+async def test_more_than_the_kernel_takes_is_sent_as_it_makes_room() -> None:
+    """Commands behind it keep their places."""
+    link, theirs = linked()
+    words = b"set one 0 9 4000000\r\n" + b"x" * 4_000_000 + b"\r\n"
+    stored, read = link.lines(words, 1), link.values((b"one",))
+    expected = words + b"get one\r\n"
+
+    def listen() -> bytes:
+        heard = b""
+        while len(heard) < len(expected):
+            heard += theirs.recv(1 << 20)
+        theirs.sendall(b"STORED\r\n" + answer({b"one": b"1"}))
+        return heard
+
+    assert await asyncio.to_thread(listen) == expected
+    assert await stored == {}
+    assert await read == {b"one": b"1"}
+    assert await ended(link, theirs)
+
+
+async def test_a_server_that_never_ends_to_talk_does_not_hold_the_loop() -> None:
+    """What others have to do is done meanwhile, and the deadline holds."""
+    link, theirs = linked(timeout_s=0.05)
+
+    def talk() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                theirs.sendall(b"VALUE one 0 1\r\n1\r\n" * 1_000)
+
+    talking = asyncio.create_task(asyncio.to_thread(talk))
+    with pytest.raises(CacheUnavailableError):
+        await link.values((b"one",))
+    await talking
+    theirs.close()
 
 
 async def test_an_answer_that_waits_to_be_read_is_not_late() -> None:
     """It was this loop that was busy: the answer is taken before the deadline is judged."""
-    link, _ = linked(timeout_s=0.01)
-    future = link.values((b"one",))
+    link, theirs = linked(timeout_s=0.01)
+    reply = link.values((b"one",))
     loop = asyncio.get_running_loop()
     due = loop.time() + 0.02
     while loop.time() < due:
         pass
-    loop.call_later(0.0005, link.data_received, answer({b"one": b"1"}))
-    assert await future == {b"one": b"1"}
-    link.close()
+    theirs.sendall(answer({b"one": b"1"}))
+    assert await reply == {b"one": b"1"}
+    assert await ended(link, theirs)
