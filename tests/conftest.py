@@ -40,6 +40,12 @@ def no_number_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finite, "report", fail)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever a test starts without naming a state folder gets one that is thrown away."""
+    os.environ.setdefault("VIRTUOSO_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a skip is a missing server, browser or recording: the run fails and says so."""

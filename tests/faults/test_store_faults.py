@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from support.postgres import Postgres, postgres
+from support.processes import Running, running, wait_for
 from support.store_kills import kill_again_and_again
 from support.stores import Opened, opened
 from support.web_site import eventually
@@ -31,6 +33,7 @@ from virtuoso.domain.scores import Source
 from virtuoso.domain.time import DAY, Millis
 from virtuoso.testing.fake_clock import START, FakeClock
 from virtuoso.testing.history_rows import alert, delivery, kept_score
+from virtuoso.wire.records import iso
 
 BTC = Symbol("BTCUSDT")
 SIMULATED = (Source.SIMULATOR,)
@@ -290,3 +293,32 @@ async def test_alerts_are_spooled_while_postgres_is_away_and_drained_in_order(
         assert [each.id for each in found] == ["a3", "a2", "a1", "a0"]
         assert await kept.archive.unsent() == 0
         assert await beside.archive.alerts(AlertFilter()) == []
+
+
+@pytest.mark.process
+def test_what_was_said_survives_the_kill_of_the_whole_system(tmp_path: Path) -> None:
+    """F38, H2: charts, board and holes of before are served after it, and a hole between."""
+    config = tmp_path / "settings.toml"
+    config.write_text("[store]\nscore_seconds = 10\n", "utf-8")
+    arguments = ("--symbols", "2", "--config", str(config))
+    raw = "/api/symbols/BTCUSDT/scores?resolution=raw"
+
+    def points(site: Running) -> list[list[float]] | None:
+        found = site.get(raw).get("points")
+        return found if isinstance(found, list) and len(found) > 1 else None
+
+    with running(tmp_path, *arguments) as site:
+        before = wait_for("two rows", lambda: points(site))
+        site.stop(signal.SIGKILL)
+    with running(tmp_path, *arguments) as site:
+        wait_for("an answer", lambda: points(site))
+        wait_for("a new row", lambda: (points(site) or [[0]])[-1][0] > before[-1][0])
+        found = points(site) or []
+        assert found[: len(before)] == before
+        at = iso(int(before[-1][0]))
+        board = site.get(f"/api/history/board?at={at}")
+        assert board["status"] == "success"
+        wait_for(
+            "the chart of before",
+            lambda: before[-1] in (site.get("/api/symbols/BTCUSDT/scores").get("points") or []),  # type: ignore[operator]
+        )

@@ -277,8 +277,8 @@ async def open_engine(
     if kept is not None and not options.source.startswith("replay"):
         last_good = LastGoodKeeper(kept, sharing.codec)
     async with (
-        open_history(settings, clock, options.source) as history,
         open_sources(settings, options, clock, rng) as sources,
+        open_history(settings, clock, options.source) as history,
         open_alerting(settings, history, clock, sources.first.feed.source, rng.random) as alerting,
     ):
         mirror = None if history is None else LastGoodKeeper(history.keepsake, sharing.codec)

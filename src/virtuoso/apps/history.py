@@ -5,11 +5,13 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from virtuoso.adapters.sink.influx import InfluxSink
 from virtuoso.adapters.store.archive import SqlArchive
+from virtuoso.adapters.store.backup import backup_file, backup_name, backups, prune
 from virtuoso.adapters.store.database import Place, place_of
 from virtuoso.adapters.store.keepsake import StoreKeepsake
 from virtuoso.adapters.store.ledger import SqlLedger
@@ -20,13 +22,14 @@ from virtuoso.apps.archive import place_in
 from virtuoso.apps.settings import Settings, StoreSettings
 from virtuoso.domain.errors import SettingsError, StoreError, StoreUnavailableError
 from virtuoso.domain.history import Retention
+from virtuoso.domain.time import HOUR
 from virtuoso.engine.recorder import RecordSettings
 from virtuoso.ports import Archive, Clock, Keepsake, Ledger, Sink, Store
 
 log = structlog.get_logger()
 
-PREPARE_S = 60.0
-"""How long an engine's start waits for a database that does not answer."""
+BACKUP_LOOK_S = 300.0
+"""How often it is looked whether a backup is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ async def open_history(
         stack.push_async_callback(store.close)
         if late is not None:
             stack.callback(late.cancel)
+        ours = settings.store
+        if place.path is not None and ours.backup_hours:
+            copying = asyncio.create_task(_back_up(place.path, ours, clock))
+            stack.callback(copying.cancel)
         ledger: Ledger = SqlLedger(store.thread)
         if place.path is None:
             ledger = await _spooling(SqlLedger(store.thread), settings, clock, stack)
@@ -114,6 +121,23 @@ async def _spooling(
     stack.push_async_callback(store.close)
     stack.push_async_callback(archive.close)
     return SpoolingLedger(server, store, archive)
+
+
+async def _back_up(path: Path, ours: StoreSettings, clock: Clock) -> None:
+    """Copy the store while it is written, as often as the settings say; the newest ones stay."""
+    while True:
+        await asyncio.sleep(BACKUP_LOOK_S)
+        newest = backups(path)
+        due = clock.now() - round(ours.backup_hours * HOUR)
+        if newest and newest[0].path.stat().st_mtime * 1_000 > due:
+            continue
+        try:
+            rows = await asyncio.to_thread(backup_file, path, backup_name(path, clock.now()))
+        except (StoreError, OSError) as error:
+            log.warning("store_not_backed_up", error=str(error))
+        else:
+            await asyncio.to_thread(prune, path, ours.backups)
+            log.info("store_backed_up", rows=rows)
 
 
 async def _prepare_later(place: Place, clock: Clock) -> None:

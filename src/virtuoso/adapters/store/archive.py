@@ -4,8 +4,10 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 
@@ -156,12 +158,17 @@ class SqlArchive:
         kept = tables.scores.c
 
         def work(link: Connection) -> Sequence[tuple[Millis, float | None, str]]:
-            found: list[tuple[Millis, float | None, str]] = []
+            found: list[Sequence[tuple[Millis, float | None, str]]] = []
             for number in _numbers(link, sources, symbol):
                 columns = (kept.at, kept.score, kept.definition)
                 wanted = _between(tables.scores, columns, number, start, end, step_ms)
-                found += map(tuple, link.execute(wanted).all())
-            return _merged(found, lambda each: each[0], step_ms)
+                # tens of thousands of them: rows are tuples, and are handed on as they are
+                rows = cast("Any", link.execute(wanted).all())
+                if rows:
+                    found.append(rows)
+            if len(found) == 1:
+                return found[0]
+            return _merged(list(chain(*found)), itemgetter(0), step_ms)
 
         return await self.read(work)
 
