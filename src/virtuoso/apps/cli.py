@@ -22,6 +22,7 @@ from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
 from virtuoso.wire.records import millis_of
 
 if TYPE_CHECKING:
+    from virtuoso.apps.exchange_beside import ExchangeBeside
     from virtuoso.apps.redaction import Redactor
 
 # Each command imports what it runs on when it runs: the kernels, CCXT and FastAPI take seconds
@@ -423,7 +424,7 @@ def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
+async def _run(arguments: argparse.Namespace, settings: Settings) -> None:
     from virtuoso.apps.exchange_beside import ExchangeBeside
 
     beside = None
@@ -431,6 +432,16 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
     if arguments.source == "simulator" and arguments.exchange is None and not waits:
         # it comes up on the other processor while we load what takes seconds
         beside = ExchangeBeside.of(settings, arguments.symbols)
+    try:
+        await _run_beside(arguments, settings, beside)
+    finally:
+        if beside is not None:
+            beside.abandon()
+
+
+async def _run_beside(
+    arguments: argparse.Namespace, settings: Settings, beside: "ExchangeBeside | None"
+) -> None:
     from virtuoso.apps.engine import RunOptions, run_engine
     from virtuoso.apps.record import recorder_settings
     from virtuoso.apps.run import run
@@ -448,8 +459,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, An
         config=arguments.config,
     )
     if arguments.command == "engine":
-        return run_engine(settings, options, standby=arguments.standby)
-    return run(settings, options)
+        await run_engine(settings, options, standby=arguments.standby)
+        return
+    await run(settings, options)
 
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:

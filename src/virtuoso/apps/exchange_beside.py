@@ -124,6 +124,13 @@ class ExchangeBeside:
             msg = "the simulator did not start: see the lines it logged above"
             raise VenueUnavailableError(msg) from error
 
+    def abandon(self) -> None:
+        """End it at once, where it was started for something that was then refused."""
+        if self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+        self._close_pipes()
+
     async def _end(self) -> None:
         if self._child.poll() is None:
             self._child.terminate()

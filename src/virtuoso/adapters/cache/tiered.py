@@ -80,21 +80,25 @@ class _Tier:
 class _Flight:
     """A read under way, and what it brought. Most have nobody who waits, and need no future."""
 
-    __slots__ = ("_waiter", "error", "found")
+    __slots__ = ("_landed", "_waiter", "error", "found")
 
     def __init__(self) -> None:
         self.found: Mapping[str, bytes | None] = {}
         self.error: CacheUnavailableError | None = None
+        self._landed = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def landed(self) -> None:
-        """Wait for its end, as one of several."""
+        """Wait for its end, as one of several; it may have landed while they did something else."""
+        if self._landed:
+            return
         if self._waiter is None:
             self._waiter = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._waiter)
 
     def land(self) -> None:
         """Let go those who wait."""
+        self._landed = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

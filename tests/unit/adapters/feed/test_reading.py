@@ -50,7 +50,8 @@ class Backlog:
         request: dict[str, Any] = msgspec.json.decode(text)
         if not self._answers:
             return
-        self.left_when_answered = len(self._frames)
+        if self.left_when_answered is None:
+            self.left_when_answered = len(self._frames)
         op = request["op"]
         answer = {"success": True, "op": op, "ret_msg": "pong" if op == "ping" else ""}
         self._frames.append(msgspec.json.encode(answer | {"req_id": request.get("req_id", "")}))
