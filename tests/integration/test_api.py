@@ -111,7 +111,8 @@ def test_every_address_a_page_calls_is_in_the_schema(openapi: dict[str, Any]) ->
     assert "/health" in called
     assert "/api/market/overview" in called
     starts = {path for path in called if path.endswith("/")}
-    assert called - starts <= offered
+    # the guard answers for sessions, before the application that the document describes
+    assert called - starts <= offered | {"/api/session"}
     assert all(any(path.startswith(start) for path in offered) for start in starts)
 
 

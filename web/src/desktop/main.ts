@@ -3,7 +3,6 @@ import "../ui/base.css"
 import { mount } from "svelte"
 
 import { Board } from "../feed/board.svelte"
-import { guardPage } from "../ui/session"
 import Desktop from "./Desktop.svelte"
 
 const target = document.getElementById("app")
@@ -12,6 +11,7 @@ if (target !== null && "any" in AbortSignal && "findLastIndex" in Array.prototyp
   target.replaceChildren()
   const board = new Board("desktop", 4)
   board.start()
-  guardPage()
+  // apart from the first view, which needs it only when this browser may read nothing
+  void import("../ui/session").then(({ guardPage }) => guardPage())
   mount(Desktop, { target, props: { board } })
 }

@@ -60,7 +60,7 @@ export function guardPage(): void {
   const look = async (): Promise<void> => {
     if (shown || document.visibilityState === "hidden") return
     const session = await fetchSession()
-    if (session === null || session.read || shown) return
+    if (session?.read !== false || shown) return
     shown = true
     const [{ mount }, { default: SignIn }] = await Promise.all([import("svelte"), import("./SignIn.svelte")])
     document.getElementById("app")?.setAttribute("inert", "")
