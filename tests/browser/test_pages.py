@@ -204,7 +204,9 @@ def test_the_market_as_a_whole_stands_over_the_board(
             expect(cell).not_to_have_attribute("data-state", "absent")
     if market["market_regime"] is not None:
         words = market["market_regime"].replace("_", " ")
-        expect(strip.locator("[data-field=market_regime]")).to_contain_text(words)
+        expect(strip.locator("[data-field=market_regime]")).to_contain_text(
+            re.compile(words, re.IGNORECASE)
+        )
     if phone and market["volatility_percentile"] is not None:
         value = strip.locator("[data-field=volatility_percentile] [data-value]").inner_text()
         assert float(value) == pytest.approx(market["volatility_percentile"], abs=1)

@@ -62,9 +62,9 @@ export function guardPage(): void {
     const session = await fetchSession()
     if (session?.read !== false || shown) return
     shown = true
-    const [{ mount }, { default: SignIn }] = await Promise.all([import("svelte"), import("./SignIn.svelte")])
+    const { showSignIn } = await import("./sign_in")
     document.getElementById("app")?.setAttribute("inert", "")
-    mount(SignIn, { target: document.body, props: { possible: session.can_sign_in } })
+    showSignIn(session.can_sign_in)
   }
   void look()
   setInterval(() => void look(), LOOK_AGAIN_MS)
