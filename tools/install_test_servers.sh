@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Python packages: memcached, redis-server,
-# PostgreSQL, victoria-metrics and a Chromium.
+# PostgreSQL, victoria-metrics, a Chromium and systemd's reader of units.
 set -u
 
 missing=()
@@ -9,6 +9,7 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
 command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null \
   || missing+=(postgresql)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null \
   && ! command -v google-chrome >/dev/null && [ -z "${CHROMIUM:-}" ]; then
   missing+=(chromium)

@@ -1,7 +1,5 @@
 """What stands in deploy/ and compose.yaml: neither can be run by a test, both can be read."""
 
-import shutil
-import subprocess
 from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
@@ -83,23 +81,6 @@ def test_a_unit_gives_its_process_little(name: str) -> None:
 def test_the_owners_name_of_the_web_unit_works_too() -> None:
     """One unit with an alias. contract: U1."""
     assert Unit("virtuoso-web.service")["Install"]["Alias"] == "virtuoso_web.service"
-
-
-@pytest.mark.parametrize("name", [*UNITS, "virtuoso-failed@.service"])
-def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
-    """Its own reader finds nothing wrong but the programs that are not installed here."""
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        pytest.skip("no systemd-analyze on this machine")
-    text = (ROOT / "deploy" / name).read_text("utf-8")
-    copy = tmp_path / name.replace("@.", "@one.")
-    copy.write_text(text.replace("/opt/virtuoso/.venv/bin/virtuoso", "/bin/true"), "utf-8")
-    found = subprocess.run(
-        [program, "verify", "--man=no", copy], capture_output=True, text=True, check=False
-    )
-    ours = [line for line in found.stderr.splitlines() if copy.name in line]
-    newer = ("RestartSteps", "RestartMaxDelaySec")
-    assert [line for line in ours if not any(each in line for each in newer)] == []
 
 
 def services() -> dict[str, dict[str, Any]]:
