@@ -1,4 +1,4 @@
-// One document of the REST interface, read again each second while it is looked at.
+// One document of the REST interface, read again each second (or more seldom) while it is looked at.
 
 import { DocumentError, fetchChanged } from "./documents"
 import { type Feed, worst } from "./freshness"
@@ -6,11 +6,10 @@ import type { State } from "../wire/types"
 
 const EVERY_MS = 1_000
 
-/** What every such document says of itself. */
+/** What every such document says of its place in the sequence. */
 export interface Dated {
   readonly epoch: string
   readonly seq: number
-  readonly now: number
 }
 
 export class Polled<T extends Dated> {
@@ -18,10 +17,12 @@ export class Polled<T extends Dated> {
   /** Why the last request failed; null when it did not. */
   failure: string | null = $state.raw(null)
   readonly #path: string
+  readonly #every: number
   #tag = ""
 
-  constructor(path: string) {
+  constructor(path: string, everyMs = EVERY_MS) {
     this.#path = path
+    this.#every = everyMs
   }
 
   /** Read until the returned function is called; a hidden tab reads nothing. */
@@ -30,7 +31,7 @@ export class Polled<T extends Dated> {
     let timer: ReturnType<typeof setTimeout> | undefined
     const read = async (): Promise<void> => {
       if (document.visibilityState === "visible") await this.#read(abort.signal)
-      if (!abort.signal.aborted) timer = setTimeout(() => void read(), EVERY_MS)
+      if (!abort.signal.aborted) timer = setTimeout(() => void read(), this.#every)
     }
     void read()
     return () => {
