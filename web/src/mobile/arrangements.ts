@@ -5,10 +5,11 @@ import { type ScoreRow, ScoreRowColumn as C } from "../wire/types"
 
 export type Arrangement = "strongest" | "highest" | "lowest" | "gainers" | "losers" | "volume"
 
+const pressure = (score: number | null): number | null => (score === null ? null : Math.abs(score - 50))
 const opposite = (value: number | null): number | null => (value === null ? null : -value)
 
 const VALUES: Readonly<Record<Arrangement, (data: ScoreRow) => number | null>> = {
-  strongest: (data) => (data[C.score] === null ? null : Math.abs(data[C.score] - 50)),
+  strongest: (data) => pressure(data[C.score]),
   highest: (data) => data[C.score],
   lowest: (data) => opposite(data[C.score]),
   gainers: (data) => data[C.change_24h],

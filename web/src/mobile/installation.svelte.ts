@@ -41,7 +41,7 @@ export class Installation {
 
   async #register(): Promise<void> {
     // the one address a script may ever be taken from by name
-    const policy = window.trustedTypes?.createPolicy("virtuoso", { createScriptURL: (_: string) => WORKER })
+    const policy = window.trustedTypes?.createPolicy("virtuoso", { createScriptURL: (asked: string) => (asked === WORKER ? asked : "") })
     try {
       const registration = await navigator.serviceWorker.register(
         (policy?.createScriptURL(WORKER) ?? WORKER) as string, { scope: SCOPE },
