@@ -1,12 +1,11 @@
 """The board over HTTP, as pages begin with it."""
 
-from virtuoso.web.options import WebOptions
-
 from support.web_site import a_site, hear, say
+from virtuoso.web.options import WebOptions
 
 
 async def test_a_socket_goes_on_from_the_board_that_came_over_http() -> None:
-    """The same message as the socket's snapshot, compressed; `resume` from it sends no second one."""
+    """The same message as the snapshot of a socket, which then needs none of its own."""
     async with a_site(options=WebOptions(heartbeat_s=0.05)) as site:
         refused = await site.http.get("/api/board")
         assert refused.status_code == 503
