@@ -380,7 +380,7 @@ def test_hostile_names_and_alerts_stay_text(calm: MockBoard, open_page: Opener) 
 
 
 def first_view(ending: str) -> list[Path]:
-    """Give the files that the phone's page names, and those that they import before they can run."""
+    """Give the files that the page names, and those that they import before they can run."""
     page = (STATIC / "mobile/index.html").read_text("utf-8")
     left = [STATIC / name for name in re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)]
     found: list[Path] = []
@@ -405,7 +405,7 @@ def test_the_first_view_is_within_its_bytes() -> None:
 
 
 def test_the_worker_keeps_the_shell_alone() -> None:
-    """What the page needs to open, all of it, within 70 KB gzip; no chart, nothing of the desktop."""
+    """All that the page needs to open, within 70 KB gzip; no chart, nothing of the desktop."""
     text = (STATIC / "sw.js").read_text("utf-8")
     listed = json.loads(text.split("const FILES = ", 1)[1].split("\n", 1)[0])
     assert listed[0] == "/mobile"

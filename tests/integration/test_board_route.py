@@ -5,7 +5,7 @@ from virtuoso.web.options import WebOptions
 
 
 async def test_a_socket_goes_on_from_the_board_that_came_over_http() -> None:
-    """The same message as the snapshot of a socket, which then needs none of its own."""
+    """It is the snapshot of a socket, which then needs none of its own."""
     async with a_site(options=WebOptions(heartbeat_s=0.05)) as site:
         refused = await site.http.get("/api/board")
         assert refused.status_code == 503

@@ -1,4 +1,4 @@
-"""The route that a page begins with: the socket's first message, compressed, one journey earlier."""
+"""The route that a page begins with: the socket's first message, compressed."""
 
 from typing import Final
 
