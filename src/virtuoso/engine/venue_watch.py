@@ -35,6 +35,7 @@ from virtuoso.engine.cycles import CycleLog
 from virtuoso.engine.grid import end_of_second
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.loads import Loads, Need
+from virtuoso.engine.maintenance_watch import MaintenanceWatch
 from virtuoso.engine.pipeline import (
     AskOtherVenue,
     Backfill,
@@ -83,6 +84,8 @@ class WatchSettings:
     wanted: Wanted
     refresh_seconds: float = 600.0
     """How often the catalogue is asked."""
+    maintenance_seconds: float = 300.0
+    """How often the venue is asked whether it announces maintenance."""
     polls_open_interest: bool = False
     """Whether the venue's ticker has no open interest, so that it is asked for each minute."""
 
@@ -142,6 +145,7 @@ class VenueWatch:
         self._timeline = Timeline(pipeline)
         self._breath = Breath()
         self._loads = Loads(self._fetch, feed.insert)
+        self._maintenance = MaintenanceWatch(feed.venue, history, settings.maintenance_seconds)
         self._started = clock.now()
         self._chosen = asyncio.Event()
         self._listings: tuple[Listing, ...] = ()
@@ -225,6 +229,7 @@ class VenueWatch:
             tasks.create_task(self._poll_books())
             tasks.create_task(self._poll_tickers())
             tasks.create_task(self._refresh())
+            tasks.create_task(self._maintenance.run())
 
     async def _recorded(self) -> AsyncIterator[Sequence[FeedEvent]]:
         """Give the line of a recording, then the ticks of a clock that runs on."""
@@ -607,6 +612,7 @@ class VenueWatch:
                 text = f"{venue} ends {listing.instrument.symbol} at {iso(listing.delisting_at)}"
                 notices.append(Notice("delisting", text, listing.delisting_at))
         now = self.now()
+        notices += self._maintenance.notices(self.pipeline.venue_now(now))
         notices += [each for each in self._news if each.since and now - each.since < NEWS_MS]
         if self._ended_at is not None:
             notices.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
