@@ -122,7 +122,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     now: int
     source: Source
     limits: Limits
-    cells: tuple[object, ...]
+    cells: tuple[Any, ...]
     symbols: tuple[RowSymbol, ...]
     rows: tuple[ScoreRow, ...]
     """Empty in the form `records`: a MarketUpdate for each symbol follows."""
