@@ -1,56 +1,53 @@
 """`/api/alerts`: what fired and how it was told; acknowledging; the rules and their rehearsal."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from starlette.requests import ClientDisconnect
 
 from virtuoso.domain.alerts import Alert, AlertFilter, AlertLevel, AlertState, Delivery
 from virtuoso.domain.errors import StoreError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Archive, Clock
-from virtuoso.web.alert_client import AlertClient
-from virtuoso.web.config_client import NoAnswerError
-from virtuoso.web.problems import PROBLEM_TYPE, ProblemError
-from virtuoso.web.security.access import access_of
+from virtuoso.web.asking import Asking
+from virtuoso.web.passing import Passing
+from virtuoso.web.problems import ProblemError
 from virtuoso.wire import keys
-from virtuoso.wire.alerts import AlertAction, AlertList, AlertRecord, DeliveryRecord
+from virtuoso.wire.alerts import AlertList, AlertRecord, AlertRequest, DeliveryRecord
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.messages import AlertsDocument, to_json
 from virtuoso.wire.records import iso, millis_of
 
 JSON: Final = "application/json"
 MOST: Final = 500
-_ETAG: Final = re.compile(r'(?:W/)?"rules-(\d{1,9})"')
 
 
 def alert_router(
-    client: AlertClient, archive: Archive | None, follower: Follower, clock: Clock
+    asking: Asking[AlertRequest], archive: Archive | None, follower: Follower, clock: Clock
 ) -> APIRouter:
     """Build the routes. Who may use them is judged by the guard in front."""
     router = APIRouter(tags=["alerts"])
+    engine = Passing(asking, "rules", "alerts")
     listing = _Listing(archive, follower, clock)
 
     async def rules(_request: Request) -> Response:
-        return await _ask(client, "rules")
+        return await engine.read(AlertRequest(action="rules"))
 
     async def put(request: Request, rule: str) -> Response:
-        return await _ask(client, "put", request, rule)
+        return await engine.write(request, AlertRequest(action="put", target=rule[:64]))
 
     async def remove(request: Request, rule: str) -> Response:
-        return await _ask(client, "remove", request, rule)
+        return await engine.write(request, AlertRequest(action="remove", target=rule[:64]))
 
     async def rehearse(request: Request) -> Response:
-        return await _ask(client, "rehearse", request)
+        return await engine.write(request, AlertRequest(action="rehearse"))
 
     async def acknowledge(request: Request, alert: str) -> Response:
-        return await _ask(client, "acknowledge", request, alert)
+        return await engine.write(request, AlertRequest(action="acknowledge", target=alert[:64]))
 
     async def resolve(request: Request, alert: str) -> Response:
-        return await _ask(client, "resolve", request, alert)
+        return await engine.write(request, AlertRequest(action="resolve", target=alert[:64]))
 
     get: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
     post: dict[str, Any] = {"methods": ["POST"], "response_model": None}
@@ -183,32 +180,3 @@ def _instant(text: str) -> Millis | None:
         return Millis(int(text)) if text.isdecimal() else millis_of(text)
     except ValueError:
         raise ProblemError(400, "wrong_time", "Times are ISO 8601 UTC, or milliseconds.") from None
-
-
-async def _ask(
-    client: AlertClient, action: AlertAction, request: Request | None = None, target: str = ""
-) -> Response:
-    body, seen, actor = b"", None, ""
-    if request is not None:
-        match = request.headers.get("if-match")
-        if match is not None:
-            found = _ETAG.fullmatch(match.strip())
-            if found is None:
-                raise ProblemError(400, "wrong_version", 'Expected If-Match such as "rules-3".')
-            seen = int(found[1])
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return Response(status_code=400)
-        actor = access_of(request.scope).actor
-    try:
-        answer = await client.ask(action, actor, target[:64], body, seen)
-    except NoAnswerError:
-        raise ProblemError(
-            503, "engine_silent", "The engine, whose alerts these are, does not answer."
-        ) from None
-    headers = {"cache-control": "no-store"}
-    if answer.status == 200:
-        headers["etag"] = f'"rules-{answer.version}"'
-    kind = JSON if answer.status == 200 else PROBLEM_TYPE
-    return Response(answer.body, answer.status, headers, kind)

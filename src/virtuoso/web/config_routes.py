@@ -1,33 +1,22 @@
 """`/api/config`: the settings in force, what another value would change, saving and going back."""
 
-import re
 from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
-from virtuoso.web.answers import Answer
-from virtuoso.web.config_client import ConfigClient, NoAnswerError
+from virtuoso.web.asking import Asking
+from virtuoso.web.passing import Passing
 from virtuoso.web.problems import PROBLEM_TYPE
-from virtuoso.web.security.access import access_of
-from virtuoso.web.security.refusals import refusal
 from virtuoso.wire.config import (
-    Action,
     ConfigDocument,
+    ConfigRequest,
     DryRunDocument,
     SavedDocument,
     VersionsDocument,
 )
 
 JSON: Final = "application/json"
-_ETAG: Final = re.compile(r'(?:W/)?"config-(\d{1,9})"')
-_SILENT: Final = refusal(
-    503, "engine_silent", "The engine, whose settings these are, does not answer."
-)
-_WRONG_MATCH: Final = refusal(
-    400, "wrong_version", 'Expected If-Match as GET /api/config gave it, such as "config-3".'
-)
 _CHANGE: Final = {
     "type": "object",
     "additionalProperties": False,
@@ -57,24 +46,25 @@ _REFUSED: Final = {
 }
 
 
-def config_router(client: ConfigClient) -> APIRouter:
+def config_router(asking: Asking[ConfigRequest]) -> APIRouter:
     """Build the routes. Who may use them is judged by the guard in front."""
     router = APIRouter(tags=["config"])
+    engine = Passing(asking, "config", "settings")
 
     async def read(_request: Request) -> Response:
-        return await _ask(client, "read")
+        return await engine.read(ConfigRequest(action="read"))
 
     async def versions(_request: Request) -> Response:
-        return await _ask(client, "versions")
+        return await engine.read(ConfigRequest(action="versions"))
 
     async def dry_run(request: Request) -> Response:
-        return await _ask(client, "dry_run", request)
+        return await engine.write(request, ConfigRequest(action="dry_run"))
 
     async def save(request: Request) -> Response:
-        return await _ask(client, "save", request)
+        return await engine.write(request, ConfigRequest(action="save"))
 
     async def restore(request: Request, number: int) -> Response:
-        return await _ask(client, "restore", request, number)
+        return await engine.write(request, ConfigRequest(action="restore", number=number))
 
     get: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
     put: dict[str, Any] = {"response_model": None, "openapi_extra": _body(required=True)}
@@ -94,40 +84,6 @@ def config_router(client: ConfigClient) -> APIRouter:
         **put,
     )
     return router
-
-
-async def _ask(
-    client: ConfigClient, action: Action, request: Request | None = None, number: int | None = None
-) -> Response:
-    body, seen, actor = b"", None, ""
-    if request is not None:
-        match = request.headers.get("if-match")
-        if match is not None:
-            found = _ETAG.fullmatch(match.strip())
-            if found is None:
-                return _respond(_WRONG_MATCH)
-            seen = int(found[1])
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return Response(status_code=400)
-        actor = access_of(request.scope).actor
-    try:
-        answer = await client.ask(action, actor, body, seen, number)
-    except NoAnswerError:
-        return _respond(_SILENT)
-    headers = {"cache-control": "no-store"}
-    if answer.status == 200:
-        headers["etag"] = f'"config-{answer.version}"'
-    kind = JSON if answer.status == 200 else PROBLEM_TYPE
-    return Response(answer.body, answer.status, headers, kind)
-
-
-def _respond(answer: Answer) -> Response:
-    status, headers, body = answer.choose(b"", b"")
-    response = Response(body, status)
-    response.raw_headers = list(headers)
-    return response
 
 
 def _body(*, required: bool) -> dict[str, Any]:
