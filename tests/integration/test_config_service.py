@@ -1,7 +1,7 @@
 """Questions about the settings between two processes' brokers, with real Redis and real files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,13 @@ import msgspec
 import pytest
 
 from support.servers import Server
+from support.settings_editor import editor
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.broker.redis import RedisBroker
 from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.adapters.config_versions.files import FileConfigVersions
 from virtuoso.apps.answering import Answering
 from virtuoso.apps.config_editor import ConfigEditor
-from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import load_settings
-from virtuoso.engine.trial import Trial
 from virtuoso.ports import Broker
-from virtuoso.scoring.definition import Definition
 from virtuoso.web.asking import Asking, NoAnswerError
 from virtuoso.wire import keys
 from virtuoso.wire.asking import Answered
@@ -28,51 +24,6 @@ from virtuoso.wire.codec import Codec, Secret
 from virtuoso.wire.config import SETTINGS, ConfigRequest
 
 SECRET = Secret("0123456789abcdef")
-
-
-class Running:
-    """Stands for what takes up changed settings."""
-
-    def __init__(self, definition: Definition) -> None:
-        self.running = definition
-        self.refused: str | None = None
-        self.woken = 0
-
-    def wake(self) -> None:
-        """Count it."""
-        self.woken += 1
-
-
-async def no_scores(_definition: Definition, symbols: Sequence[str]) -> Sequence[Trial]:
-    """Say that nothing was scored yet."""
-    return [Trial(each, "bybit", None, None, None, None) for each in symbols]
-
-
-def editor(
-    folder: Path,
-    *,
-    environment: dict[str, str] | None = None,
-    limits: dict[str, Any] | None = None,
-    text: str = "",
-) -> tuple[ConfigEditor, Running]:
-    """Build an editor over files of this folder."""
-    file = folder / "mine.toml"
-    if not file.exists():
-        file.write_text(text, "utf-8")
-    settings = load_settings(file, {})
-    running = Running(definition_of(settings.scoring))
-    made = ConfigEditor(
-        started_with=settings,
-        file=file,
-        environment=environment or {},
-        versions=FileConfigVersions(folder / "config"),
-        running=running,
-        try_definition=no_scores,
-        clock=SystemClock(),
-        why_read_only=lambda: None,
-        limits=limits or {},
-    )
-    return made, running
 
 
 def request(action: Any, version: int | None = None, **body: Any) -> ConfigRequest:  # noqa: ANN401

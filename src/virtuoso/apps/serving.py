@@ -23,10 +23,10 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Archive, Clock
-from virtuoso.web.alert_routes import alert_router
+from virtuoso.web.alert_routes import add_alerts
 from virtuoso.web.app import WebApp, create_app
 from virtuoso.web.asking import Asking
-from virtuoso.web.config_routes import config_router
+from virtuoso.web.config_routes import add_config
 from virtuoso.web.options import WebOptions
 from virtuoso.web.security.guard import Guard
 from virtuoso.web.security.routes import session_router
@@ -114,10 +114,10 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
-            routers=(
-                session_router(self._guarding.gate),
-                config_router(config),
-                alert_router(alerts, self._archive, self._follower, self._clock),
+            routers=(session_router(self._guarding.gate),),
+            more=(
+                lambda api: add_config(api, config),
+                lambda api: add_alerts(api, alerts, self._archive, self._follower, self._clock),
             ),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
