@@ -26,6 +26,14 @@ ADDRESSES: Final = {
     "MoversAnswer": "/api/market/movers?limit=2",
     "BitcoinBetaDocument": "/api/bitcoin-beta",
     "HealthDocument": "/health",
+    "StoredScoresDocument": "/api/symbols/BTCUSDT/scores/history?components=true",
+    "DerivativesHistoryDocument": "/api/symbols/BTCUSDT/derivatives/history",
+    "RecordedBoard": "/api/history/board?at=",
+    "RecordedOverviewDocument": "/api/history/overview",
+    "AlertList": "/api/alerts",
+    "RulesDocument": "/api/alerts/rules",
+    "ConfigDocument": "/api/config",
+    "VersionsDocument": "/api/config/versions",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}
 """Fields whose rows are a fixed set."""
@@ -45,7 +53,9 @@ def cut(value: Any, name: str = "") -> Any:  # noqa: ANN401 (JSON)
 def main() -> None:
     """Ask for every document, and write the file."""
     with httpx.Client(base_url=sys.argv[1], trust_env=False, timeout=20) as client:
-        found = {name: cut(client.get(path).json()) for name, path in ADDRESSES.items()}
+        now = client.get("/health").json()["timestamp"]
+        paths = {name: path + now * path.endswith("=") for name, path in ADDRESSES.items()}
+        found = {name: cut(client.get(path).json()) for name, path in paths.items()}
     FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -19,12 +19,12 @@ from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.alert_service import AlertService
 from virtuoso.apps.alerting import Alerting, open_alerting
+from virtuoso.apps.answering import Answering
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.config_editor import ConfigEditor
 from virtuoso.apps.config_keys import RISK_LIMITS
 from virtuoso.apps.config_saved import load_with_saved, versions_of
-from virtuoso.apps.config_service import ConfigService
 from virtuoso.apps.exchange_beside import ExchangeBeside
 from virtuoso.apps.history import History, open_history, record_settings
 from virtuoso.apps.recorders import Recorders
@@ -51,6 +51,8 @@ from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
 from virtuoso.engine.writer import WriterLease
 from virtuoso.ports import Clock
+from virtuoso.wire.alerts import ALERTS
+from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
@@ -328,7 +330,8 @@ async def open_engine(
             why_read_only=lambda: _why_read_only(settings, sharing, is_replay=is_replay),
             limits=RISK_LIMITS,
         )
-        service = ConfigService(editor, sharing.broker, sharing.codec, clock, lease.ours.epoch)
+        over = (sharing.broker, sharing.codec, clock, lease.ours.epoch)
+        service = Answering(SETTINGS, editor.answer, *over)
         work = [engine.run(), lease.run(), reload.run(redefine), service.run()]
         if sources.beside is not None:
             work.append(sources.beside.watch(clock))
@@ -336,19 +339,15 @@ async def open_engine(
             work.append(watch.tier_watch.run())
         work += [keeper.run() for keeper in (last_good, mirror) if keeper is not None]
         if alerting is not None and history is not None:
-            work.append(
-                AlertService(
-                    alerting.desk,
-                    history.archive,
-                    sharing.broker,
-                    sharing.codec,
-                    clock,
-                    lease.ours.epoch,
-                    _sources_of(sources),
-                    alerting.channels,
-                    lambda: _why_not_from_outside(sharing),
-                ).run()
+            alerts = AlertService(
+                alerting.desk,
+                history.archive,
+                clock,
+                _sources_of(sources),
+                alerting.channels,
+                lambda: _why_not_from_outside(sharing),
             )
+            work.append(Answering(ALERTS, alerts.answer, *over).run())
         yield tuple(work)
 
 

@@ -23,17 +23,18 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Archive, Clock
-from virtuoso.web.alert_client import AlertClient
-from virtuoso.web.alert_routes import alert_router
+from virtuoso.web.alert_routes import add_alerts
 from virtuoso.web.app import WebApp, create_app
-from virtuoso.web.config_client import ConfigClient
-from virtuoso.web.config_routes import config_router
+from virtuoso.web.asking import Asking
+from virtuoso.web.config_routes import add_config
 from virtuoso.web.options import WebOptions
 from virtuoso.web.security.guard import Guard
 from virtuoso.web.security.routes import session_router
 from virtuoso.web.server import serve_on
 from virtuoso.web.warming import Warmer
+from virtuoso.wire.alerts import ALERTS
 from virtuoso.wire.checks import own_part
+from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthPart
 from virtuoso.wire.messages import ProcessReport
@@ -97,8 +98,9 @@ class Serving:
     def pages(self, listener: socket.socket) -> Work:
         """Serve the dashboards, the API and the socket, and say so to the monitor."""
         ours = self._settings.web
-        config = ConfigClient(self._sharing.broker, self._sharing.codec, self._clock)
-        alerts = AlertClient(self._sharing.broker, self._sharing.codec, self._clock)
+        over = (self._sharing.broker, self._sharing.codec, self._clock)
+        config = Asking(SETTINGS, *over)
+        alerts = Asking(ALERTS, *over)
         app = self._web = create_app(
             self._follower,
             self._clock,
@@ -112,10 +114,10 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
-            routers=(
-                session_router(self._guarding.gate),
-                config_router(config),
-                alert_router(alerts, self._archive, self._follower, self._clock),
+            routers=(session_router(self._guarding.gate),),
+            more=(
+                lambda api: add_config(api, config),
+                lambda api: add_alerts(api, alerts, self._archive, self._follower, self._clock),
             ),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))

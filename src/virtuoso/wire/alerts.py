@@ -1,42 +1,31 @@
 """Alerts over the API, and the questions about them from what serves to the engine."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+
+from virtuoso.wire import keys
+from virtuoso.wire.asking import Question, Subject
 
 AlertAction: TypeAlias = Literal["rules", "put", "remove", "rehearse", "acknowledge", "resolve"]
 
 
-class AlertRequest(msgspec.Struct, frozen=True):
-    """One question. `id` is in its answer."""
+class AlertRequest(Question, frozen=True, kw_only=True):
+    """One question about alerts; `version` is that of the rules."""
 
-    epoch: str
-    """Of who asks."""
-    seq: int
-    now: int
-    id: str
     action: AlertAction
-    actor: str = ""
-    """What was shown for it; never a secret."""
     target: str = ""
     """Id of a rule or of an alert."""
-    version: int | None = None
-    """Of the rules, as whoever asks has seen them."""
-    body: bytes = b""
-    """JSON, as it was sent."""
 
 
-class AlertAnswer(msgspec.Struct, frozen=True):
-    """What the engine says: a status and a body as HTTP has them."""
-
-    epoch: str
-    seq: int
-    now: int
-    id: str
-    status: int
-    body: bytes
-    version: int = 0
-    """Of the rules in force."""
+ALERTS: Final = Subject(
+    "alerts",
+    keys.ALERT_ASK,
+    keys.ALERT_ANSWER,
+    AlertRequest,
+    changes=frozenset({"put", "remove", "acknowledge", "resolve"}),
+    deadline_s=10.0,
+)
 
 
 class DeliveryRecord(msgspec.Struct, frozen=True):

@@ -31,13 +31,13 @@ CONFIG_ASK: Final = "virtuoso:config_ask:v1"
 """Channel of `config.ConfigRequest`, from who serves to the engine."""
 
 CONFIG_ANSWER: Final = "virtuoso:config_answer:v1"
-"""Channel of `config.ConfigAnswer`, back."""
+"""Channel of `asking.Answered`, back."""
 
 ALERT_ASK: Final = "virtuoso:alert_ask:v1"
 """Channel of `alerts.AlertRequest`, from who serves to the engine."""
 
 ALERT_ANSWER: Final = "virtuoso:alert_answer:v1"
-"""Channel of `alerts.AlertAnswer`, back."""
+"""Channel of `asking.Answered`, back."""
 
 LOOKED: Final = "virtuoso:looked:v1"
 """Channel of `market_messages.Looked`: which symbols somebody looks at."""

@@ -102,6 +102,7 @@ class Guard:
         process: str = "web",
         takes_change: Takes = lambda _: True,
         dress: bool = True,
+        changes: RateLimitItem = CHANGES,
     ) -> None:
         policy = policy or Policy()
         self._app = app
@@ -115,6 +116,7 @@ class Guard:
         self._process = process
         self._takes_change = takes_change
         self._dress = dress
+        self._changes = changes
         self._hosts: dict[bytes, bool] = {}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._open_here = gate.anybody
@@ -255,7 +257,7 @@ class Guard:
             await self._refuse(send, judged)
             return
         scope[ACCESS] = judged
-        if not self._allowed(CHANGES, address):
+        if not self._allowed(self._changes, address):
             await self._refuse(send, refusals.too_often(60 * SECOND))
             return
         action = f"{scope['method']} {scope['path'][:200]}"
