@@ -51,8 +51,8 @@ def test_a_simulated_signal_can_never_bear_a_live_ones_name() -> None:
 )
 def test_without_its_inputs_there_is_no_stop_and_a_reason(
     given: Turn,
-    per_coin: bool,
-    reason: Reason,  # noqa: FBT001 - a case of the table
+    per_coin: bool,  # noqa: FBT001 - a case of the table
+    reason: Reason,
 ) -> None:
     """No level is invented, and without a level there is no result."""
     signal = opened(LIVE, given, is_per_coin=per_coin)
