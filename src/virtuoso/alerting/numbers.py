@@ -123,18 +123,18 @@ NUMBERS: Final = _by_name(
         Number(
             "pattern.correlation_breakdown",
             WORD,
-            "yes or none: three hours moved three standard errors less alike with Bitcoin than "
+            "yes or none: three hours moved four standard errors less alike with Bitcoin than "
             "before.",
         ),
         Number(
             "pattern.beta_expansion",
             WORD,
-            "yes or none: the beta of three hours is three standard errors further from 0.",
+            "yes or none: the beta of three hours is four standard errors further from 0.",
         ),
         Number(
             "pattern.beta_compression",
             WORD,
-            "yes or none: the beta of three hours is three standard errors nearer to 0.",
+            "yes or none: the beta of three hours is four standard errors nearer to 0.",
         ),
         Number(
             "pattern.timeframe_agreement",

@@ -113,7 +113,8 @@ async def _list(archive: Archive, wanted: SignalFilter, options: SignalOptions) 
             )
         )
         return 0
-    table = Table("opened", "symbol", "direction", "state", "score", "price", "stop", "R", "id")
+    table = Table("opened", "symbol", "direction", "state", "score", "price", "stop", "R", box=None)
+    table.add_column("id", no_wrap=True, overflow="fold")
     for each in records:
         table.add_row(
             each.opened,
@@ -126,7 +127,7 @@ async def _list(archive: Archive, wanted: SignalFilter, options: SignalOptions) 
             _number(each.r, 2),
             each.id,
         )
-    console = Console(markup=False, soft_wrap=True)
+    console = _console()
     console.print(table if records else _nothing(options))
     return 0
 
@@ -151,7 +152,7 @@ async def _show(archive: Archive, options: SignalOptions) -> int:
             )
         )
         return 0
-    console = Console(markup=False, soft_wrap=True)
+    console = _console()
     for name, text in _lines(record):
         console.print(f"{name:<12} {text}")
     table = Table("when", "what", "state", "price")
@@ -219,7 +220,7 @@ async def _statistics(archive: Archive, wanted: SignalFilter, options: SignalOpt
             _rate(each),
             _mean(each),
         )
-    console = Console(markup=False, soft_wrap=True)
+    console = _console()
     console.print(table if cells else _nothing(options))
     return 0
 
@@ -243,6 +244,14 @@ def _mean(cell: SignalCell) -> str:
 def _nothing(options: SignalOptions) -> str:
     kind = "simulated" if options.simulated else "live"
     return f"no {kind} signal was kept"
+
+
+def _console() -> Console:
+    """Give a terminal as it is, a file or a pipe room for a whole line; an id is no emoji."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    return console
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -10,8 +10,11 @@ from virtuoso.domain.time import Timeframe
 from virtuoso.domain.words import Word
 from virtuoso.market.bitcoin_beta import Beta, ShortBeta
 
-STANDARD_ERRORS: Final = 3.0
-"""How far the last three hours must lie from the long window."""
+STANDARD_ERRORS: Final = 4.0
+"""How far the last three hours must lie from the long window.
+
+Returns have fat tails: at 3 they are found at one instant in 20 of recorded markets, at 4 at one in 40 or fewer.
+"""
 ALIKE: Final = 0.5
 """A market that moved less alike with Bitcoin has nothing that could break."""
 RESIDUAL: Final = 3.0
@@ -58,20 +61,19 @@ KINDS: Final = (
     Kind(
         PatternName.CORRELATION_BREAKDOWN,
         "Correlation breakdown",
-        "The correlation with Bitcoin of the last three hours lies three standard errors "
+        "The correlation with Bitcoin of the last three hours lies four standard errors "
         "(Fisher's z) under that of the long window, which is at least 0.5.",
     ),
     Kind(
         PatternName.BETA_EXPANSION,
         "Beta expansion",
-        "The beta of the last three hours lies three standard errors further from 0 than the "
+        "The beta of the last three hours lies four standard errors further from 0 than the "
         "long one.",
     ),
     Kind(
         PatternName.BETA_COMPRESSION,
         "Beta compression",
-        "The beta of the last three hours lies three standard errors nearer to 0 than the long "
-        "one.",
+        "The beta of the last three hours lies four standard errors nearer to 0 than the long one.",
     ),
     Kind(
         PatternName.TIMEFRAME_AGREEMENT,
