@@ -26,6 +26,9 @@ ADDRESSES: Final = {
     "MoversAnswer": "/api/market/movers?limit=2",
     "BitcoinBetaDocument": "/api/bitcoin-beta",
     "HealthDocument": "/health",
+    "SignalsPage": "/api/signals?limit=1",
+    "SignalStatistics": "/api/signals/statistics?symbol=BTCUSDT",
+    "PatternsDocument": "/api/patterns",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}
 """Fields whose rows are a fixed set."""

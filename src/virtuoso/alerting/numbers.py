@@ -72,7 +72,7 @@ NUMBERS: Final = _by_name(
         Number("price", "USDT", "The last price.", recorded=True),
         Number("change_1h", "percent", "Change of the price over one hour."),
         Number("change_24h", "percent", "Change of the price over 24 hours."),
-        Number("turnover_24h", "USDT", "Turnover of 24 hours."),
+        Number("turnover_24h", "USDT", "Turnover of 24 hours.", recorded=True),
         Number("spread_bp", "basis points", "Best ask less best bid.", recorded=True),
         Number(
             "funding",

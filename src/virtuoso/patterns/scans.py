@@ -13,7 +13,8 @@ from virtuoso.market.bitcoin_beta import Beta, ShortBeta
 STANDARD_ERRORS: Final = 4.0
 """How far the last three hours must lie from the long window.
 
-Returns have fat tails: at 3 they are found at one instant in 20 of recorded markets, at 4 at one in 40 or fewer.
+Returns have fat tails: in recorded markets 3 is passed at one instant in 20, 4 at one in 40 or
+fewer.
 """
 ALIKE: Final = 0.5
 """A market that moved less alike with Bitcoin has nothing that could break."""

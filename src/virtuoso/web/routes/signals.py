@@ -76,15 +76,13 @@ def add_signals(
 ) -> None:
     """Add the routes; without an archive they know only what the engine published."""
     routes = _Routes(snapshot, archive, clock, count)
-    api.get("/api/signals", routes.listing, SignalsPage, tag=TAG, errors=(422, 503))
-    api.get(
-        "/api/signals/statistics",
-        routes.statistics,
-        SignalStatistics,
-        tag=TAG,
-        errors=(422, 503),
-    )
-    api.get("/api/signals/{signal}", routes.one, SignalDocument, tag=TAG, errors=(404, 422, 503))
+    refusals = (422, 503)
+    path = "/api/signals"
+    api.get(path, routes.listing, SignalsPage, tag=TAG, errors=refusals, is_stored=True)
+    path = "/api/signals/statistics"
+    api.get(path, routes.statistics, SignalStatistics, tag=TAG, errors=refusals, is_stored=True)
+    path = "/api/signals/{signal}"
+    api.get(path, routes.one, SignalDocument, tag=TAG, errors=(404, *refusals), is_stored=True)
 
 
 class _Routes:
