@@ -72,7 +72,7 @@ NUMBERS: Final = _by_name(
         Number("price", "USDT", "The last price.", recorded=True),
         Number("change_1h", "percent", "Change of the price over one hour."),
         Number("change_24h", "percent", "Change of the price over 24 hours."),
-        Number("turnover_24h", "USDT", "Turnover of 24 hours."),
+        Number("turnover_24h", "USDT", "Turnover of 24 hours.", recorded=True),
         Number("spread_bp", "basis points", "Best ask less best bid.", recorded=True),
         Number(
             "funding",
@@ -120,6 +120,32 @@ NUMBERS: Final = _by_name(
         Number("beta_change", "ratio", "Beta now less what it was an hour before."),
         Number("bitcoin_correlation", "-1..1", "Correlation with Bitcoin."),
         Number("residual_z", "standard deviations", "Move that Bitcoin does not explain, an hour."),
+        Number(
+            "pattern.correlation_breakdown",
+            WORD,
+            "yes or none: three hours moved four standard errors less alike with Bitcoin than "
+            "before.",
+        ),
+        Number(
+            "pattern.beta_expansion",
+            WORD,
+            "yes or none: the beta of three hours is four standard errors further from 0.",
+        ),
+        Number(
+            "pattern.beta_compression",
+            WORD,
+            "yes or none: the beta of three hours is four standard errors nearer to 0.",
+        ),
+        Number(
+            "pattern.timeframe_agreement",
+            WORD,
+            "up, down or none: the candle views of all four timeframes point one way.",
+        ),
+        Number(
+            "pattern.residual_breakout",
+            WORD,
+            "up, down or none: an hour's move of three standard deviations that is not Bitcoin's.",
+        ),
         Number("feed_age", "seconds", "Age of the newest message of the market's stream."),
         Number("market.regime", WORD, "trending_up, trending_down, ranging, volatile or quiet."),
         Number("market.trend_strength", "0..100", "How much of the moves went one way."),

@@ -51,6 +51,29 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Whom a rule looks at, and whether each for itself or all together."""
+
+    top: int | None = None
+    """The so many most traded, which are the first on the board; None: all, or those named."""
+    at_least: int | None = None
+    """One alert when so many of them are true at once; None: one alert for each."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense. Raises RuleError."""
+        for name, count in (("top", self.top), ("at_least", self.at_least)):
+            if count is not None and not 1 <= count <= MOST_SYMBOLS:
+                message = f"expected {name} of 1 to {MOST_SYMBOLS}, found {count}"
+                raise RuleError(message)
+        if self.top is None and self.at_least is None:
+            message = "expected top, at_least or both in a group"
+            raise RuleError(message)
+        if self.top is not None and self.at_least is not None and self.at_least > self.top:
+            message = f"expected at least {self.at_least} of more than {self.top} symbols"
+            raise RuleError(message)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. It fires once when its condition has held long enough, and clears when it ends."""
 
@@ -70,6 +93,7 @@ class Rule:
     channels: tuple[str, ...] = ()
     """Empty: every channel that is set up."""
     enabled: bool = True
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense. Raises RuleError."""
@@ -101,6 +125,22 @@ class Rule:
         if self.symbols and not self.is_of_symbols:
             message = "it looks at no number of a symbol, so symbols must be empty"
             raise RuleError(message)
+        if self.group is not None:
+            self._check_group(self.group, momentary=momentary)
+
+    def _check_group(self, group: Group, *, momentary: bool) -> None:
+        if not self.is_of_symbols:
+            message = "it looks at no number of a symbol, so there is no group"
+            raise RuleError(message)
+        if group.top is not None and self.symbols:
+            message = "expected the most traded symbols or those named, found both"
+            raise RuleError(message)
+        if group.at_least is not None and momentary:
+            message = "a change is over at once, so it cannot be counted over a group"
+            raise RuleError(message)
+        if group.at_least is not None and self.symbols and group.at_least > len(self.symbols):
+            message = f"expected at least {group.at_least} symbols, found {len(self.symbols)}"
+            raise RuleError(message)
 
     @property
     def is_of_symbols(self) -> bool:
@@ -120,7 +160,7 @@ def parse(plain: object) -> Rule:
 
 def _parsed(table: Mapping[str, object]) -> Rule:
     allowed = {"id", "title", "kind", "level", "when", "symbols", "for_seconds"}
-    allowed |= {"cooldown_seconds", "quiet", "channels", "enabled"}
+    allowed |= {"cooldown_seconds", "quiet", "channels", "enabled", "group"}
     if unknown := sorted(set(table) - allowed):
         message = f"unknown key {unknown[0]!r}"
         raise RuleError(message)
@@ -149,6 +189,7 @@ def _parsed(table: Mapping[str, object]) -> Rule:
         quiet=_quiet(table["quiet"]) if table.get("quiet") is not None else None,
         channels=_texts(table.get("channels", ()), "channels"),
         enabled=enabled,
+        group=_group(table["group"]) if table.get("group") is not None else None,
     )
 
 
@@ -166,6 +207,9 @@ def plain(rule: Rule) -> dict[str, object]:
         "channels": list(rule.channels),
         "enabled": rule.enabled,
     }
+    if rule.group is not None:
+        known = {"top": rule.group.top, "at_least": rule.group.at_least}
+        table["group"] = {name: count for name, count in known.items() if count is not None}
     if rule.quiet is not None:
         table["quiet"] = f"{_clock(rule.quiet.begin)}-{_clock(rule.quiet.end)}"
     return table
@@ -216,6 +260,16 @@ def _condition(given: object, depth: int = 0) -> Condition:
 
 
 LONGEST_NEST: Final = 8
+
+
+def _group(given: object) -> Group:
+    table = _table(given, "a group")
+    if unknown := sorted(set(table) - {"top", "at_least"}):
+        message = f"unknown key {unknown[0]!r} in a group"
+        raise RuleError(message)
+    return Group(
+        **{name: _count(count, name) for name, count in table.items() if count is not None}
+    )
 
 
 def _quiet(given: object) -> QuietHours:

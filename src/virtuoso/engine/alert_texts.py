@@ -16,6 +16,7 @@ from virtuoso.engine.pairing import Shown
 POINTS: Final = 60
 """Of an alert's chart: an hour."""
 TOP: Final = 5
+MEMBERS_NAMED: Final = 10
 SIMULATED: Final = "SIMULATED: "
 _OF_LIQUIDATIONS: Final = ("cascade", "large_liquidation", "largest_liquidation", "liquidated_")
 _COVERED: Final = {
@@ -73,6 +74,11 @@ def alert_of(
     }
     parts = [worded(name, value) for name, value in firing.numbers.items()]
     details: dict[str, object] = {"title": rule.title, "numbers": numbers, "since": firing.since}
+    if firing.of:
+        named = ", ".join(firing.members[:MEMBERS_NAMED])
+        more = ", ..." if len(firing.members) > MEMBERS_NAMED else ""
+        parts.insert(0, f"{len(firing.members)} of {firing.of} symbols: {named}{more}")
+        details["group"] = {"members": list(firing.members), "of": firing.of}
     if shown is not None:
         parts += _of_symbol(details, firing, shown, content.lanes.get(subject))
         venue = shown.instrument.venue

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -18,10 +18,12 @@ from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.outbox import Outbox
 from virtuoso.engine.pairing import Pairing, Shown
+from virtuoso.engine.pattern_watch import PatternWatch
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.readers import Readers
 from virtuoso.engine.recall import Recall
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.signals import SignalDesk
 from virtuoso.engine.trial import Trial, try_definition
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
@@ -69,6 +71,7 @@ class Engine:
         archive: Archive | None = None,
         alerts: AlertDesk | None = None,
         outbox: Outbox | None = None,
+        signals: SignalDesk | None = None,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
 
@@ -83,6 +86,7 @@ class Engine:
         self._recorder = recorder
         self._alerts = alerts
         self._outbox = outbox
+        self._signals = signals
         if alerts is not None:
             alerts.tell = self._announce
         self._recalls: list[tuple[VenueWatch, Recall]] = []
@@ -98,6 +102,7 @@ class Engine:
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
+        self._patterns = PatternWatch()
         self._dirty = asyncio.Event()
         self._loop_lag = LoopLag()
         self._published: tuple[object, ...] = ()
@@ -149,6 +154,8 @@ class Engine:
                 tasks.create_task(self._alerts.run())
             if self._outbox is not None:
                 tasks.create_task(self._outbox.run())
+            if self._signals is not None:
+                tasks.create_task(self._signals.run())
             for venue, recall in self._recalls:
                 tasks.create_task(recall.run(venue.lanes))
             for venue in self._venues:
@@ -181,9 +188,16 @@ class Engine:
         printed: Printed | None = None
         content = self._content()
         await breath.take()
+        for _ in self._patterns.taking(content):
+            await breath.take()
+        content = replace(content, patterns=self._patterns.found)
         if self._alerts is not None:
             # before anything is written: what fires must leave within the second
             for _ in self._alerts.taking(content):
+                await breath.take()
+        if self._signals is not None:
+            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
+            for _ in self._signals.taking(content, beside):
                 await breath.take()
         for part in self._editor.edit(content):
             printed, self._printed = part, content
@@ -255,6 +269,7 @@ class Engine:
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
             alerts=None if self._alerts is None else self._alerts.shown,
+            signals=None if self._signals is None else self._signals.shown,
         )
 
     def _behind_ms(self, cycle: CycleView | None) -> int:
@@ -335,7 +350,8 @@ class Engine:
         history = () if recorder is None else (recorder.part(),)
         alerts = () if self._alerts is None else (self._alerts.part(),)
         channels = () if self._outbox is None else self._outbox.parts()
-        return (*parts, *history, *alerts, *channels, *self._beside())
+        signals = () if self._signals is None else (self._signals.part(),)
+        return (*parts, *history, *alerts, *signals, *channels, *self._beside())
 
     def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
         feed = second.feed_part()

@@ -78,13 +78,8 @@ def middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]
     """Give the middle of the best quote and its spread, while the stream is heard."""
     if lane is None or shown.view.heard not in _HEARD:
         return None, None
-    quote = lane.market.trades.best
-    best = lane.market.book.best() if quote is None else quote
-    if best is None or not 0 < best.bid <= best.ask:
-        return None, None
-    middle = (best.bid + best.ask) / 2
-    spread_bp = 10_000 * (best.ask - best.bid) / middle
-    return (middle if is_of_the_board(shown) else None), spread_bp
+    found, spread_bp = lane.middle()
+    return (found if is_of_the_board(shown) else None), spread_bp
 
 
 def derivatives_row(shown: Shown, series: Series, at: Millis, lane: Lane) -> KeptDerivatives:

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from operator import itemgetter
+from typing import NamedTuple
 from zlib import crc32
 
 from virtuoso.components.base import Component
@@ -44,8 +45,10 @@ from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import composite, composite_value
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
-from virtuoso.scoring.direction import DirectionTracker
+from virtuoso.scoring.direction import DirectionChange, DirectionTracker
 from virtuoso.scoring.sensitivity import Formula
+from virtuoso.signals.levels import TIMEFRAME as RANGE_TIMEFRAME
+from virtuoso.signals.levels import range_of
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -86,6 +89,7 @@ GAPS_TO_DISTRUST = 3
 TRUST_AGAIN_MS = 60 * SECOND
 
 DEFINITIONS_KEPT = 50
+TURNS_KEPT = 32
 
 _WORSE = {State.ABSENT: -1, State.LIVE: 0, State.DELAYED: 1, State.STALE: 2}
 """What is absent was not used, and says nothing of what was."""
@@ -106,6 +110,18 @@ _USED: Mapping[ComponentName, Sequence[str]] = {
     ComponentName.PRICE_STRUCTURE: _OF_CANDLES,
 }
 """The inputs that each component rests on."""
+
+
+class Turned(NamedTuple):
+    """A confirmed change of direction, and what was known at its second."""
+
+    change: DirectionChange
+    decided_on: float | None
+    """The score of the minute that confirmed it."""
+    view: MarketView
+    mid: float | None
+    spread_bp: float | None
+    log_range: float | Reason
 
 
 class Lane:
@@ -150,6 +166,8 @@ class Lane:
         self._formula = Formula(definition, self._correlation.rho)
         """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
+        self.turns: deque[Turned] = deque(maxlen=TURNS_KEPT)
+        """Confirmed changes of direction with what was known then, oldest first."""
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
         self.liquidations = liquidations
@@ -594,9 +612,11 @@ class Lane:
         )
         self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
-        self._direction.second(at, score.z)
+        change = self._direction.second(at, score.z)
         self._score, self._second = score, at
         self._live = self._live_score(at, scores, peek=peek)
+        if change is not None:
+            self.turns.append(self._turned(change, at, now))
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
         if at % DAY_STEP_MS == 0:
@@ -606,6 +626,24 @@ class Lane:
             self._interests.append((now, interest.value))
         if interest is not None:
             self.tracks.minute(at, now, market.trades, interest.value)
+
+    def _turned(self, change: DirectionChange, at: Millis, now: Millis) -> Turned:
+        """Hold on to what is known at the second that confirmed a change of direction."""
+        view = self.view(at, now)
+        heard = view.heard in {State.LIVE, State.DELAYED}
+        mid, spread_bp = self.middle() if heard else (None, None)
+        candles = self.market.candles[RANGE_TIMEFRAME]
+        log_range = range_of(candles.closed, now, gap=candles.gap)
+        return Turned(change, self._direction.minute_score, view, mid, spread_bp, log_range)
+
+    def middle(self) -> tuple[float | None, float | None]:
+        """Give the middle of the best quote and its spread in 1/10,000 of it."""
+        quote = self.market.trades.best
+        best = self.market.book.best() if quote is None else quote
+        if best is None or not 0 < best.bid <= best.ask:
+            return None, None
+        middle = (best.bid + best.ask) / 2
+        return middle, 10_000 * (best.ask - best.bid) / middle
 
     def _live_score(
         self,

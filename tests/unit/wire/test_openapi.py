@@ -5,7 +5,15 @@ import json
 import msgspec
 import pytest
 
-from virtuoso.wire import health, list_messages, market_messages, messages, openapi
+from virtuoso.wire import (
+    health,
+    list_messages,
+    market_messages,
+    messages,
+    openapi,
+    patterns,
+    signals,
+)
 from virtuoso.wire.messages import CandlesDocument, SymbolsDocument
 
 EXAMPLES = openapi.recorded_examples()
@@ -14,12 +22,12 @@ EXAMPLES = openapi.recorded_examples()
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_an_example_is_a_recorded_answer_of_the_simulator(name: str) -> None:
     """It decodes as what it is an example of, and is no market's."""
-    kinds = [
-        getattr(each, name, None) for each in (messages, market_messages, list_messages, health)
-    ]
+    modules = (messages, market_messages, list_messages, health, signals, patterns)
+    kinds = [getattr(each, name, None) for each in modules]
     [kind] = [each for each in kinds if each is not None]
     found = msgspec.convert(EXAMPLES[name], kind)
-    assert found.source == "simulator"
+    sources = found.sources if hasattr(found, "sources") else (found.source,)
+    assert sources == ("simulator",)
     assert json.loads(msgspec.json.encode(found)).keys() >= EXAMPLES[name].keys() - {"page"}
 
 

@@ -254,6 +254,33 @@ export interface Confluence {
   top_signals: readonly Signal[]
 }
 
+/** A mean with its number and interval. */
+export interface CountedMean {
+  n: number
+  /** null while there are too few. */
+  mean: number | null
+  /** Lower end of the 95 % day-block bootstrap interval. */
+  low: number | null
+  high: number | null
+  reason: Reason | null
+}
+
+/** A share with its denominator: never one without the other. */
+export interface CountedRate {
+  /** Of so many signals. */
+  n: number
+  /** So many. */
+  hits: number
+  /** hits / n, 0..1; null while there are too few. */
+  rate: number | null
+  /** Lower end of the 95 % Wilson interval on n_eff. */
+  low: number | null
+  high: number | null
+  /** n after days on which signals ended alike are counted as less. */
+  n_eff: number | null
+  reason: Reason | null
+}
+
 /** Everything since the start of one venue's cycles, for counters and histograms. */
 export interface CycleTotals {
   venue: string
@@ -965,6 +992,9 @@ export interface OtherVenue {
   speaks: boolean
 }
 
+/** What ended a signal. */
+export type Outcome = "stop" | "last_target" | "expired" | "direction_left" | "reversed" | "lost_data"
+
 /** Server, group `overview`: the market as a whole. */
 export interface OverviewChanged {
   type: "overview"
@@ -1006,6 +1036,46 @@ export interface PartHealth {
   text: string
   since: number | null
   last_good: number | null
+}
+
+/** What a scan looks for, and what is known of what followed. */
+export interface PatternKind {
+  name: string
+  title: string
+  /** Its formula, in words. */
+  what: string
+  /** `unproven`: nothing was measured of what followed it. */
+  record: string
+}
+
+/** One scan's answer for one symbol. */
+export interface PatternRecord {
+  /** `correlation_breakdown`, `beta_expansion`, `beta_compression`, `timeframe_agreement` or `residual_breakout`. */
+  name: string
+  /** null: the numbers that it needs are not known, and `reason` says why. */
+  found: boolean | null
+  /** `up` or `down` where the pattern has a side. */
+  direction: string | null
+  /** What is held against the limit. */
+  value: number | null
+  limit: number
+  reason: Reason | null
+  /** Everything that the scan looked at. */
+  numbers: Readonly<Record<string, number | null>>
+}
+
+/** `/api/patterns`: scans over numbers that are published already. */
+export interface PatternsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Closing time of the five minutes that the betas are of. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  kinds: readonly PatternKind[]
+  symbols: readonly SymbolPatterns[]
+  epoch: string
+  seq: number
 }
 
 /** Client: answer with Pong. */
@@ -1348,6 +1418,164 @@ export interface Signal {
   confidence: number | null
 }
 
+/** What became of the signals of one symbol, direction, horizon and method. */
+export interface SignalCell {
+  /** `*`: all symbols together. */
+  symbol: string
+  direction: Direction
+  horizon_ms: number
+  method: string
+  /** `too_few`, `early` (the interval is wide) or `measured`. */
+  standing: string
+  /** Signals that ended. */
+  n: number
+  /** Signals that have not, and count nowhere else. */
+  open: number
+  /** Distinct days (UTC) on which those n were opened. */
+  days: number
+  /** Of n. */
+  outcomes: Readonly<Record<string, number>>
+  /** Of n: there was nothing to measure them by. */
+  without_stop: number
+  /** Of n: nothing was seen for too long, so they have no result. */
+  lost: number
+  /** Reached the first target before the stop, of those with a stop that were seen to their end.  It is no rate of winning: what came after the first target may have taken it back. */
+  first_target: CountedRate
+  /** Result in units of the distance to the stop, before any cost. */
+  mean_r: CountedMean
+  median_r: number | null
+  /** Median of the largest move in its direction, a log return; null while there are too few. */
+  best_excursion: number | null
+  worst_excursion: number | null
+}
+
+/** `/api/signals/{id}`: one signal with the steps of its life. */
+export interface SignalDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  signal: SignalRecord
+  steps: readonly SignalStep[]
+  reasons: readonly string[]
+}
+
+/** One component of the score that a signal was made of. */
+export interface SignalPart {
+  /** 0..100; null exactly when `reason` is set. */
+  score: number | null
+  /** What it added to score - 50. */
+  points: number | null
+  reason: Reason | null
+}
+
+/** One confirmed change of direction as it was said, and what became of it. */
+export interface SignalRecord {
+  /** The same change of the same market has the same one. */
+  id: string
+  source: Source
+  /** True: it says nothing of any market, and is in no statistic of live signals. */
+  simulated: boolean
+  venue: string
+  symbol: string
+  direction: Direction
+  /** `active` and `confirmed` are open; the others are final. */
+  state: SignalState
+  /** ISO 8601 UTC. */
+  opened: string
+  opened_at: number
+  /** 0..100, of the second that confirmed it. */
+  score: number | null
+  /** 0..100: the score of the minute that confirmed it. */
+  decided_on: number | null
+  /** 0..100. */
+  confidence: number | null
+  /** Share of the score's weight that was present, 0..1. */
+  coverage: number
+  /** Hash of what the score was computed by. */
+  definition: string
+  components: Readonly<Record<string, SignalPart>>
+  /** The middle of the best quote then. */
+  price: number | null
+  spread_bp: number | null
+  /** How stop, targets and results are made: docs/signals.md. */
+  method: string
+  /** The average true range that stop and targets were made from, percent. */
+  range_percent: number | null
+  stop: number | null
+  /** At 1, 2 and 3 times the distance to the stop. */
+  targets: readonly number[]
+  /** Why there is no stop. */
+  reason: Reason | null
+  horizon_ms: number
+  expires_at: number
+  /** Closing time of the last one-minute candle it was held against. */
+  followed_to: number | null
+  /** Close of that candle. */
+  last_price: number | null
+  targets_hit: number
+  /** Largest move in its direction so far, a log return. */
+  best_excursion: number | null
+  /** Largest move against it so far, a log return, not above 0. */
+  worst_excursion: number | null
+  /** The same in units of the distance to the stop. */
+  best_excursion_r: number | null
+  worst_excursion_r: number | null
+  /** When its direction was left; within 30 minutes it may come back. */
+  left_at: number | null
+  /** How often it did. */
+  reopened: number
+  closed_at: number | null
+  outcome: Outcome | null
+  exit_price: number | null
+  /** Result of the whole position in units of the distance to the stop; null without one. */
+  r: number | null
+  /** The same as a percentage of the price, before any cost. */
+  return_percent: number | null
+  changed_at: number
+}
+
+/** Where a signal is in its life. */
+export type SignalState = "active" | "confirmed" | "invalidated" | "expired" | "closed"
+
+/** `/api/signals/statistics`: counted over what is stored, with every denominator. */
+export interface SignalStatistics {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  /** Signals opened from then on; null: all. */
+  since: number | null
+  cells: readonly SignalCell[]
+  reasons: readonly string[]
+}
+
+/** One step of a signal's life, written down then and never changed. */
+export interface SignalStep {
+  at: number
+  state: SignalState
+  /** `opened`, `target_1`, `left`, `reopened`, or the outcome. */
+  what: string
+  price: number | null
+}
+
+/** `/api/signals`: newest first. */
+export interface SignalsPage {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Closing time of the newest candle that any of them was held against. */
+  as_of: number | null
+  /** Whose signals these are: simulated ones or live ones, never both. */
+  sources: readonly Source[]
+  /** `cache` when the store cannot be read: then only open ones and the last ended are known. */
+  data_source: "cache" | "live" | "store"
+  signals: readonly SignalRecord[]
+  /** `before` of the next page; null: there is none. */
+  next: string | null
+  reasons: readonly string[]
+}
+
 /** Server: everything subscribed, replacing whatever the client held. */
 export interface Snapshot {
   type: "snapshot"
@@ -1486,6 +1714,13 @@ export interface SymbolDetail {
   other_venue: OtherVenue | null
   /** The six lenses, always in one order. */
   dimensions: readonly DimensionDetail[]
+}
+
+/** What the scans say of one symbol. */
+export interface SymbolPatterns {
+  symbol: string
+  venue: string
+  patterns: readonly PatternRecord[]
 }
 
 /** One symbol in REST answers (the owner's fields, then ours). */
