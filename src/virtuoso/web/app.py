@@ -15,7 +15,7 @@ from virtuoso.web.history_routes import add_history
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import add_metrics, create_api
+from virtuoso.web.routes import add_figures, add_metrics, create_api
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.socket.hub import Hub
 from virtuoso.wire import keys
@@ -170,6 +170,7 @@ def create_app(
     hub = Hub(follower, clock, options or WebOptions())
     api = create_api(snapshot, pages, clock, version, own_parts)
     add_history(api.app, snapshot, archive, clock)
+    add_figures(api, snapshot, clock, hub.counters)
     if cache_metrics is not None:
         add_metrics(api, cache_metrics, hub.counters)
     for each in routers:
