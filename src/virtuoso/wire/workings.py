@@ -46,4 +46,6 @@ class FiguresDocument(msgspec.Struct, frozen=True):
     """What this process met while it followed the engine."""
     sockets: dict[str, int]
     """Clients, messages, bytes, and how long deliveries took in microseconds."""
+    cycle_bounds_ms: tuple[float, ...]
+    """Upper bounds of the classes in `engine.cycles`; what is above the last counts in no class."""
     reasons: tuple[str, ...]

@@ -13,19 +13,26 @@ function older(found: Readonly<{ epoch?: string; seq?: number }>, held: Readonly
   return held.epoch !== undefined && held.epoch === found.epoch && (found.seq ?? 0) < (held.seq ?? 0)
 }
 
+/** A document with its tag, or null when it is still the one of `tag`. */
+type Fetcher<T> = (path: string, tag: string, signal: AbortSignal) => Promise<{ document: T; tag: string } | null>
+
 export class Polled<T extends object> {
   value: T | null = $state.raw(null)
   /** Why the last request failed; null when it did not. */
   failure: string | null = $state.raw(null)
   /** Status of the refusal; null when there was no answer, or nothing failed. */
   status: number | null = $state.raw(null)
+  /** The page's clock at the last answer; null before the first. */
+  answeredAt: number | null = $state.raw(null)
   readonly #path: string
   readonly #everyMs: number
+  readonly #fetch: Fetcher<T>
   #tag = ""
 
-  constructor(path: string, everyMs = EVERY_MS) {
+  constructor(path: string, everyMs = EVERY_MS, fetcher: Fetcher<T> = fetchChanged<T>) {
     this.#path = path
     this.#everyMs = everyMs
+    this.#fetch = fetcher
   }
 
   /** Read until the returned function is called; a hidden tab reads nothing. */
@@ -45,9 +52,10 @@ export class Polled<T extends object> {
 
   async #read(signal: AbortSignal): Promise<void> {
     try {
-      const found = await fetchChanged<T>(this.#path, this.#tag, signal)
+      const found = await this.#fetch(this.#path, this.#tag, signal)
       this.failure = null
       this.status = null
+      this.answeredAt = performance.now()
       if (found === null) return
       this.#tag = found.tag
       if (this.value === null || !older(found.document, this.value)) this.value = found.document

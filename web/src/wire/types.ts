@@ -572,6 +572,8 @@ export interface FiguresDocument {
   reader: Readonly<Record<string, number>>
   /** Clients, messages, bytes, and how long deliveries took in microseconds. */
   sockets: Readonly<Record<string, number>>
+  /** Upper bounds of the classes in `engine.cycles`; what is above the last counts in no class. */
+  cycle_bounds_ms: readonly number[]
   reasons: readonly string[]
 }
 

@@ -16,7 +16,7 @@ from virtuoso.wire import keys
 from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.health import HealthDocument, HealthPart
 from virtuoso.wire.list_messages import Alive
-from virtuoso.wire.messages import to_json
+from virtuoso.wire.messages import CYCLE_BOUNDS_MS, to_json
 from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, cache_exposition
 from virtuoso.wire.records import iso
 from virtuoso.wire.workings import FiguresDocument, InputsDocument
@@ -90,6 +90,7 @@ def add_figures(
                 "push_ms": follower.push_ms,
             },
             sockets=dict(counters()),
+            cycle_bounds_ms=CYCLE_BOUNDS_MS,
             reasons=follower.why_nothing() if silent else (),
         )
         return respond(request, Answer(to_json(document), JSON, cache_control="no-store"))
