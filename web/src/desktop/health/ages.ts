@@ -18,7 +18,7 @@ const SHORT: Readonly<Record<string, string>> = {
 
 export function columnsOf(kinds: readonly string[]): readonly Column[] {
   return [
-    { key: "symbol", title: "Symbol", tip: "Enter or a click opens its page", width: "minmax(118px, 1fr)", left: true },
+    { key: "symbol", title: "Symbol", tip: "Enter or a click opens its page", width: "minmax(132px, 1fr)", left: true },
     { key: "worst", title: "Worst", tip: "The worst state of its inputs, and of which", width: "minmax(136px, 1.1fr)", left: true },
     ...kinds.map((kind): Column => ({ key: kind, title: SHORT[kind] ?? kind.replace("candles ", ""), tip: `Age of its ${kind}, when the engine looked`, width: "minmax(70px, 1fr)" })),
   ]

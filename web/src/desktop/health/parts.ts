@@ -1,6 +1,6 @@
 // The rows of the health page: what each part says of itself, and what is measured of it.
 
-import type { CacheMetrics, CycleTotals, FiguresDocument, HealthDocument, HealthPart, TierMetrics } from "../../wire/types"
+import type { CacheMetrics, CycleTotals, FiguresDocument, HealthDocument, HealthPart, InputsDocument, TierMetrics } from "../../wire/types"
 
 export type Group = "Engine" | "Feeds" | "Cache" | "Store" | "Web" | "Alerts" | "Other"
 export const GROUPS: readonly Group[] = ["Engine", "Feeds", "Cache", "Store", "Web", "Alerts", "Other"]
@@ -57,15 +57,48 @@ function tierRow(tier: TierMetrics, served: string): PartRow {
   const held = tier.items === null ? "" : `, ${tier.items} values held`
   const why = tier.state === "in_use" ? "" : `left alone${tier.text === "" ? "" : `: ${tier.text}`}; `
   return {
-    name: `tier_${tier.name}`, label: `${tier.name[0]?.toUpperCase() ?? ""}${tier.name.slice(1)}`, group: "Cache",
+    name: `tier_${tier.name}`, label: `Tier: ${tier.name}`, group: "Cache",
     status: tier.state === "in_use" ? "pass" : "warn", text: `${why}${rate}${share}${held}`,
     p50: tier.read.p50_ms, p95: null, lag: `a read${served}`,
     errors: Object.values(tier.errors).reduce((sum, each) => sum + each, 0), errorsOf: "failed calls", since: null, age_ms: null,
   }
 }
 
+/** Age of one kind of input that a share of the symbols is under, when the engine looked; null where none has any. */
+export function ageMs(inputs: InputsDocument, kind: string, quantile: number): number | null {
+  const place = inputs.kinds.indexOf(kind)
+  const ages = inputs.symbols.flatMap(({ as_of }) => (as_of[place] == null ? [] : [Math.max(0, inputs.now - as_of[place])])).sort((a, b) => a - b)
+  return ages[Math.min(ages.length - 1, Math.floor(quantile * ages.length))] ?? null
+}
+
+interface Lag {
+  readonly p50: number | null
+  readonly p95: number | null
+  readonly lag: string
+}
+
+const UNMEASURED: Lag = { p50: null, p95: null, lag: "" }
+
+function both(at: (quantile: number) => number | null, lag: string): Lag {
+  return { p50: at(0.5), p95: at(0.95), lag }
+}
+
+/** What is measured of a part of the engine, if anything. */
+function lagOf(name: string, figures: FiguresDocument | null, inputs: InputsDocument | null): Lag {
+  if (name === "publisher" && figures?.engine) {
+    const { cycles } = figures.engine
+    return both((quantile) => cycleMs(cycles, figures.cycle_bounds_ms, quantile), "a cycle, from its second to its board; upper ends of classes")
+  }
+  if (inputs === null) return UNMEASURED
+  if (name === "feed") return both((quantile) => ageMs(inputs, "ticker", quantile), "age of the symbols’ newest tickers, when the engine looked")
+  if (name === "order_books") return both((quantile) => ageMs(inputs, "book", quantile), "age of the symbols’ order books, when the engine looked")
+  return UNMEASURED
+}
+
 /** Every part with what is known of it, in the order of the groups; the web's figures are those of the process that answers. */
-export function rowsOf(health: HealthDocument, figures: FiguresDocument | null, metrics: CacheMetrics | null): readonly PartRow[] {
+export function rowsOf(
+  health: HealthDocument, figures: FiguresDocument | null, metrics: CacheMetrics | null, inputs: InputsDocument | null,
+): readonly PartRow[] {
   const counters = figures?.engine?.counters ?? {}
   const sockets = figures?.sockets ?? {}
   const counted: Readonly<Record<string, readonly [string, string]>> = {
@@ -74,12 +107,9 @@ export function rowsOf(health: HealthDocument, figures: FiguresDocument | null, 
   const rows = health.parts.map((part): PartRow => {
     const [group, label] = named(part.name)
     const [counter, errorsOf] = counted[part.name] ?? ["", ""]
-    const cycles = part.name === "publisher" && figures?.engine ? figures.engine.cycles : null
-    const bounds = figures?.cycle_bounds_ms ?? []
     return {
       name: part.name, label, group, status: part.status, text: part.text, since: part.since, age_ms: part.age_ms,
-      p50: cycles === null ? null : cycleMs(cycles, bounds, 0.5), p95: cycles === null ? null : cycleMs(cycles, bounds, 0.95),
-      lag: cycles === null ? "" : "a cycle, from its second to its board; upper ends of classes", errors: counters[counter] ?? null, errorsOf,
+      ...lagOf(part.name, figures, inputs), errors: counters[counter] ?? null, errorsOf,
     }
   })
   for (const tier of metrics?.tiers ?? []) rows.push(tierRow(tier, ", upper ends of classes"))
@@ -87,7 +117,7 @@ export function rowsOf(health: HealthDocument, figures: FiguresDocument | null, 
     const delivered = (name: string): number | null => ((sockets["sent"] ?? 0) > 0 ? (sockets[name] ?? 0) / 1000 : null)
     rows.push({
       name: "sockets", label: "Sockets", group: "Web", status: null, since: null, age_ms: null,
-      text: `${sockets["clients"] ?? 0} clients, ${sockets["sent"] ?? 0} messages sent, ${sockets["refused"] ?? 0} refused`,
+      text: `${sockets["clients"] ?? 0} open, ${sockets["sent"] ?? 0} messages sent, ${sockets["refused"] ?? 0} refused`,
       p50: delivered("delivery_us_p50"), p95: delivered("delivery_us_p95"), lag: "a push, to the last client",
       errors: sockets["evicted"] ?? null, errorsOf: "clients cut off",
     })
