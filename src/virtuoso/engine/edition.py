@@ -17,6 +17,7 @@ from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
+from virtuoso.engine.inputs import inputs_document
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
@@ -54,6 +55,8 @@ REPEAT_CYCLES = 10
 ROWS_AT_ONCE = 50
 LINES_CYCLES = 20
 """Cycles after which the board's small lines are drawn anew."""
+INPUTS_CYCLES = 3
+"""Cycles after which the ages of all inputs are told again."""
 DETAILS_A_CYCLE = 100
 """Of more symbols than this, each one's documents are made in some later cycle, in turn."""
 LEAST_DETAILS = 50
@@ -359,6 +362,10 @@ class Editor:
                     form = make.publish_form(edition, drawn, None)
                     self._put(found, keys.SPARKLINES, form)
                 yield
+        if self._edited % INPUTS_CYCLES == 1:
+            ages = inputs_document(edition, self._symbols, [each.view for each in content.shown])
+            self._put(found, keys.INPUTS, make.publish_form(edition, ages, None))
+            yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0

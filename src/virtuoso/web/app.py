@@ -15,7 +15,7 @@ from virtuoso.web.history_routes import add_history
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import Api, add_metrics, create_api
+from virtuoso.web.routes import Api, add_figures, add_metrics, create_api
 from virtuoso.web.routes.signals import Counter, add_signals
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.socket.hub import Hub
@@ -175,6 +175,7 @@ def create_app(
     api = create_api(snapshot, pages, clock, version, own_parts)
     add_history(api, snapshot, archive, clock)
     add_signals(api, snapshot, archive, clock, count_signals)
+    add_figures(api, snapshot, clock, hub.counters)
     if cache_metrics is not None:
         add_metrics(api, cache_metrics, hub.counters)
     for add in more:

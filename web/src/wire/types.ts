@@ -158,6 +158,31 @@ export const BookLevelColumn = {
   cumulative: 2,
 } as const
 
+/** `/cache-metrics`. All figures since the start of this process: cold ones are included. */
+export interface CacheMetrics {
+  status: "degraded" | "success"
+  timestamp: string
+  role: string
+  /** `cache.type` as it is in force. */
+  backend: string
+  since: number
+  since_ms: number
+  /** Requests that any tier answered, 0..1. */
+  hit_rate: number | null
+  requests: number
+  /** Reads that waited for another's instead of asking themselves. */
+  shared_flights: number
+  tiers: readonly TierMetrics[]
+  warming: WarmingMetrics | null
+  reasons: readonly string[]
+  /** By server; one that was not asked yet, or does not answer, is not there. */
+  cache_memory_usage: Readonly<Record<string, MemoryMetrics>>
+  /** Servers that were found empty and got back what this process held; the engine's business. */
+  emptied: number
+  /** Values given back to them. */
+  restored: number
+}
+
 /** Minutes that the stream did not bring. */
 export interface CandleGap {
   start: number
@@ -490,6 +515,21 @@ export interface DimensionValues {
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
 
+/** One kind of document in one tier. */
+export interface DocumentMetrics {
+  hits: number
+  /** By reason; a value that was refused is a miss. */
+  misses: Readonly<Record<string, number>>
+  /** Share of the requests, 0..1; null before the first. */
+  hit_rate: number | null
+  bytes_read: number
+  bytes_written: number
+  writes: number
+  /** Of what was served: from its making by the engine's clock to its serving by ours. */
+  age_mean_ms: number | null
+  age_worst_ms: number | null
+}
+
 /** The engine about itself, each second. Kept in the cache under keys.ENGINE (msgpack). */
 export interface EngineStatus {
   epoch: string
@@ -546,6 +586,22 @@ export interface Figure {
   /** Age from which it is `delayed`; null where it does not age. */
   delayed_ms: number | null
   stale_ms: number | null
+}
+
+/** `/api/figures`: what the engine and this process counted since they started. */
+export interface FiguresDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** How long ago the engine was heard of; null when it never was. */
+  engine_ms: number | null
+  engine: EngineStatus | null
+  /** What this process met while it followed the engine. */
+  reader: Readonly<Record<string, number>>
+  /** Clients, messages, bytes, and how long deliveries took in microseconds. */
+  sockets: Readonly<Record<string, number>>
+  /** Upper bounds of the classes in `engine.cycles`; what is above the last counts in no class. */
+  cycle_bounds_ms: readonly number[]
+  reasons: readonly string[]
 }
 
 /** Client: how long this page took, milliseconds since navigation; once per page. */
@@ -666,6 +722,21 @@ export interface ImpactPoint {
   sell_bps: number | null
 }
 
+/** `/api/inputs`: how old every input of every symbol was at `now`, each few seconds. */
+export interface InputsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  source: Source
+  data_source: "cache" | "live" | "store"
+  /** The engine's clock when it looked: ages are `now` - `as_of`, and not older ones since. */
+  now: number
+  kinds: readonly string[]
+  symbols: readonly SymbolInputs[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** `[time, contracts in base currency]`. */
 export type InterestPoint = readonly [
   at: number,
@@ -677,6 +748,15 @@ export const InterestPointColumn = {
   at: 0,
   contracts: 1,
 } as const
+
+/** How long calls took; null before the first. Quantiles are upper ends of classes. */
+export interface Latency {
+  calls: number
+  mean_ms: number | null
+  p50_ms: number | null
+  p99_ms: number | null
+  worst_ms: number | null
+}
 
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
 export interface LeadLagRecord {
@@ -794,6 +874,20 @@ export interface MemberDetail {
   reason: Reason | null
   have: number | null
   need: number | null
+}
+
+/** Memory of one server, as it says itself. */
+export interface MemoryMetrics {
+  used: number
+  allocated: number
+  limit: number | null
+  /** Used of the limit, 0..1; null where none is set. */
+  share: number | null
+  /** Whether it is 0.8 or more. */
+  alarm: boolean
+  text: string
+  /** When it was asked. */
+  at: number
 }
 
 /** A component, or members of one that is there, without a value, and what that costs. */
@@ -1716,6 +1810,17 @@ export interface SymbolDetail {
   dimensions: readonly DimensionDetail[]
 }
 
+/** What one symbol's score is made from, in the order of `InputsDocument.kinds`. */
+export interface SymbolInputs {
+  symbol: string
+  venue: string
+  /** Venue time of each input's newest fact; null where there is none. */
+  as_of: readonly (number | null)[]
+  states: readonly State[]
+  /** Why an input is not there. */
+  reasons: readonly (Reason | null)[]
+}
+
 /** What the scans say of one symbol. */
 export interface SymbolPatterns {
   symbol: string
@@ -1780,6 +1885,32 @@ export interface SymbolsPage {
   definition: string
   /** Only where the request has parameters. */
   page: PageInfo | null
+}
+
+/** One tier, as this process knows it. */
+export interface TierMetrics {
+  name: string
+  state: "in_use" | "left_alone"
+  /** Why it is left alone, or was last. */
+  text: string
+  /** How often it was lost. */
+  lost: number
+  hits: number
+  misses: number
+  hit_rate: number | null
+  /** Of all hits, those that this tier gave. */
+  share_of_hits: number | null
+  errors: Readonly<Record<string, number>>
+  read: Latency
+  written: Latency
+  promoted: number
+  dropped: number
+  waiting: number
+  /** Null for a server, which counts its own. */
+  evictions: number | null
+  items: number | null
+  bytes_held: number | null
+  documents: Readonly<Record<string, DocumentMetrics>>
 }
 
 /** `[time, value]`. */
@@ -1886,6 +2017,25 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** What was read ahead of being asked for. */
+export interface WarmingMetrics {
+  profile: string
+  interval_s: number
+  why: string
+  rounds: number
+  attempted: number
+  warmed: number
+  failed: number
+  /** Warmed values that somebody asked for before they were warmed again. */
+  used: number
+  /** Share of the warmed values that were used, 0..1. */
+  efficiency: number | null
+  /** Time that warming took so far. */
+  busy_ms: number
+  /** Processor time of this process's loop meanwhile: at most so much was warming's. */
+  cpu_ms: number
 }
 
 /** The score computed anew with one input changed. */

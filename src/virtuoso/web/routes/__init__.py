@@ -14,13 +14,13 @@ from virtuoso.web.problems import ProblemError, problem
 from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.routes.dashboard import add_dashboard
 from virtuoso.web.routes.drawn import add_drawn
-from virtuoso.web.routes.health import add_health, add_metrics
+from virtuoso.web.routes.health import add_figures, add_health, add_metrics
 from virtuoso.web.routes.market import add_market
 from virtuoso.web.routes.symbols import Symbols, add_symbols
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire.health import HealthPart
 
-__all__ = ["Api", "add_metrics", "create_api"]
+__all__ = ["Api", "add_figures", "add_metrics", "create_api"]
 
 
 def create_api(

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest"
+
+import { columnsOf, countsOf, rowsOf as ageRows, valueOf } from "../src/desktop/health/ages"
+import { type Facts, diagnosticsText, harmless } from "../src/desktop/health/diagnostics"
+import { apartOf, seriesOf } from "../src/desktop/health/history"
+import { ageMs, cycleMs, named, rowsOf } from "../src/desktop/health/parts"
+import { ordered } from "../src/ui/sorting"
+import type { CycleTotals, FiguresDocument, HealthDocument, InputsDocument } from "../src/wire/types"
+
+const totals = (wall_buckets: readonly number[], count: number): CycleTotals => ({ wall_buckets, count }) as unknown as CycleTotals
+
+const INPUTS = {
+  now: 100_000, kinds: ["book", "funding"],
+  symbols: [
+    { symbol: "A", venue: "", as_of: [99_000, 1_000], states: ["live", "live"], reasons: [null, null] },
+    { symbol: "B", venue: "", as_of: [90_000, 1_000], states: ["stale", "live"], reasons: [null, null] },
+    { symbol: "C", venue: "", as_of: [95_000, null], states: ["delayed", "absent"], reasons: [null, "no_feed"] },
+    { symbol: "D", venue: "", as_of: [99_500, null], states: ["live", "absent"], reasons: [null, "not_applicable"] },
+  ],
+} as unknown as InputsDocument
+
+describe("parts", () => {
+  it("are named by what they are, and an unknown one by itself", () => {
+    expect(named("rest_bybit")).toEqual(["Feeds", "Requests to bybit"])
+    expect(named("web_memcached")).toEqual(["Web", "Web: memcached"])
+    expect(named("flux_capacitor")).toEqual(["Other", "flux capacitor"])
+  })
+
+  it("give the class that holds a quantile, and nothing above all classes", () => {
+    const bounds = [1, 10, 100]
+    expect(cycleMs([totals([5, 9, 10], 10)], bounds, 0.5)).toBe(1)
+    expect(cycleMs([totals([5, 9, 10], 10)], bounds, 0.95)).toBe(100)
+    expect(cycleMs([totals([0, 0, 1], 10)], bounds, 0.5)).toBeNull()
+    expect(cycleMs([], bounds, 0.5)).toBeNull()
+  })
+
+  it("stand group by group, and what nobody measures is null, never nought", () => {
+    const health = { parts: [{ name: "alerts", status: "pass" }, { name: "feed", status: "warn" }, { name: "engine", status: "fail" }] } as unknown as HealthDocument
+    const rows = rowsOf(health, null, null, null)
+    expect(rows.map((row) => row.name)).toEqual(["engine", "feed", "alerts"])
+    expect(rows.every((row) => row.p50 === null && row.errors === null)).toBe(true)
+    const figures = { engine: { counters: { disconnects: 3 }, cycles: [] }, cycle_bounds_ms: [], sockets: { sent: 0, clients: 2 } } as unknown as FiguresDocument
+    const counted = rowsOf(health, figures, null, INPUTS)
+    expect(counted.find((row) => row.name === "feed")?.errors).toBe(3)
+    expect(counted.find((row) => row.name === "sockets")).toMatchObject({ status: null, p50: null })
+  })
+
+  it("know how old half of the books are", () => {
+    expect(ageMs(INPUTS, "book", 0.5)).toBe(5_000)
+    expect(ageMs(INPUTS, "nothing", 0.5)).toBeNull()
+  })
+})
+
+describe("ages", () => {
+  it("put the worst first; what does not apply is no fault", () => {
+    const rows = ageRows(INPUTS)
+    const sorted = ordered(rows, { key: "worst", descending: true }, valueOf(INPUTS))
+    expect(sorted.map((row) => [row.symbol, row.worst])).toEqual([["C", "absent"], ["B", "stale"], ["A", "live"], ["D", "live"]])
+    expect(countsOf(INPUTS)).toEqual({ live: 4, delayed: 1, stale: 1, absent: 1 })
+    expect(columnsOf(INPUTS.kinds).map((column) => column.key)).toEqual(["symbol", "worst", "book", "funding"])
+    expect(ordered(rows, { key: "funding", descending: true }, valueOf(INPUTS)).map((row) => row.symbol).join("")).toBe("ABCD")
+  })
+})
+
+describe("diagnostics", () => {
+  it("give away no folder, no password and no key", () => {
+    expect(harmless("12 rows written to /home/ada/state/history.sqlite")).toBe("12 rows written to …/history.sqlite")
+    expect(harmless("redis://user:pa55@host:6379/0 does not answer")).toBe("redis://…@host:6379/0 does not answer")
+    expect(harmless("token=abc123 refused")).toBe("token=… refused")
+    expect(harmless(`Bearer ${"x".repeat(48)}`)).toBe("Bearer …")
+    expect(harmless("54 of 360 in 5 s used")).toBe("54 of 360 in 5 s used")
+  })
+
+  it("say SIMULATED, and which inputs are late", () => {
+    const facts: Facts = {
+      version: "1", source: "Simulator", simulated: true, timestamp: "t", feed: "live", browser: "b", rows: [], counters: { disconnects: 2 },
+      sockets: {}, inputs: countsOf(INPUTS), kinds: INPUTS.kinds, late: ageRows(INPUTS).filter((row) => row.worst !== "live"),
+    }
+    const text = diagnosticsText(facts)
+    expect(text).toContain("SIMULATED")
+    expect(text).toContain("disconnects 2")
+    expect(text).toContain("B: stale, book")
+    expect(diagnosticsText({ ...facts, simulated: false })).not.toContain("SIMULATED")
+  })
+})
+
+describe("the monitor's history", () => {
+  it("is whatever has a name and samples of time and value", () => {
+    const answer = { series: [{ name: "loop_lag", unit: "ms", samples: [[1, 2], [2, null], ["x", 3]] }, { unit: "ms" }, 7] }
+    expect(seriesOf(answer)).toEqual([{ name: "loop_lag", unit: "ms", times: [1, 2], values: [2, null] }])
+    expect(seriesOf(null)).toEqual([])
+    expect(seriesOf({ series: "no" })).toEqual([])
+    expect(apartOf([0, 10, 20, 100])).toBe(30)
+  })
+})
