@@ -1,6 +1,8 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
-import type { Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import type {
+  AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Subscribe, Update,
+} from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
 import { CONNECTING, type Feed, feedOf } from "./freshness"
@@ -33,6 +35,12 @@ export class Row {
   }
 }
 
+/** Who is told of alerts; `number` is that of the last message it took, null before the first. */
+export interface AlertReader {
+  readonly number: number | null
+  receive(message: AlertsHeld | AlertRaised): void
+}
+
 /** At most this often a new snapshot is asked for while none has come, milliseconds. */
 const ASK_AGAIN_MS = 2_000
 
@@ -61,6 +69,8 @@ export class Board {
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
   readonly #connection: Connection
+  #hz: number
+  #alerts: AlertReader | null = null
   readonly #pending = new Map<number, ScoreRow>()
   #byNumber = new Map<number, Row>()
   #held: Held | null = null
@@ -76,14 +86,10 @@ export class Board {
 
   constructor(page: "desktop" | "mobile", hz: number) {
     this.#page = page
+    this.#hz = hz
     this.#connection = new Connection(
       socketUrl(window.location),
-      () => ({
-        type: "subscribe",
-        form: "rows",
-        hz,
-        ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: null } }),
-      }),
+      () => this.#hello(),
       { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
     )
   }
@@ -104,6 +110,47 @@ export class Board {
       window.removeEventListener("online", onOnline)
       this.#connection.close()
     }
+  }
+
+  #hello(): Subscribe {
+    return {
+      type: "subscribe",
+      form: "rows",
+      hz: this.#hz,
+      ...(this.#alerts !== null && { groups: ["board", "alerts"] as const }),
+      ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: this.#alerts?.number ?? null } }),
+    }
+  }
+
+  /** Take updates `hz` times a second at most. What comes more seldom than each second is `delayed`,
+   *  not `stale`, until as much longer has passed: its age is what was asked for. */
+  pace(hz: number): void {
+    const before = this.#slack
+    this.#hz = hz
+    if (this.limits !== null) {
+      this.limits = { ...this.limits, price_stale_ms: this.limits.price_stale_ms - before + this.#slack }
+    }
+    this.#connection.send(this.#hello())
+  }
+
+  get #slack(): number {
+    return this.#hz >= 1 ? 0 : Math.round(1_000 / this.#hz)
+  }
+
+  /** Hear of alerts too, from now on. */
+  listen(reader: AlertReader): void {
+    this.#alerts = reader
+    this.#connection.send(this.#hello())
+  }
+
+  /** Do not wait for the next try to connect. */
+  retry(): void {
+    this.#connection.hurry()
+  }
+
+  /** Characters the socket has brought so far. */
+  get received(): number {
+    return this.#connection.received
   }
 
   row(symbol: string): Row | undefined {
@@ -134,13 +181,15 @@ export class Board {
       case "pong":
         if (this.#pinged?.id === message.id) this.delay = performance.now() - this.#pinged.at
         break
+      case "alerts":
+      case "alert":
+        this.#alerts?.receive(message)
+        break
       case "hello":
       case "market_update":
       case "fields_update":
       case "overview":
       case "detail":
-      case "alerts":
-      case "alert":
       case "error":
         break
     }
@@ -211,7 +260,7 @@ export class Board {
     this.#askedAt = null
     this.clock.anchor(message.now, at, message.limits.heartbeat_ms)
     this.rows = [...byNumber.values()]
-    this.limits = message.limits
+    this.limits = { ...message.limits, price_stale_ms: message.limits.price_stale_ms + this.#slack }
     this.notices = message.notices
     this.replay = message.replay
     this.source = message.source

@@ -3,11 +3,15 @@ import "../ui/base.css"
 import { mount } from "svelte"
 
 import { Board } from "../feed/board.svelte"
+import "./offer"
 import Phone from "./Phone.svelte"
+import { saver } from "./saver.svelte"
 
 const target = document.getElementById("app")
-if (target !== null) {
-  const board = new Board("mobile", 1)
+// Without these every request would fail: the sentence in the page stays, and says what is needed.
+if (target !== null && "any" in AbortSignal && "findLastIndex" in Array.prototype) {
+  target.replaceChildren()
+  const board = new Board("mobile", saver.hz)
   board.start()
   // apart from the first view, which needs it only when this browser may read nothing
   void import("../ui/session").then(({ guardPage }) => guardPage())
