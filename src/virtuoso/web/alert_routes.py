@@ -57,6 +57,7 @@ def alert_router(
     one = "/api/alerts/rules/{rule}"
     router.add_api_route("/api/alerts", listing.alerts, **get)
     router.add_api_route("/api/alerts/rules", rules, **get)
+    router.add_api_route("/api/alerts/{alert}", listing.alert, **get)
     router.add_api_route("/api/alerts/rules/rehearse", rehearse, **post)
     router.add_api_route(one, put, methods=["PUT"], response_model=None)
     router.add_api_route(one, remove, methods=["DELETE"], response_model=None)
@@ -111,6 +112,19 @@ class _Listing:
             next=found[-1].id if len(found) == limit else None,
         )
         return Response(to_json(document), 200, {"cache-control": "no-store"}, JSON)
+
+    async def alert(self, alert: str) -> Response:
+        """One alert, with how it fares on its channels."""
+        if self._archive is None:
+            raise ProblemError(503, "no_store", "The store, which has the alerts, is off.")
+        try:
+            found = await self._archive.alert(alert[:64])
+            told = () if found is None else await self._archive.deliveries([found.id])
+        except StoreError:
+            raise ProblemError(503, "store_away", "The store cannot be read now.") from None
+        if found is None:
+            raise ProblemError(404, "not_found", "There is no alert of this id.")
+        return Response(to_json(_record(found, told)), 200, {"cache-control": "no-store"}, JSON)
 
     async def _held(self, timestamp: str, why: str) -> Response:
         """Give the active ones from the cache; they are not filtered."""
