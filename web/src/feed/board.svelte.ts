@@ -1,6 +1,6 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
-import type { Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import type { AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
 import { CONNECTING, type Feed, feedOf } from "./freshness"
@@ -57,6 +57,10 @@ export class Board {
   messagesASecond = $state.raw(0)
   /** How long a ping over the socket took, there and back, milliseconds; null while unknown. */
   delay: number | null = $state.raw(null)
+  /** What a screen reader is told beside the connection: the page's one live region says it. */
+  said = $state.raw("")
+  /** Hears of alerts, where the page asked for them. */
+  onalert: ((message: AlertsHeld | AlertRaised) => void) | null = null
 
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
@@ -74,7 +78,7 @@ export class Board {
   #messages = 0
   #pinged: { readonly id: number; readonly at: number } | null = null
 
-  constructor(page: "desktop" | "mobile", hz: number) {
+  constructor(page: "desktop" | "mobile", hz: number, groups?: readonly ("alerts" | "board")[]) {
     this.#page = page
     this.#connection = new Connection(
       socketUrl(window.location),
@@ -82,6 +86,7 @@ export class Board {
         type: "subscribe",
         form: "rows",
         hz,
+        ...(groups !== undefined && { groups }),
         ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: null } }),
       }),
       { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
@@ -134,13 +139,15 @@ export class Board {
       case "pong":
         if (this.#pinged?.id === message.id) this.delay = performance.now() - this.#pinged.at
         break
+      case "alerts":
+      case "alert":
+        this.onalert?.(message)
+        break
       case "hello":
       case "market_update":
       case "fields_update":
       case "overview":
       case "detail":
-      case "alerts":
-      case "alert":
       case "error":
         break
     }

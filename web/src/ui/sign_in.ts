@@ -1,8 +1,15 @@
-import { mount } from "svelte"
+import { mount, unmount } from "svelte"
 
 import SignIn from "./SignIn.svelte"
 
-/** Puts the sign-in on the page; `possible` is false where the server knows no password or token. */
-export function showSignIn(possible: boolean): void {
-  mount(SignIn, { target: document.body, props: { possible } })
+/** Puts the sign-in on the page; `possible` is false where the server knows no password or token.
+ *  One that a reader asked for can be left again. */
+export function showSignIn(possible: boolean, leavable = false): void {
+  const page = document.getElementById("app")
+  page?.setAttribute("inert", "")
+  const leave = (): void => {
+    page?.removeAttribute("inert")
+    void unmount(shown)
+  }
+  const shown = mount(SignIn, { target: document.body, props: { possible, ...(leavable && { onleave: leave }) } })
 }
