@@ -24,6 +24,7 @@ export const PAGES: readonly Entry[] = [
   { path: "/", title: "Board", icon: "M4 5h16v3H4zM4 10.5h16v3H4zM4 16h16v3H4z", load: () => Promise.resolve({ default: BoardPage }) },
   { path: "/s/", title: "Symbol", icon: "M6 4v3H4.5v8H6v4h1.5v-4H9V7H7.5V4zM16.5 3v5H15v9h1.5v4H18v-4h1.5V8H18V3z", load: () => import("./pages/Symbol.svelte") },
   { path: "/alerts", title: "Alerts", icon: "M12 3a6 6 0 0 0-6 6v4l-2 3.5V18h16v-1.5L18 13V9a6 6 0 0 0-6-6zm-2 16.5a2 2 0 0 0 4 0z", load: () => import("./pages/Alerts.svelte") },
+  { path: "/config", title: "Config", icon: "M4 7h8v2H4zm12 0h4v2h-4zM12 5h2v6h-2zM4 15h4v2H4zm8 0h8v2h-8zM8 13h2v6H8z", load: () => import("./pages/Config.svelte") },
 ]
 
 /** The page of a path, or null where there is none. */

@@ -1,7 +1,7 @@
 // Conditions as rules write them, and in words.
 
 import type { NumberEntry } from "../../wire/types"
-import { figureOf, nameOf, unitOf } from "./figures"
+import { limitOf, nameOf, unitOf } from "./figures"
 
 export interface ComparisonTable {
   readonly number: string
@@ -43,8 +43,8 @@ export function conditionText(condition: ConditionTable, numbers: ReadonlyMap<st
   const named = nameOf(condition.number)
   const operator = OPERATORS[condition.is] ?? condition.is
   if (condition.limit === undefined) return `${named} ${operator}`
-  const limit = `${figureOf(condition.limit)}${unit === "" ? "" : ` ${unit}`}`
+  const limit = `${limitOf(condition.limit)}${unit === "" ? "" : ` ${unit}`}`
   if (condition.clear === undefined) return `${named} ${operator} ${limit}`
   const rising = condition.is === "above" || condition.is === "at_least"
-  return `${named} ${operator} ${limit} (until ${rising ? "<" : ">"} ${figureOf(condition.clear)})`
+  return `${named} ${operator} ${limit} (until ${rising ? "<" : ">"} ${limitOf(condition.clear)})`
 }

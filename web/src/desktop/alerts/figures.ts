@@ -18,3 +18,10 @@ const UNITS: Readonly<Record<string, string>> = { "0..100": "", "0..1": "", word
 export const unitOf = (unit: string): string => UNITS[unit] ?? unit
 
 export const nameOf = (name: string): string => name.replace(/^(component|dimension)\./, "").replace(/[._]/g, " ")
+
+/** A limit as it was written: it is exact, so it has no digits more than it needs. */
+export function limitOf(value: unknown): string {
+  if (!isNumber(value)) return figureOf(value)
+  const [, decimals = ""] = String(Math.abs(value)).split(/[.e]/)
+  return number(value, Math.abs(value) >= 1e-6 ? Math.min(8, decimals.length) : 8)
+}

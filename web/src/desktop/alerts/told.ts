@@ -2,7 +2,7 @@
 
 import type { Alert, AlertRecord, DeliveryRecord } from "../../wire/types"
 import { type ConditionTable, OPERATORS, comparisonsOf, isCondition } from "./condition"
-import { figureOf, isNumber, nameOf, unitOf } from "./figures"
+import { figureOf, isNumber, limitOf, nameOf, unitOf } from "./figures"
 
 /** From the store with everything, from the cache (the store is away) without details and delivery. */
 export type ListedAlert = Alert | AlertRecord
@@ -29,7 +29,7 @@ export interface Seen {
 export function limitText(comparison: ConditionTable): string {
   if (!("number" in comparison)) return ""
   const operator = OPERATORS[comparison.is] ?? comparison.is
-  return comparison.limit === undefined ? operator : `${operator} ${figureOf(comparison.limit)}`
+  return comparison.limit === undefined ? operator : `${operator} ${limitOf(comparison.limit)}`
 }
 
 /** Value against threshold, in the order of the rule as it was when it fired. */
