@@ -39,7 +39,19 @@ const ASK_AGAIN_MS = 2_000
 /** Seconds between two pings. */
 const PING_TICKS = 5
 
-export class Board {
+/** What a table of rows needs: the board of now, or one of the past. */
+export interface BoardView {
+  readonly past: boolean
+  readonly rows: readonly Row[]
+  readonly limits: Limits | null
+  readonly feed: Feed
+  readonly now: number
+  readonly ticks: number
+  readonly snapshots: number
+}
+
+export class Board implements BoardView {
+  readonly past = false
   rows: readonly Row[] = $state.raw([])
   notices: readonly Notice[] = $state.raw([])
   limits: Limits | null = $state.raw(null)
