@@ -25,14 +25,19 @@ export function windowOf(at: number, now: number, span: number): readonly [start
   return [end - span, end]
 }
 
-/** How far apart rows are around a place, by those beside it and not by the hole itself. */
-export function grainAt(times: readonly number[], place: number): number {
+function grainOf(times: readonly number[], first: number, last: number): number {
   const steps: number[] = []
-  for (let each = Math.max(1, place - NEAR); each <= Math.min(times.length - 1, place + NEAR); each += 1) {
-    if (each !== place) steps.push((times[each] ?? 0) - (times[each - 1] ?? 0))
+  for (let each = Math.max(1, first); each <= Math.min(times.length - 1, last); each += 1) {
+    steps.push((times[each] ?? 0) - (times[each - 1] ?? 0))
   }
   const fits = (grain: number): boolean => steps.filter((step) => step <= 1.5 * grain).length * 2 >= steps.length
   return GRAINS.find(fits) ?? GRAINS[0]
+}
+
+/** How far apart rows are around a place, by those beside it and not by the hole itself; where rows that
+ *  were thinned out meet others, the wider distance counts. */
+export function grainAt(times: readonly number[], place: number): number {
+  return Math.max(grainOf(times, place - NEAR, place - 1), grainOf(times, place + 1, place + NEAR))
 }
 
 const isHole = (step: number, grain: number): boolean => step > 1.5 * grain
