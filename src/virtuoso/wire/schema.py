@@ -16,7 +16,9 @@ import msgspec
 import msgspec.inspect as shape
 
 from virtuoso.wire import (
+    alerts,
     client,
+    config,
     health,
     history,
     list_messages,
@@ -68,6 +70,17 @@ ANSWERS: Final = (
     workings.FiguresDocument,
     workings.InputsDocument,
     health.Problem,
+    alerts.AlertList,
+    alerts.AlertRecord,
+    alerts.RulesDocument,
+    alerts.RuleSaved,
+    alerts.RuleProblem,
+    alerts.AlertChanged,
+    alerts.RehearsalDocument,
+    config.ConfigDocument,
+    config.DryRunDocument,
+    config.SavedDocument,
+    config.VersionsDocument,
 )
 """What a server sends: every field is always there."""
 

@@ -31,6 +31,27 @@ export interface Alert {
   source: Source
 }
 
+/** Answer to an acknowledgement. */
+export interface AlertChanged {
+  status: string
+  timestamp: string
+  id: string
+  state: string
+}
+
+/** `GET /api/alerts`: newest first. */
+export interface AlertList {
+  status: string
+  timestamp: string
+  /** `store`; `cache` when the store cannot be read, and only the active ones are known. */
+  data_source: string
+  /** AlertRecord each; without details and delivery from the cache. */
+  alerts: readonly unknown[]
+  /** `before` of the next page; null: there is none. */
+  next: string | null
+  reasons: readonly string[]
+}
+
 /** Server, group `alerts`: one fired, or changed its state. None is left out. */
 export interface AlertRaised {
   type: "alert"
@@ -38,6 +59,23 @@ export interface AlertRaised {
   /** One more than the alert message before. */
   number: number
   alert: Alert
+}
+
+/** One alert, with everything that is known of it. */
+export interface AlertRecord {
+  id: string
+  level: string
+  symbol: string | null
+  rule: string
+  kind: string
+  message: string
+  details: Readonly<Record<string, unknown>>
+  timestamp: string
+  at: number
+  state: string
+  changed_at: number | null
+  source: string
+  delivery: readonly DeliveryRecord[]
 }
 
 /** Server, group `alerts`: what this server knows of them, replacing what the client held. */
@@ -274,6 +312,41 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** `GET /api/config`. */
+export interface ConfigDocument {
+  status: string
+  timestamp: string
+  version: number
+  author: string | null
+  saved_at: string | null
+  /** Hash of the scoring definition in force. */
+  definition: string
+  writable: boolean
+  why_not: string | null
+  settings: readonly ConfigEntry[]
+  /** Versions that are broken, a file that is refused. */
+  problems: readonly string[]
+}
+
+/** One setting. */
+export interface ConfigEntry {
+  key: string
+  value: unknown
+  default: unknown
+  source: "default" | "environment" | "file" | "version"
+  description: string
+  unit: string | null
+  editable: boolean
+  needs_restart: boolean
+  /** JSON Schema of its value. */
+  schema: Readonly<Record<string, unknown>>
+  secret: boolean
+  /** Of a secret: whether there is one; its value is never told. */
+  is_set: boolean
+  /** Whether another value is in force until the next start. */
+  waiting: boolean
+}
+
 /** The strongest pressures of now. */
 export interface Confluence {
   top_signals: readonly Signal[]
@@ -355,6 +428,17 @@ export const DefinitionSinceColumn = {
   at: 0,
   definition: 1,
 } as const
+
+/** One alert on its way to one channel. */
+export interface DeliveryRecord {
+  channel: string
+  state: string
+  attempts: number
+  changed_at: number | null
+  due_at: number | null
+  error: string | null
+  remote: string | null
+}
 
 /** What rests within a distance from the middle; null where the book is not known so deep. */
 export interface DepthPoint {
@@ -467,6 +551,16 @@ export interface DetailChanged {
   reasons: readonly string[]
 }
 
+/** One setting that would change, or did. */
+export interface Difference {
+  key: string
+  before: unknown
+  after: unknown
+  needs_restart: boolean
+  /** The environment sets it: nothing changes as long as it does. */
+  overridden: boolean
+}
+
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
   name: DimensionName
@@ -528,6 +622,17 @@ export interface DocumentMetrics {
   /** Of what was served: from its making by the engine's clock to its serving by ours. */
   age_mean_ms: number | null
   age_worst_ms: number | null
+}
+
+/** `POST /api/config/dry-run`. */
+export interface DryRunDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  definition_before: string
+  definition_after: string
+  scores: readonly TrialScore[]
 }
 
 /** The engine about itself, each second. Kept in the cache under keys.ENGINE (msgpack). */
@@ -604,12 +709,33 @@ export interface FiguresDocument {
   reasons: readonly string[]
 }
 
+/** One time at which a rule would have fired. */
+export interface FiringEntry {
+  at: number
+  symbol: string | null
+  /** What it would have seen. */
+  numbers: Readonly<Record<string, number | string | null>>
+  price: number | null
+  /** Change of the price in percent over each horizon of `followed`; null: not known. */
+  after: readonly (number | null)[]
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
   page: "desktop" | "mobile"
   first_paint_ms: number
   first_row_ms: number
+}
+
+/** What the price did after the firings, beside what it did anyway. */
+export interface FollowedEntry {
+  horizon_ms: number
+  n: number
+  up: number
+  median_percent: number | null
+  base_n: number
+  base_up: number
 }
 
 /** The open candle of a timeframe: `[open time, open, high, low, close, volume]`. */
@@ -1018,6 +1144,19 @@ export interface Notice {
   since: number | null
 }
 
+/** A number that a rule may look at. */
+export interface NumberEntry {
+  name: string
+  unit: string
+  what: string
+  /** `symbol`, `market` or `system`. */
+  scope: string
+  /** A rule over it can be rehearsed. */
+  recorded: boolean
+  /** Of a word: everything it can be. */
+  words: readonly string[]
+}
+
 /** `/api/symbols/{symbol}/orderbook`: the best 50 levels a side, and what they mean. */
 export interface OrderBookDocument {
   status: "degraded" | "error" | "success"
@@ -1311,6 +1450,21 @@ export interface Refused {
   text: string
 }
 
+/** `POST /api/alerts/rules/rehearse`. */
+export interface RehearsalDocument {
+  status: string
+  timestamp: string
+  begin: number | null
+  end: number | null
+  step_ms: number
+  symbols: number
+  moments: number
+  fired: number
+  /** The newest 200, oldest first. */
+  firings: readonly FiringEntry[]
+  followed: readonly FollowedEntry[]
+}
+
 /** Which recording is being played. */
 export interface ReplayInfo {
   recorded_from: number
@@ -1353,6 +1507,56 @@ export interface RowSymbol {
   definition: string
   /** Under this coverage its score is null; null where it is that of the limits. */
   coverage_floor: number | null
+}
+
+/** A rule in force. */
+export interface RuleEntry {
+  rule: Readonly<Record<string, unknown>>
+  ready_made: boolean
+  /** A person wrote it; over a ready-made one when both are true. */
+  own: boolean
+}
+
+/** A refused rule: the body of a 422, `application/problem+json`. */
+export interface RuleProblem {
+  type: string
+  title: string
+  status: number
+  code: string
+  detail: string
+  /** The place in the rule, such as `when.all.0.limit`; null where it is none alone. */
+  field: string | null
+}
+
+/** Answer to a rule that was put or removed. */
+export interface RuleSaved {
+  status: string
+  timestamp: string
+  version: number
+}
+
+/** `GET /api/alerts/rules`. */
+export interface RulesDocument {
+  status: string
+  timestamp: string
+  version: number
+  rules: readonly RuleEntry[]
+  numbers: readonly NumberEntry[]
+  channels: readonly string[]
+  /** Why a changed file is not in force. */
+  problem: string | null
+  /** Why nobody may change rules or acknowledge here; null: who has the write token may. */
+  why_not: string | null
+}
+
+/** `PUT /api/config` and a restore. */
+export interface SavedDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  /** Hash of the definition that is taken up now. */
+  definition: string
 }
 
 /** What presses up, what down, what is missing, and what would change the score most. */
@@ -1998,6 +2202,22 @@ export interface TradesDocument {
   seq: number
 }
 
+/** One symbol's newest second, scored by both definitions. */
+export interface TrialScore {
+  symbol: string
+  venue: string
+  at: string | null
+  before: number | null
+  after: number | null
+  before_reason: string | null
+  after_reason: string | null
+  before_coverage: number | null
+  after_coverage: number | null
+  /** What the score alone proposes by the thresholds, without its past. */
+  before_direction: string | null
+  after_direction: string | null
+}
+
 /** Client: send me these no more; nothing at all when all three are null. */
 export interface Unsubscribe {
   type: "unsubscribe"
@@ -2017,6 +2237,25 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** One saved version. */
+export interface VersionEntry {
+  version: number
+  saved_at: string
+  author: string
+  actor: string
+  reason: string
+  restored_from: number | null
+  values: Readonly<Record<string, unknown>>
+}
+
+/** `GET /api/config/versions`. */
+export interface VersionsDocument {
+  status: string
+  timestamp: string
+  version: number
+  versions: readonly VersionEntry[]
 }
 
 /** What was read ahead of being asked for. */
