@@ -26,6 +26,7 @@ from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.list_messages import MoverRecord
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import Alert as AlertMessage
 from virtuoso.wire.messages import (
     BoardState,
@@ -96,6 +97,7 @@ class Content:
     """By how much the cycle is older than the present of an engine that cannot keep up."""
     alerts: tuple[int, tuple[Alert, ...]] | None = None
     """How often they changed, and those that nobody has resolved; None without a watch."""
+    measures: tuple[Measure, ...] = ()
     second: Millis | None = None
     """The grid second that the scores are of, our clock; None before the first."""
 
@@ -186,6 +188,7 @@ class Editor:
             cycle_ms=content.cycle_ms,
             definition=content.definition,
             cycles=content.cycle_totals,
+            measures=content.measures,
         )
         printed = Printed(board, status)
         yield printed
