@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from virtuoso.apps.self_watch import SelfWatch
+from virtuoso.domain.time import Millis
 from virtuoso.testing.fake_clock import START, FakeClock
 from virtuoso.wire.measures import MEASURES
 
@@ -12,7 +13,7 @@ from virtuoso.wire.measures import MEASURES
 async def test_the_process_and_its_machine_are_measured(tmp_path: Path) -> None:
     """Every measure is a known one; memory, files and disk are real; the version is said."""
     clock = FakeClock()
-    watch = SelfWatch(clock, "1.2", tmp_path / "not" / "there", START)
+    watch = SelfWatch(clock, "1.2", tmp_path / "not" / "there", Millis(START))
     clock.advance(5_000)
     task = asyncio.create_task(watch.run())
     try:
