@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from limits import RateLimitItemPerMinute
 
 from support.guarded import WRITE_TOKEN, bearer
 from support.settings_editor import editor
@@ -42,7 +41,7 @@ from virtuoso.wire.codec import Codec
 from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.follower import Follower
 
-OFTEN = RateLimitItemPerMinute(100_000)
+OFTEN = 100_000
 HEADERS = {**bearer(WRITE_TOKEN), "x-virtuoso": "1"}
 ST = Path(sys.executable).with_name("st")
 CHECKS = """

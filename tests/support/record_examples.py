@@ -47,7 +47,7 @@ def cut(value: Any, name: str = "") -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, dict):
         return {key: cut(each, key) for key, each in value.items()}
     if isinstance(value, list):
-        is_row = not any(isinstance(each, dict | list | str) for each in value)
+        is_row = any(each is None or isinstance(each, int | float) for each in value)
         kept = value if is_row or name in FIXED else value[:ROWS]
         return [cut(each) for each in kept]
     return value

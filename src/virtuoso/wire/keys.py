@@ -42,6 +42,12 @@ ALERT_ASK: Final = "virtuoso:alert_ask:v1"
 ALERT_ANSWER: Final = "virtuoso:alert_answer:v1"
 """Channel of `asking.Answered`, back."""
 
+MONITOR_ASK: Final = "virtuoso:monitor_ask:v1"
+"""Channel of `monitoring.HistoryRequest`, from who serves pages to the monitor."""
+
+MONITOR_ANSWER: Final = "virtuoso:monitor_answer:v1"
+"""Channel of `asking.Answered`, back."""
+
 LOOKED: Final = "virtuoso:looked:v1"
 """Channel of `market_messages.Looked`: which symbols somebody looks at."""
 

@@ -25,6 +25,7 @@ from virtuoso.wire import (
     market_messages,
     messages,
     metrics,
+    monitoring,
     patterns,
     signals,
     workings,
@@ -81,6 +82,7 @@ ANSWERS: Final = (
     config.DryRunDocument,
     config.SavedDocument,
     config.VersionsDocument,
+    monitoring.MonitoringHistory,
 )
 """What a server sends: every field is always there."""
 

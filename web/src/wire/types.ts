@@ -653,6 +653,8 @@ export interface EngineStatus {
   definition: string
   /** One for each venue. */
   cycles: readonly CycleTotals[]
+  /** Numbers of its process, feeds, alerts and store, made anew every 5 s. */
+  measures: readonly Measure[]
 }
 
 /** How old one kind of input is. */
@@ -838,6 +840,21 @@ export interface HistoryGap {
   venue: string
 }
 
+/** One measure over time. */
+export interface HistorySeries {
+  /** The measure and its labels, such as `loop_lag_seconds/engine`. */
+  name: string
+  measure: string
+  labels: Readonly<Record<string, string>>
+  /** Of what only grows it is how much a second. */
+  unit: string
+  text: string
+  /** How the values of a longer step were made one. */
+  combined: "least" | "mean" | "worst"
+  /** Oldest first, one each step; null where nothing is known. */
+  values: readonly (number | null)[]
+}
+
 /** What taking so much at once would cost; null where the known levels do not hold it. */
 export interface ImpactPoint {
   /** Quote currency, counted at the prices paid. */
@@ -986,6 +1003,22 @@ export interface MarketUpdate {
   source: Source
 }
 
+/** One number at one moment. */
+export type Measure = readonly [
+  /** One of MEASURES. */
+  name: string,
+  /** Null where nobody knows it: never 0 instead. */
+  value: number | null,
+  labels: Readonly<Record<string, string>>,
+]
+
+/** The place of each value of a Measure. */
+export const MeasureColumn = {
+  name: 0,
+  value: 1,
+  labels: 2,
+} as const
+
 /** One sub-statistic of a component. */
 export interface MemberDetail {
   name: string
@@ -1083,6 +1116,22 @@ export interface MobileDocument {
   alerts: readonly Alert[]
   epoch: string
   seq: number
+}
+
+/** `/api/monitoring/history?minutes=&series=`: the last day in memory, with its holes. */
+export interface MonitoringHistory {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  now: number
+  /** When the first step begins, milliseconds UTC; value `n` is of `start + n * step_ms`. */
+  start: number
+  step_ms: number
+  /** When the monitor began to look; null before its first look. */
+  recorded_since: number | null
+  series: readonly HistorySeries[]
+  /** Every name that may be asked for. */
+  known: readonly string[]
+  reasons: readonly string[]
 }
 
 /** One symbol in a list of movers. */
