@@ -102,6 +102,9 @@ async def test_a_channel_that_is_dead_for_a_day_loses_nothing(kept: Opened) -> N
         assert [ids for ids, _ in channel.told] == [[name] for name in names]
         assert [late // HOUR for _, late in channel.told] == [24, 20, 16, 12, 8, 4]
         assert sender.part().status == "pass"
+        async with asyncio.timeout(5):
+            while await kept.archive.unsent():  # noqa: ASYNC110 - the store has no event
+                await asyncio.sleep(0.002)
     found = await kept.archive.deliveries(names)
     assert {each.state for each in found} == {DeliveryState.SENT}
 
