@@ -27,7 +27,7 @@ ADDRESSES: Final = {
     "BitcoinBetaDocument": "/api/bitcoin-beta",
     "HealthDocument": "/health",
     "SignalsPage": "/api/signals?limit=1",
-    "SignalStatistics": "/api/signals/statistics?symbol=BTCUSDT",
+    "SignalStatistics": "/api/signals/statistics",
     "PatternsDocument": "/api/patterns",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}
