@@ -267,7 +267,7 @@ async def test_statistics_read_what_they_need_of_signals_and_never_mix_sources(
     (found,) = await kept.archive.signal_results(SignalFilter(sources=("simulator",)))
     assert found == SignalResult(
         "BTCUSDT", Direction.BULLISH, 4 * HOUR, Millis(START), SignalState.CLOSED, over.method,
-        "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, True,
+        "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, has_stop=True,
     )  # fmt: skip
     (other,) = await kept.archive.signal_results(SignalFilter(sources=("bybit", "binance")))
     assert other.state is SignalState.ACTIVE

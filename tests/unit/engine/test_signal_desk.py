@@ -152,7 +152,7 @@ async def test_a_change_is_a_row_and_then_it_is_shown(kept: Opened) -> None:
     """With everything that was known at its second, and its first step."""
     async with desk_over(kept, FakeClock()) as desk:
         take(desk, second(0, [turned(BULL)], quiet(-5, 5)))
-        assert desk.shown[1] == ()
+        assert not desk.shown[1]
         found = await until_kept(kept, ID, SignalState.ACTIVE)
         assert (found.price, found.decided_on, found.stop is None) == (100.0, 72.5, False)
         take(desk, second(0.1, [turned(BULL)], quiet(-5, 5)))
@@ -200,7 +200,7 @@ async def test_while_the_store_is_away_signals_wait_and_health_says_so(kept: Ope
         await until_true(lambda: desk.part().status == "fail")
         hit = [*quiet(-5, 8), candle(3, 99.9, 100.7, 100.6)]
         take(desk, second(4, [turned(BULL)], hit))
-        assert desk.shown[1] == ()
+        assert not desk.shown[1]
         ledger.away = False
         found = await until_kept(kept, ID, SignalState.CONFIRMED)
         assert found.targets_hit == 1
