@@ -305,9 +305,13 @@ async def test_a_store_of_the_first_schema_is_brought_up_to_date_with_what_is_in
         )
     assert migrating.migrate(place) == "0001"
     with engine.connect() as link:
-        compared = compare_metadata(MigrationContext.configure(link), metadata)
+        # SQLite does not look at the length of a text, and keeps the one of the first schema
+        types = engine.dialect.name != "sqlite"
+        compared = compare_metadata(
+            MigrationContext.configure(link, opts={"compare_type": types}), metadata
+        )
     engine.dispose()
-    assert [each for each in compared if "alembic_version" not in str(each)] == []
+    assert compared == []
     async with opened(place, FakeClock()) as kept:
         found = await kept.archive.signal("old")
         assert found is not None
