@@ -5,10 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from support.stores import Opened, opened
+from virtuoso.adapters.store import migrating
 from virtuoso.adapters.store.database import Place, open_engine, place_of
+from virtuoso.adapters.store.tables import metadata
 from virtuoso.domain.alerts import (
     Acknowledgement,
     AlertFilter,
@@ -267,7 +273,47 @@ async def test_statistics_read_what_they_need_of_signals_and_never_mix_sources(
     (found,) = await kept.archive.signal_results(SignalFilter(sources=("simulator",)))
     assert found == SignalResult(
         "BTCUSDT", Direction.BULLISH, 4 * HOUR, Millis(START), SignalState.CLOSED, over.method,
-        "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, True,
+        "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, has_stop=True,
     )  # fmt: skip
     (other,) = await kept.archive.signal_results(SignalFilter(sources=("bybit", "binance")))
     assert other.state is SignalState.ACTIVE
+
+
+async def test_a_store_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it(
+    place: Place,
+) -> None:
+    """A signal that was kept then is read now, and the columns of today compare to the tables."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    engine = open_engine(place, "admin")
+    body = (
+        '{"score":71.5,"confidence":null,"coverage":0.9,"definition":"d","price":100.0,'
+        '"components":{},"horizon_ms":14400000,"method":"m","stop":null,"targets":[],'
+        '"exit_price":null,"best_excursion":null,"worst_excursion":null,"followed_to":null}'
+    )
+    with engine.begin() as link:
+        config.attributes["connection"] = link
+        command.upgrade(config, "0001")
+        link.execute(
+            text(
+                "INSERT INTO signals (id, source, venue, symbol, opened_at, state, direction,"
+                " changed_at, body) VALUES ('old', 'bybit', 'bybit', 'BTCUSDT', 1, 'active',"
+                " 'Bullish', 1, :body)"
+            ),
+            {"body": body},
+        )
+    assert migrating.migrate(place) == "0001"
+    with engine.connect() as link:
+        # SQLite does not look at the length of a text, and keeps the one of the first schema
+        types = engine.dialect.name != "sqlite"
+        compared = compare_metadata(
+            MigrationContext.configure(link, opts={"compare_type": types}), metadata
+        )
+    engine.dispose()
+    assert compared == []
+    async with opened(place, FakeClock()) as kept:
+        found = await kept.archive.signal("old")
+        assert found is not None
+        assert (found.score, found.targets_hit, found.left_as) == (71.5, 0, None)
+        assert await kept.archive.signal_results(SignalFilter()) == []

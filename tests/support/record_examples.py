@@ -35,7 +35,7 @@ ADDRESSES: Final = {
     "ConfigDocument": "/api/config",
     "VersionsDocument": "/api/config/versions",
     "SignalsPage": "/api/signals?limit=1",
-    "SignalStatistics": "/api/signals/statistics?symbol=BTCUSDT",
+    "SignalStatistics": "/api/signals/statistics",
     "PatternsDocument": "/api/patterns",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}

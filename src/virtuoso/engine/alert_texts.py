@@ -18,6 +18,8 @@ POINTS: Final = 60
 """Of an alert's chart: an hour."""
 TOP: Final = 5
 MEMBERS_NAMED: Final = 10
+FAMILIES: Final = ("component.", "dimension.", "pattern.")
+"""Of numbers whose own name says enough."""
 SIMULATED: Final = "SIMULATED: "
 _OF_LIQUIDATIONS: Final = ("cascade", "large_liquidation", "largest_liquidation", "liquidated_")
 _COVERED: Final = {
@@ -41,7 +43,7 @@ def source_words(source: str) -> str:
 def worded(name: str, value: Reading) -> str:
     """Say a number with its unit."""
     number = NUMBERS[name]
-    label = name.replace("_", " ").removeprefix("component.").removeprefix("dimension.")
+    label = (name.partition(".")[2] if name.startswith(FAMILIES) else name).replace("_", " ")
     if value is None:
         return f"{label} unknown"
     if isinstance(value, str) or number.unit == WORD:

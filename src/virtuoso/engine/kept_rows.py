@@ -6,17 +6,17 @@ from typing import Final
 from virtuoso.domain.history import (
     KeptDerivatives,
     KeptOverview,
-    KeptPart,
     KeptScore,
     Series,
 )
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import TickerField
-from virtuoso.domain.scores import Absent, ComponentName, ConfluenceScore, Source, State
+from virtuoso.domain.scores import Source, State
 from virtuoso.domain.time import Millis
 from virtuoso.engine.edition import Content
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
+from virtuoso.engine.turning import parts_of
 
 _HEARD: Final = frozenset({State.LIVE, State.DELAYED})
 
@@ -61,17 +61,6 @@ def score_row(shown: Shown, series: Series, at: Millis, lane: Lane | None) -> Ke
         open_interest_change_1h=view.open_interest_change_1h.value,
         components=parts_of(score),
     )
-
-
-def parts_of(score: ConfluenceScore) -> Mapping[ComponentName, KeptPart]:
-    """Give each component's score with what it added, or why it has none."""
-    points = {each.component: each.points for each in score.contributions}
-    return {
-        name: KeptPart(None, None, part.reason)
-        if isinstance(part, Absent)
-        else KeptPart(part.score, points.get(name), None)
-        for name, part in score.components.items()
-    }
 
 
 def middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]:

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
 from zlib import crc32
 
 from virtuoso.components.base import Component
@@ -37,6 +36,7 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.engine.turning import turn_of
 from virtuoso.engine.view import BookHealth, Input, MarketView, Value
 from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
@@ -49,6 +49,7 @@ from virtuoso.scoring.direction import DirectionChange, DirectionTracker
 from virtuoso.scoring.sensitivity import Formula
 from virtuoso.signals.levels import TIMEFRAME as RANGE_TIMEFRAME
 from virtuoso.signals.levels import range_of
+from virtuoso.signals.turns import Turn
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -112,18 +113,6 @@ _USED: Mapping[ComponentName, Sequence[str]] = {
 """The inputs that each component rests on."""
 
 
-class Turned(NamedTuple):
-    """A confirmed change of direction, and what was known at its second."""
-
-    change: DirectionChange
-    decided_on: float | None
-    """The score of the minute that confirmed it."""
-    view: MarketView
-    mid: float | None
-    spread_bp: float | None
-    log_range: float | Reason
-
-
 class Lane:
     """Market data in, one ConfluenceScore a grid second out."""
 
@@ -166,7 +155,7 @@ class Lane:
         self._formula = Formula(definition, self._correlation.rho)
         """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
-        self.turns: deque[Turned] = deque(maxlen=TURNS_KEPT)
+        self.turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
         """Confirmed changes of direction with what was known then, oldest first."""
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
@@ -615,8 +604,6 @@ class Lane:
         change = self._direction.second(at, score.z)
         self._score, self._second = score, at
         self._live = self._live_score(at, scores, peek=peek)
-        if change is not None:
-            self.turns.append(self._turned(change, at, now))
         if at % SCORE_STEP_MS == 0:
             self.samples.append((now, score.score))
         if at % DAY_STEP_MS == 0:
@@ -626,15 +613,22 @@ class Lane:
             self._interests.append((now, interest.value))
         if interest is not None:
             self.tracks.minute(at, now, market.trades, interest.value)
+        if change is not None:
+            self.turns.append(self._turned(change, score, at, now))
 
-    def _turned(self, change: DirectionChange, at: Millis, now: Millis) -> Turned:
+    def _turned(
+        self, change: DirectionChange, score: ConfluenceScore, at: Millis, now: Millis
+    ) -> Turn:
         """Hold on to what is known at the second that confirmed a change of direction."""
-        view = self.view(at, now)
-        heard = view.heard in {State.LIVE, State.DELAYED}
-        mid, spread_bp = self.middle() if heard else (None, None)
+        heard = self._inputs(at, now)["stream"].state in {State.LIVE, State.DELAYED}
         candles = self.market.candles[RANGE_TIMEFRAME]
-        log_range = range_of(candles.closed, now, gap=candles.gap)
-        return Turned(change, self._direction.minute_score, view, mid, spread_bp, log_range)
+        return turn_of(
+            change,
+            self._direction.minute_score,
+            score,
+            self.middle() if heard else (None, None),
+            range_of(candles.closed, now, gap=candles.gap),
+        )
 
     def middle(self) -> tuple[float | None, float | None]:
         """Give the middle of the best quote and its spread in 1/10,000 of it."""

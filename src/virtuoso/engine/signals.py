@@ -20,13 +20,12 @@ from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import OPEN, Outcome, Signal, SignalFilter
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.edition import Content
-from virtuoso.engine.kept_rows import is_of_the_board, parts_of, series_of
-from virtuoso.engine.lane import Lane, Turned
+from virtuoso.engine.kept_rows import is_of_the_board, series_of
+from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.ports import Archive, Clock, Ledger
 from virtuoso.signals.course import ended, events_of, expires_at
 from virtuoso.signals.tracker import Tracker
-from virtuoso.signals.turns import Turn
 from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
@@ -125,16 +124,15 @@ class SignalDesk:
             self._seen[instrument] = at
         self._speaks[shown.symbol] = instrument
         seen = self._seen.get(instrument, Millis(0))
-        if not lane.turns or lane.turns[-1].change.at <= seen:
+        if not lane.turns or lane.turns[-1].at <= seen:
             return
         tracker = self._tracker(series)
-        for turned in lane.turns:
-            if turned.change.at <= seen:
+        for turn in lane.turns:
+            if turn.at <= seen:
                 continue
-            self._follow(tracker, lane, turned.change.at)
-            changed = tracker.turn(turn_of(turned), is_per_coin=is_of_the_board(shown))
-            self._note(changed)
-        self._seen[instrument] = lane.turns[-1].change.at
+            self._follow(tracker, lane, turn.at)
+            self._note(tracker.turn(turn, is_per_coin=is_of_the_board(shown)))
+        self._seen[instrument] = lane.turns[-1].at
 
     def _tracker(self, series: Series) -> Tracker:
         found = self._trackers.get(series)
@@ -352,23 +350,3 @@ class SignalDesk:
         if self._ledger is None:
             text += "; nothing is kept of them, because there is no store"
         return PartHealth("signals", "pass", text, None, good)
-
-
-def turn_of(turned: Turned) -> Turn:
-    """Give a change of direction as signals are made from."""
-    score, change = turned.view.score, turned.change
-    confidence = score.confidence
-    return Turn(
-        at=change.at,
-        before=change.before,
-        after=change.after,
-        decided_on=turned.decided_on,
-        score=score.score,
-        coverage=score.coverage,
-        confidence=None if confidence is None else confidence.value,
-        definition=score.definition,
-        components=parts_of(score),
-        mid=turned.mid,
-        spread_bp=turned.spread_bp,
-        atr=turned.log_range,
-    )

@@ -9,20 +9,20 @@ from typing import Any, cast
 
 import pytest
 
-from support.signals import AT, RANGE, candle, quiet
+from support.signals import AT, candle, quiet, turn
 from support.stores import Opened, opened
 from virtuoso.adapters.store.database import place_of
 from virtuoso.domain.errors import StoreUnavailableError
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Symbol, Venue
 from virtuoso.domain.market_data import Candle
-from virtuoso.domain.scores import ConfluenceScore, Direction, Source, State
+from virtuoso.domain.scores import Direction, Source, State
 from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalFilter, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.edition import Content
-from virtuoso.engine.lane import Lane, Turned
+from virtuoso.engine.lane import Lane
 from virtuoso.engine.signals import SignalDesk
 from virtuoso.ports import Ledger
-from virtuoso.scoring.direction import DirectionChange
+from virtuoso.signals.turns import Turn
 from virtuoso.testing.fake_clock import FakeClock
 
 BULL, BEAR, NEUTRAL = Direction.BULLISH, Direction.BEARISH, Direction.NEUTRAL
@@ -30,21 +30,12 @@ BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 ID = f"bybit:BTCUSDT:bull:{AT}:abcdef012345"
 
 
-def turned(
-    after: Direction | None,
-    minute: int = 0,
-    before: Direction | None = NEUTRAL,
-    instrument: Instrument = BTC,
-) -> Turned:
+def turned(after: Direction | None, minute: int = 0, before: Direction | None = NEUTRAL) -> Turn:
     """A change of direction at a price of 100, so many minutes after the first."""
-    at = Millis(AT + minute * MINUTE)
-    score = ConfluenceScore(instrument, at, 71.0, 0.55, None, 0.9, at, {}, (), None, "abcdef012345")
-    view = SimpleNamespace(score=score)
-    change = DirectionChange(at, before, after)
-    return Turned(change, 72.5, cast("Any", view), 100.0, 0.5, RANGE)
+    return turn(after, AT + minute * MINUTE, before=before)
 
 
-def lane_of(turns: Sequence[Turned], candles: Sequence[Candle]) -> Lane:
+def lane_of(turns: Sequence[Turn], candles: Sequence[Candle]) -> Lane:
     """A market with these turns and one-minute candles."""
     series = SimpleNamespace(
         closed=list(candles), gap=False, last_close=candles[-1].close_time if candles else None
@@ -55,7 +46,7 @@ def lane_of(turns: Sequence[Turned], candles: Sequence[Candle]) -> Lane:
 
 def second(
     minute: float,
-    turns: Sequence[Turned] = (),
+    turns: Sequence[Turn] = (),
     candles: Sequence[Candle] = (),
     *,
     source: Source = Source.BYBIT,
@@ -152,7 +143,7 @@ async def test_a_change_is_a_row_and_then_it_is_shown(kept: Opened) -> None:
     """With everything that was known at its second, and its first step."""
     async with desk_over(kept, FakeClock()) as desk:
         take(desk, second(0, [turned(BULL)], quiet(-5, 5)))
-        assert desk.shown[1] == ()
+        assert not desk.shown[1]
         found = await until_kept(kept, ID, SignalState.ACTIVE)
         assert (found.price, found.decided_on, found.stop is None) == (100.0, 72.5, False)
         take(desk, second(0.1, [turned(BULL)], quiet(-5, 5)))
@@ -200,7 +191,7 @@ async def test_while_the_store_is_away_signals_wait_and_health_says_so(kept: Ope
         await until_true(lambda: desk.part().status == "fail")
         hit = [*quiet(-5, 8), candle(3, 99.9, 100.7, 100.6)]
         take(desk, second(4, [turned(BULL)], hit))
-        assert desk.shown[1] == ()
+        assert not desk.shown[1]
         ledger.away = False
         found = await until_kept(kept, ID, SignalState.CONFIRMED)
         assert found.targets_hit == 1
@@ -224,7 +215,7 @@ def test_the_same_seconds_give_the_same_signals_however_many_are_passed_over() -
                 desk,
                 second(
                     minute,
-                    [each for each in turns if each.change.at <= AT + minute * MINUTE],
+                    [each for each in turns if each.at <= AT + minute * MINUTE],
                     path[: minute + 5],
                     source=Source.REPLAY,
                 ),
@@ -242,14 +233,13 @@ def test_the_same_seconds_give_the_same_signals_however_many_are_passed_over() -
 
 async def test_what_a_venue_said_while_another_spoke_is_no_signal(kept: Opened) -> None:
     """Nobody was shown that direction."""
-    theirs = Instrument(BINANCE, Symbol("BTCUSDT"))
     async with desk_over(kept, FakeClock()) as desk:
         take(desk, second(0, [], quiet(-5, 5)))
-        standing_in = [turned(BULL, -30, NEUTRAL, theirs)]
+        standing_in = [turned(BULL, -30, NEUTRAL)]
         take(desk, second(1, standing_in, quiet(-5, 6), venue=BINANCE))
         await asyncio.sleep(0.05)
         assert await kept.archive.signals(SignalFilter()) == []
-        standing_in.append(turned(BULL, 3, NEUTRAL, theirs))
+        standing_in.append(turned(BULL, 3, NEUTRAL))
         take(desk, second(3, standing_in, quiet(-5, 8), venue=BINANCE))
         found = await until_kept(
             kept, f"binance:BTCUSDT:bull:{AT + 3 * MINUTE}:abcdef012345", SignalState.ACTIVE

@@ -225,9 +225,9 @@ async def test_without_the_store_what_the_engine_holds_is_given_and_marked(tmp_p
         assert (await http.get(f"{PATH}/statistics")).json()["code"] == "history_off"
 
 
-@pytest.mark.parametrize(
-    ("path", "query", "refusal"),
-    [
+async def test_what_cannot_be_is_refused(site: Site) -> None:
+    """As a problem, and nothing of the request is repeated."""
+    cases: tuple[tuple[str, dict[str, str], tuple[int, str]], ...] = (
         (f"{PATH}/nobody", {}, (404, "unknown_signal")),
         (PATH, {"state": "won"}, (422, "invalid")),
         (PATH, {"direction": "Neutral"}, (422, "invalid")),
@@ -237,13 +237,9 @@ async def test_without_the_store_what_the_engine_holds_is_given_and_marked(tmp_p
         (PATH, {"from": "yesterday"}, (422, "invalid")),
         (PATH, {"side": "long"}, (422, "unknown_parameter")),
         (f"{PATH}/statistics", {"state": "closed"}, (422, "unknown_parameter")),
-    ],
-)
-async def test_what_cannot_be_is_refused(
-    site: Site, path: str, query: dict[str, str], refusal: tuple[int, str]
-) -> None:
-    """As a problem, and nothing of the request is repeated."""
-    assert await site.refused(path, **query) == refusal
+    )
+    for path, query, refusal in cases:
+        assert await site.refused(path, **query) == refusal
 
 
 async def test_the_schema_says_what_is_sent(site: Site) -> None:
