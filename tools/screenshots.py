@@ -23,8 +23,17 @@ HEIGHT = 1000
 PHONE = 480
 """Up to this width the phone's page is taken."""
 SETTLE_MS = 4_000
-EXTRA = ("/s/BTCUSDT", "/?open=ETHUSDT")
+EXTRA = (
+    "/s/BTCUSDT",
+    "/?open=ETHUSDT",
+    "/overview?area=root",
+    "/movers?window=15m&min=50000000",
+    "/beta?sort=-correlation&pick=ETHUSDT",
+    "/health?late=1",
+)
 """Places that no line of the rail names as they are."""
+NARROW = ("/overview", "/movers", "/beta", "/health")
+"""Pages of the desktop that hold at the phone's width too."""
 
 
 def places() -> list[str]:
@@ -52,8 +61,10 @@ def take(live: Running, folder: Path) -> None:
                 )
                 context.add_init_script(f"localStorage.setItem('virtuoso.theme', '{theme}')")
                 page = context.new_page()
-                for place in ("/", "/s/BTCUSDT") if phone else places():
-                    page.goto(f"{live.url}{'/mobile' if phone else '/'}#{place}")
+                wanted = ["/mobile#/", "/mobile#/s/BTCUSDT"] if phone else []
+                wanted += [f"/#{each}" for each in (NARROW if phone else places())]
+                for place in wanted:
+                    page.goto(f"{live.url}{place}")
                     page.reload()
                     page.wait_for_timeout(SETTLE_MS)
                     page.screenshot(path=folder / f"{name_of(place)}-{width}-{theme}.png")

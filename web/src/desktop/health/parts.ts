@@ -67,7 +67,8 @@ function tierRow(tier: TierMetrics, served: string): PartRow {
 /** Age of one kind of input that a share of the symbols is under, when the engine looked; null where none has any. */
 export function ageMs(inputs: InputsDocument, kind: string, quantile: number): number | null {
   const place = inputs.kinds.indexOf(kind)
-  const ages = inputs.symbols.flatMap(({ as_of }) => (as_of[place] == null ? [] : [Math.max(0, inputs.now - as_of[place])])).sort((a, b) => a - b)
+  const times = inputs.symbols.map(({ as_of }) => as_of[place] ?? null).filter((at) => at !== null)
+  const ages = times.map((at) => Math.max(0, inputs.now - at)).sort((a, b) => a - b)
   return ages[Math.min(ages.length - 1, Math.floor(quantile * ages.length))] ?? null
 }
 
