@@ -18,7 +18,7 @@ const SPLIT = {
 export default defineConfig(({ mode }) => {
   const page = mode === "mobile" ? "mobile/index.html" : "index.html"
   return {
-    plugins: [svelte(), slim(), ...(mode === "mobile" ? [phoneShell(["/ui/Chart.svelte"])] : [])],
+    plugins: [svelte(), slim(), ...(mode === "mobile" ? [phoneShell(["/ui/Chart.svelte", "/ui/sign_in.ts"])] : [])],
     build: {
       target: "es2022",
       modulePreload: false,
