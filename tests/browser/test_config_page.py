@@ -1,18 +1,24 @@
 """Settings as a form, and the board as it was: what is tried, kept, gone back to and looked up."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from support.axe import violations
 from support.guarded import WRITE_TOKEN
 from support.pages import Opener
 from support.processes import Running, running, wait_for
 from support.signed import sign_in
+from support.stores import opened
+from virtuoso.adapters.store.database import place_of
+from virtuoso.domain.time import MINUTE, SECOND
+from virtuoso.testing.fake_clock import FakeClock
+from virtuoso.testing.history_rows import BITCOIN, ETHER, kept_overview, kept_score
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -21,21 +27,45 @@ BEARER = {"authorization": f"Bearer {WRITE_TOKEN}", "x-virtuoso": "1"}
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Virtuoso with five symbols, whose settings may be changed, and a first recorded board."""
+    """Virtuoso with five symbols, whose settings may be changed, and ten minutes of a past."""
     folder = tmp_path_factory.mktemp("config")
     settings = folder / "mine.toml"
     settings.write_text("[security]\nconfig_writes = true\n[universe]\nsize = 5\n", "utf-8")
-    secrets = {"VIRTUOSO_WRITE_TOKEN": WRITE_TOKEN, "VIRTUOSO_READ_TOKEN": ""}
+    (folder / "state").mkdir()
+    asyncio.run(record(folder / "state"))
+    secrets = {"VIRTUOSO_WRITE_TOKEN": WRITE_TOKEN}
     with running(folder, "--symbols", "5", "--config", str(settings), env=secrets) as process:
-        wait_for("a recorded board", lambda: recorded(process), 90)
+
+        def scored() -> bool:
+            found = process.symbols()
+            return len(found) == 5 and all(each["confluence_score"] is not None for each in found)
+
+        wait_for("five scores", scored, 90)
         yield process
 
 
-def recorded(live: Running) -> bool:
-    """Whether the store has a board of now."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    found: Any = live.get(f"/api/history/board?at={now}").get("symbols")
-    return bool(found) and all(each["confluence_score"] is not None for each in found)
+NOW = int(time.time()) // 60 * MINUTE
+BEGAN, ENDED = NOW - 25 * MINUTE, NOW - 15 * MINUTE
+"""What is recorded before the start; then comes a hole."""
+
+
+async def record(folder: Path) -> None:
+    """Write ten minutes of two symbols into a store that is not there yet."""
+    async with opened(place_of("", folder), FakeClock()) as kept:
+        for at in range(BEGAN, ENDED + 1, 30 * SECOND):
+            kept.store.put([kept_overview(at)])
+            kept.store.put([kept_score(at, BITCOIN, score_at(at)), kept_score(at, ETHER, None)])
+        await kept.store.flush()
+
+
+def score_at(at: int) -> float:
+    """Another one each minute."""
+    return 60.0 + (at - BEGAN) // MINUTE
+
+
+def minute_of(at: int) -> str:
+    """Write a minute as the address has it."""
+    return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(at / SECOND))
 
 
 def at_config(live: Running, open_page: Opener, *, signed: bool = True) -> Page:
@@ -47,7 +77,7 @@ def at_config(live: Running, open_page: Opener, *, signed: bool = True) -> Page:
     return page
 
 
-def field(page: Page, key: str) -> Any:
+def field(page: Page, key: str) -> Locator:
     """Find the field of a setting."""
     return page.locator(f"[data-key='{key}']")
 
@@ -134,7 +164,8 @@ def test_somebody_elses_version_is_no_accident(live: Running, open_page: Opener)
     page.get_by_test_id("take-base").click()
     page.get_by_test_id("save").click()
     expect(page.get_by_test_id("saved")).to_be_visible(timeout=10_000)
-    settings: Any = live.get("/api/config")["settings"]
+    settings = live.get("/api/config")["settings"]
+    assert isinstance(settings, list)
     values = {each["key"]: each["value"] for each in settings}
     assert (values["scoring.direction.enter"], values["scoring.coverage_floor"]) == (21.0, 0.55)
 
@@ -157,53 +188,49 @@ def test_the_board_of_the_past_cannot_be_taken_for_live(live: Running, open_page
     """A band, no age and no live mark; steps by keys; the numbers are those that were stored."""
     page = open_page(live.url)
     page.wait_for_selector("[data-symbol=BTCUSDT] [data-cell=price][data-state=live]")
-    said: Any = {}
-
-    def kept() -> bool:
-        at = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime())
-        found: Any = live.get(f"/api/history/board?at={at}").get("symbols")
-        said.update({each["symbol"]: each["confluence_score"] for each in found or []})
-        said["at"] = at
-        return bool(found)
-
-    wait_for("a recorded full minute", kept, 70)
     page.keyboard.press("[")
     expect(page).to_have_url(re.compile(r"#/\?at="))
-    minute = said["at"].replace(":00Z", "Z")
-    page.goto(f"{live.url}/#/?at={minute}")
+    at = BEGAN + 5 * MINUTE
+    page.goto(f"{live.url}/#/?at={minute_of(at)}")
     band = page.get_by_test_id("past-band")
-    expect(band).to_have_attribute("data-at", minute, timeout=10_000)
+    expect(band).to_have_attribute("data-at", minute_of(at), timeout=10_000)
     expect(band).to_contain_text("THE PAST, SIMULATED")
-    row = page.locator("[role=row][data-symbol=BTCUSDT]")
-    expect(row).to_have_attribute("data-state", "past")
-    shown = row.locator("[data-cell=score] [data-value]").inner_text()
-    assert float(shown) == pytest.approx(said["BTCUSDT"], abs=0.06)
-    expect(row.locator("[data-cell=age]")).to_contain_text(re.compile(r"◷\d\d:\d\d"))
     board = page.get_by_test_id("board")
+    row = board.locator("[data-symbol=BTCUSDT]")
+    value = row.locator("[data-cell=score] [data-value]")
+    expect(value).to_have_text("65.0")
+    expect(row).to_have_attribute("data-state", "past")
+    expect(row.locator("[data-cell=age]")).to_contain_text(f"◷{minute_of(at)[11:16]}")
+    expect(board.locator("[data-symbol=ETHUSDT]")).to_contain_text("warming up")
     expect(board.locator("[data-state=live], [data-state=delayed]")).to_have_count(0)
     expect(page.get_by_test_id("slider")).to_have_attribute("aria-valuetext", re.compile("UTC"))
     assert violations(page) == []
+    page.keyboard.press("]")
+    expect(value).to_have_text("66.0")
+    expect(page).to_have_url(re.compile(minute_of(at + MINUTE).replace(":", "%3A")))
     row.locator("[data-cell=symbol]").click()
     panel = page.get_by_test_id("past-panel")
+    expect(panel).to_contain_text("66.00")
     expect(panel).to_contain_text("Price now")
-    page.keyboard.press("[")
-    expect(page).not_to_have_url(re.compile(re.escape(minute)))
     page.keyboard.press("l")
     expect(band).to_have_count(0)
     expect(row.locator("[data-cell=price]")).to_have_attribute("data-state", "live")
+    page.go_back()
+    expect(band).to_have_attribute("data-at", minute_of(at + MINUTE))
 
 
 def test_a_hole_of_the_record_is_shown_as_one(live: Running, open_page: Opener) -> None:
-    """No rows of another time; where the record goes on is one click away."""
-    long_ago = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - 3_600))
-    page = open_page(f"{live.url}/#/?at={long_ago}")
+    """No rows of another time, though the store has older ones; its end is one click away."""
+    page = open_page(f"{live.url}/#/?at={minute_of(ENDED + 5 * MINUTE)}")
     hole = page.get_by_test_id("hole")
     expect(hole).to_contain_text("Nothing was recorded", timeout=15_000)
     expect(page.get_by_test_id("board")).to_have_count(0)
-    page.get_by_test_id("after-hole").click()
-    expect(page.locator("[role=row][data-symbol=BTCUSDT]")).to_have_attribute(
-        "data-state", re.compile("past|absent"), timeout=15_000
-    )
+    page.get_by_test_id("before-hole").click()
+    value = page.locator("[role=row][data-symbol=BTCUSDT] [data-cell=score] [data-value]")
+    expect(value).to_have_text("70.0", timeout=15_000)
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    expect(hole).to_be_visible()
     page.goto(f"{live.url}/#/?at=yesterday")
     expect(page.get_by_test_id("past-band")).to_contain_text("no minute")
 
