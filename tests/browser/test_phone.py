@@ -263,9 +263,7 @@ def ready(page: Page) -> None:
     )
 
 
-def test_it_opens_offline_with_true_ages_and_comes_back(
-    live: Running, open_page: Opener
-) -> None:
+def test_it_opens_offline_with_true_ages_and_comes_back(live: Running, open_page: Opener) -> None:
     """Kept rows only, each with its real age, nothing that looks live; then the snapshot alone."""
     page = open_page(f"{live.url}/mobile", phone=True, expect_errors=True)
     first_card(page)
@@ -411,9 +409,7 @@ def test_the_worker_keeps_the_shell_alone() -> None:
     assert gzipped(files) <= 70 * 1_024
 
 
-def test_a_cold_load_and_a_refresh_are_within_their_bytes(
-    live: Running, open_page: Opener
-) -> None:
+def test_a_cold_load_and_a_refresh_are_within_their_bytes(live: Running, open_page: Opener) -> None:
     """To the first live number: 50 KB cold; with the shell kept nothing of it is fetched again."""
     page = open_page("about:blank", phone=True)
     wire = Wire(page)

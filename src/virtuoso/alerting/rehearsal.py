@@ -73,7 +73,7 @@ def rehearse(
     )
     if missing:
         message = f"rule {rule.id} cannot be rehearsed: {missing[0]} is not kept in history"
-        raise RuleError(message)
+        raise RuleError(message, "when")
     watch = Watch([replace(rule, enabled=True)])
     firings: list[Firing] = []
     prices: dict[str, tuple[list[Millis], list[float]]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from virtuoso.web.alert_client import AlertClient
 
 from support.guarded import HOST, JSON, ORIGIN, READ_TOKEN, WRITE_TOKEN, MemoryAudit, bearer
 from support.stores import Opened, opened
@@ -27,7 +28,6 @@ from virtuoso.testing.fake_broker import FakeBroker
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import START, FakeClock
 from virtuoso.testing.history_rows import alert, delivery, kept_score
-from virtuoso.web.alert_client import AlertClient
 from virtuoso.web.alert_routes import alert_router
 from virtuoso.web.app import create_app
 from virtuoso.web.security.gate import Credentials, Gate

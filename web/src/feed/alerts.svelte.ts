@@ -8,6 +8,7 @@ const EVERY_MS = 60_000
 const MOST = 500
 /** A critical alert older than this was not raised just now: it is shown, not announced. */
 const NEW_MS = 60_000
+const SAID_MS = 15_000
 
 export type OpenAlert = Pick<AlertRecord, "id" | "symbol" | "rule" | "message" | "timestamp"> & {
   readonly level: string
@@ -66,7 +67,10 @@ export class OpenAlerts implements AlertReader {
     this.open = applied(this.open, [alert])
     this.changes += 1
     if (isNew && alert.level === "critical" && board.now - Date.parse(alert.timestamp) < NEW_MS) {
-      board.said = `Critical alert: ${alert.source === "simulator" ? "simulated, " : ""}${headOf(alert.message)}`
+      const said = `Critical alert: ${alert.source === "simulator" ? "simulated, " : ""}${headOf(alert.message)}`
+      board.said = said
+      // the same words may have to be said again
+      setTimeout(() => { if (board.said === said) board.said = "" }, SAID_MS)
     }
   }
 

@@ -1,5 +1,6 @@
 // Requests that change something: with what the guard asks of them, and a refusal in words.
 
+import { permission } from "../ui/permission.svelte"
 import { CHANGE_HEADERS } from "../ui/session"
 import type { Problem, RuleProblem } from "../wire/types"
 import { DocumentError } from "./documents"
@@ -36,6 +37,8 @@ export async function change<T>(method: "POST" | "PUT" | "DELETE", path: string,
   } catch {
     throw new ChangeError("The server does not answer. It is not known whether the change was made: read again.", 0, "no_answer", null)
   }
+  // a session that ended, or a token that was changed: what one may do is looked up again
+  if (response.status === 401 || response.status === 403) void permission.look()
   if (!response.ok) throw await refusedChange(response)
   return { document: (await response.json()) as T, tag: response.headers.get("etag") ?? "" }
 }
