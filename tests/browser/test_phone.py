@@ -373,7 +373,7 @@ def test_hostile_names_and_alerts_stay_text(calm: MockBoard, open_page: Opener) 
 
 
 def first_view(ending: str) -> list[Path]:
-    """Give the files that the phone's page names, and those that they import before they can run."""
+    """Give the files that the phone's page names, and those they import before they can run."""
     page = (STATIC / "mobile/index.html").read_text("utf-8")
     left = [STATIC / name for name in re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)]
     found: list[Path] = []
@@ -398,7 +398,7 @@ def test_the_first_view_is_within_its_bytes() -> None:
 
 
 def test_the_worker_keeps_the_shell_alone() -> None:
-    """What the page needs to open, all of it, within 70 KB gzip; no chart, nothing of the desktop."""
+    """All that the page needs to open, within 70 KB gzip; no chart, nothing of the desktop."""
     text = (STATIC / "sw.js").read_text("utf-8")
     listed = json.loads(text.split("const FILES = ", 1)[1].split("\n", 1)[0])
     assert listed[0] == "/mobile"
@@ -427,7 +427,8 @@ def test_a_cold_load_and_a_refresh_are_within_their_bytes(live: Running, open_pa
         """performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
            .filter(each => /assets|mobile$/.test(each.name)).map(each => each.transferSize)"""
     )
-    assert shell and sum(served) == 0, served
+    assert shell
+    assert sum(served) == 0, served
 
 
 def test_what_makes_it_an_app_is_served_right(live: Running) -> None:
@@ -463,7 +464,7 @@ def test_axe_finds_nothing_and_every_target_is_large(live: Running, browser: Bro
     )
     page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     page.goto(f"{live.url}/mobile")
     first_card(page)
     found: list[str] = []
