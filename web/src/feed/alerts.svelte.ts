@@ -1,7 +1,7 @@
 // The alerts that nobody has resolved: read once, then kept by what the socket tells.
 
 import type { Alert, AlertList, AlertRaised, AlertRecord, AlertsHeld } from "../wire/types"
-import type { Board } from "./board.svelte"
+import type { AlertReader, Board } from "./board.svelte"
 import { get } from "./documents"
 
 const EVERY_MS = 60_000
@@ -23,7 +23,7 @@ export function headOf(message: string): string {
 
 const HEAVIER: Readonly<Record<string, number>> = { critical: 0, warning: 1, info: 2 }
 
-export class OpenAlerts {
+export class OpenAlerts implements AlertReader {
   open: ReadonlyMap<string, OpenAlert> = $state.raw(new Map())
   /** Counts what changed: pages that list alerts read again. */
   changes = $state.raw(0)
@@ -36,24 +36,32 @@ export class OpenAlerts {
       .sort((a, b) => (HEAVIER[a.level] ?? 3) - (HEAVIER[b.level] ?? 3) || (a.timestamp < b.timestamp ? 1 : -1)),
   )
   readonly critical = $derived(this.active.filter((each) => each.level === "critical").length)
+  number: number | null = null
+  #board: Board | null = null
+  #again: () => void = () => undefined
   #since: Alert[] | null = null
 
   /** Follow the board's socket until the returned function is called. */
   start(board: Board): () => void {
     const abort = new AbortController()
     const read = (): void => void this.#read(abort.signal)
-    const listen = (message: AlertsHeld | AlertRaised): void => {
-      if (message.type === "alert") this.take(message.alert, board)
-      else read() // a new connection: what was missed is in the list
-    }
-    board.onalert = listen
+    this.#board = board
+    this.#again = read
+    board.listen(this)
     const timer = setInterval(read, EVERY_MS)
     read()
     return () => {
       abort.abort()
       clearInterval(timer)
-      if (board.onalert === listen) board.onalert = null
+      this.#board = null
     }
+  }
+
+  receive(message: AlertsHeld | AlertRaised): void {
+    this.number = message.number
+    if (this.#board === null) return
+    if (message.type === "alert") this.take(message.alert, this.#board)
+    else this.#again() // another epoch, or too much was missed: it is in the list
   }
 
   /** One fired or changed its state; a new critical one is announced. */

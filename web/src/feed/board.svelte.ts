@@ -1,6 +1,8 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
-import type { AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import type {
+  AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Subscribe, Update,
+} from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
 import { CONNECTING, type Feed, feedOf } from "./freshness"
@@ -31,6 +33,12 @@ export class Row {
     this.source = named.source
     this.coverageFloor = named.coverage_floor
   }
+}
+
+/** Who is told of alerts; `number` is that of the last message it took, null before the first. */
+export interface AlertReader {
+  readonly number: number | null
+  receive(message: AlertsHeld | AlertRaised): void
 }
 
 /** At most this often a new snapshot is asked for while none has come, milliseconds. */
@@ -71,12 +79,12 @@ export class Board implements BoardView {
   delay: number | null = $state.raw(null)
   /** What a screen reader is told beside the connection: the page's one live region says it. */
   said = $state.raw("")
-  /** Hears of alerts, where the page asked for them. */
-  onalert: ((message: AlertsHeld | AlertRaised) => void) | null = null
 
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
   readonly #connection: Connection
+  #hz: number
+  #alerts: AlertReader | null = null
   readonly #pending = new Map<number, ScoreRow>()
   #byNumber = new Map<number, Row>()
   #held: Held | null = null
@@ -90,17 +98,12 @@ export class Board implements BoardView {
   #messages = 0
   #pinged: { readonly id: number; readonly at: number } | null = null
 
-  constructor(page: "desktop" | "mobile", hz: number, groups?: readonly ("alerts" | "board")[]) {
+  constructor(page: "desktop" | "mobile", hz: number) {
     this.#page = page
+    this.#hz = hz
     this.#connection = new Connection(
       socketUrl(window.location),
-      () => ({
-        type: "subscribe",
-        form: "rows",
-        hz,
-        ...(groups !== undefined && { groups }),
-        ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: null } }),
-      }),
+      () => this.#hello(),
       { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
     )
   }
@@ -121,6 +124,47 @@ export class Board implements BoardView {
       window.removeEventListener("online", onOnline)
       this.#connection.close()
     }
+  }
+
+  #hello(): Subscribe {
+    return {
+      type: "subscribe",
+      form: "rows",
+      hz: this.#hz,
+      ...(this.#alerts !== null && { groups: ["board", "alerts"] as const }),
+      ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: this.#alerts?.number ?? null } }),
+    }
+  }
+
+  /** Take updates `hz` times a second at most. What comes more seldom than each second is `delayed`,
+   *  not `stale`, until as much longer has passed: its age is what was asked for. */
+  pace(hz: number): void {
+    const before = this.#slack
+    this.#hz = hz
+    if (this.limits !== null) {
+      this.limits = { ...this.limits, price_stale_ms: this.limits.price_stale_ms - before + this.#slack }
+    }
+    this.#connection.send(this.#hello())
+  }
+
+  get #slack(): number {
+    return this.#hz >= 1 ? 0 : Math.round(1_000 / this.#hz)
+  }
+
+  /** Hear of alerts too, from now on. */
+  listen(reader: AlertReader): void {
+    this.#alerts = reader
+    this.#connection.send(this.#hello())
+  }
+
+  /** Do not wait for the next try to connect. */
+  retry(): void {
+    this.#connection.hurry()
+  }
+
+  /** Characters the socket has brought so far. */
+  get received(): number {
+    return this.#connection.received
   }
 
   row(symbol: string): Row | undefined {
@@ -153,7 +197,7 @@ export class Board implements BoardView {
         break
       case "alerts":
       case "alert":
-        this.onalert?.(message)
+        this.#alerts?.receive(message)
         break
       case "hello":
       case "market_update":
@@ -230,7 +274,7 @@ export class Board implements BoardView {
     this.#askedAt = null
     this.clock.anchor(message.now, at, message.limits.heartbeat_ms)
     this.rows = [...byNumber.values()]
-    this.limits = message.limits
+    this.limits = { ...message.limits, price_stale_ms: message.limits.price_stale_ms + this.#slack }
     this.notices = message.notices
     this.replay = message.replay
     this.source = message.source

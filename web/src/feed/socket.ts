@@ -21,6 +21,8 @@ export interface Listener {
 
 /** Keeps one socket open. `settled` must be called once a connection has proved itself. */
 export class Connection {
+  /** Characters received so far. */
+  received = 0
   #socket: WebSocket | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
@@ -50,6 +52,7 @@ export class Connection {
     }
     socket.onmessage = (event: MessageEvent<unknown>) => {
       this.#spokeAt = performance.now()
+      if (typeof event.data === "string") this.received += event.data.length
       const message = read(event.data)
       if (message !== null) this.#listener.message(message)
     }
