@@ -69,7 +69,7 @@ describe("what followed", () => {
 
 describe("a rule in a form", () => {
   it("comes back as it was, and keeps what is not valid as it was typed", () => {
-    const rule = { id: "a", title: "A", kind: "k", level: "info", when: WHEN, symbols: ["BTCUSDT"], for_seconds: 30, cooldown_seconds: 900, channels: [], enabled: true, quiet: "22:00-07:00" }
+    const rule = { id: "a", title: "A", kind: "k", level: "info", when: WHEN, symbols: ["BTCUSDT"], for_seconds: 30, cooldown_seconds: 900, channels: [], enabled: true, quiet: "22:00-07:00", group: { top: 10, at_least: 3 } }
     expect(tableOf(draftOf(rule), NUMBERS)).toEqual(rule)
     const draft = draftOf({ ...rule, for_seconds: "x", symbols: ["btcusdt"] })
     expect(tableOf(draft, NUMBERS)).toMatchObject({ for_seconds: "x", symbols: ["BTCUSDT"] })

@@ -70,7 +70,7 @@ class Comparison:
             if not isinstance(self.limit, str) or self.clear is not None:
                 message = f"{self.number} is a word: expected a word as limit, and no clear"
                 raise RuleError(message, "limit")
-            if self.limit not in known.words:
+            if known.words and self.limit not in known.words:
                 words = ", ".join(known.words)
                 message = f"{self.number}: expected one of {words}, found {self.limit!r}"
                 raise RuleError(message, "limit")

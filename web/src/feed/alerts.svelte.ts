@@ -24,8 +24,6 @@ export function headOf(message: string): string {
 const HEAVIER: Readonly<Record<string, number>> = { critical: 0, warning: 1, info: 2 }
 
 export class OpenAlerts implements AlertReader {
-  /** None is taken up where it was cut: the list is read anew. */
-  readonly number = null
   open: ReadonlyMap<string, OpenAlert> = $state.raw(new Map())
   /** Counts what changed: pages that list alerts read again. */
   changes = $state.raw(0)
@@ -38,27 +36,33 @@ export class OpenAlerts implements AlertReader {
       .sort((a, b) => (HEAVIER[a.level] ?? 3) - (HEAVIER[b.level] ?? 3) || (a.timestamp < b.timestamp ? 1 : -1)),
   )
   readonly critical = $derived(this.active.filter((each) => each.level === "critical").length)
+  number: number | null = null
+  #board: Board | null = null
+  #again: () => void = () => undefined
   #since: Alert[] | null = null
 
   /** Follow the board's socket until the returned function is called. */
   start(board: Board): () => void {
     const abort = new AbortController()
     const read = (): void => void this.#read(abort.signal)
-    this.receive = (message) => {
-      if (message.type === "alert") this.take(message.alert, board)
-      else read() // a new connection: what was missed is in the list
-    }
+    this.#board = board
+    this.#again = read
     board.listen(this)
     const timer = setInterval(read, EVERY_MS)
     read()
     return () => {
       abort.abort()
       clearInterval(timer)
-      board.listen(null)
+      this.#board = null
     }
   }
 
-  receive: (message: AlertsHeld | AlertRaised) => void = () => undefined
+  receive(message: AlertsHeld | AlertRaised): void {
+    this.number = message.number
+    if (this.#board === null) return
+    if (message.type === "alert") this.take(message.alert, this.#board)
+    else this.#again() // another epoch, or too much was missed: it is in the list
+  }
 
   /** One fired or changed its state; a new critical one is announced. */
   take(alert: Alert, board: Pick<Board, "now" | "said">): void {

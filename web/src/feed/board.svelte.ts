@@ -151,8 +151,8 @@ export class Board implements BoardView {
     return this.#hz >= 1 ? 0 : Math.round(1_000 / this.#hz)
   }
 
-  /** Have somebody hear of alerts too from now on, or nobody any longer. */
-  listen(reader: AlertReader | null): void {
+  /** Hear of alerts too, from now on. */
+  listen(reader: AlertReader): void {
     this.#alerts = reader
     this.#connection.send(this.#hello())
   }

@@ -24,6 +24,10 @@ export interface RuleDraft {
   level: string
   when: GroupDraft
   symbols: string
+  /** Of the most traded symbols so many; empty: all, or those named. */
+  top: string
+  /** One alert when so many are true at once; empty: one for each. */
+  atLeast: string
   forSeconds: string
   cooldownSeconds: string
   quiet: string
@@ -39,7 +43,7 @@ export const newComparison = (): ComparisonDraft => ({ kind: "comparison", numbe
 export function newDraft(): RuleDraft {
   return {
     id: "", title: "", what: "confluence", level: "warning", when: { kind: "group", mode: "all", parts: [newComparison()] },
-    symbols: "", forSeconds: "60", cooldownSeconds: "900", quiet: "", channels: [], enabled: true,
+    symbols: "", top: "", atLeast: "", forSeconds: "60", cooldownSeconds: "900", quiet: "", channels: [], enabled: true,
   }
 }
 
@@ -55,6 +59,7 @@ function partOf(condition: ConditionTable): PartDraft {
 export function draftOf(given: unknown): RuleDraft {
   const table = typeof given === "object" && given !== null ? (given as Record<string, unknown>) : {}
   const usual = newDraft()
+  const group = typeof table["group"] === "object" && table["group"] !== null ? (table["group"] as Record<string, unknown>) : {}
   const when = isCondition(table["when"]) ? partOf(table["when"]) : usual.when
   return {
     id: text(table["id"]),
@@ -63,6 +68,8 @@ export function draftOf(given: unknown): RuleDraft {
     level: text(table["level"], usual.level),
     when: when.kind === "group" ? when : { kind: "group", mode: "all", parts: [when] },
     symbols: texts(table["symbols"]).join(" "),
+    top: text(group["top"]),
+    atLeast: text(group["at_least"]),
     forSeconds: text(table["for_seconds"], "0"),
     cooldownSeconds: text(table["cooldown_seconds"], usual.cooldownSeconds),
     quiet: text(table["quiet"]),
@@ -104,6 +111,9 @@ export function tableOf(draft: RuleDraft, numbers: ReadonlyMap<string, NumberEnt
     channels: draft.channels,
     enabled: draft.enabled,
     ...(draft.quiet.trim() !== "" && { quiet: draft.quiet.trim() }),
+    ...((draft.top.trim() !== "" || draft.atLeast.trim() !== "") && {
+      group: { ...(draft.top.trim() !== "" && { top: asNumber(draft.top) }), ...(draft.atLeast.trim() !== "" && { at_least: asNumber(draft.atLeast) }) },
+    }),
   }
 }
 
