@@ -159,6 +159,8 @@ class MockBoard:
         self.asked.append(request.path)
         if parts.path == "/ws":
             return None
+        if parts.path == "/api/board":
+            return _response("application/json", self.snapshot(1).encode())
         if parts.path.startswith("/api/"):
             return _response("application/json", json.dumps(self._document(parts)).encode())
         path = STATIC / SHELLS.get(parts.path, parts.path.lstrip("/"))

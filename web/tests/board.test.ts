@@ -141,6 +141,28 @@ describe("the board", () => {
     expect(board.limits?.price_stale_ms).toBe(10_000)
   })
 
+  it("shows the rows that came another way once the socket is open, and lets it go on from them", async () => {
+    stop()
+    board = new Board("mobile", 1)
+    stop = board.start(Promise.resolve(snapshot(20)))
+    await Promise.resolve()
+    expect([priceOf("BTCUSDT"), board.snapshots]).toEqual([undefined, 0])
+    const socket = FakeSocket.all.at(-1)
+    socket?.open()
+    expect([priceOf("BTCUSDT"), board.feed.kind]).toEqual([100, "live"])
+    expect(socket?.sent[0]).toMatchObject({ type: "subscribe", resume: { epoch: "one", seq: 20 } })
+  })
+
+  it("connects all the same when nothing comes another way", async () => {
+    stop()
+    board = new Board("mobile", 1)
+    stop = board.start(Promise.resolve(null))
+    await Promise.resolve()
+    const socket = connected()
+    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 1 })
+    expect(priceOf("BTCUSDT")).toBe(100)
+  })
+
   it("hears of alerts once somebody listens, and goes on after the last one", () => {
     const socket = connected()
     const heard: unknown[] = []

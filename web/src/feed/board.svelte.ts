@@ -85,6 +85,7 @@ export class Board implements BoardView {
   readonly #connection: Connection
   #hz: number
   #alerts: AlertReader | null = null
+  #first: { readonly message: Snapshot; readonly at: number } | null = null
   readonly #pending = new Map<number, ScoreRow>()
   #byNumber = new Map<number, Row>()
   #held: Held | null = null
@@ -108,8 +109,9 @@ export class Board implements BoardView {
     )
   }
 
-  /** Connect, and tick each second until the returned function is called. */
-  start(): () => void {
+  /** Connect, and tick each second until the returned function is called. With `first` a snapshot is
+   *  waited for that comes another way: it is shown once the socket is open, which goes on from it. */
+  start(first?: Promise<Snapshot | null>): () => void {
     const timer = setInterval(() => this.tick(), TICK_MS)
     const onVisible = (): void => {
       if (document.visibilityState === "visible") this.#wake()
@@ -117,7 +119,13 @@ export class Board implements BoardView {
     const onOnline = (): void => this.#connection.hurry()
     document.addEventListener("visibilitychange", onVisible)
     window.addEventListener("online", onOnline)
-    this.#connection.open()
+    if (first === undefined) this.#connection.open()
+    else {
+      void first.then((message) => {
+        if (message !== null) this.#first = { message, at: performance.now() }
+        this.#connection.open()
+      })
+    }
     return () => {
       clearInterval(timer)
       document.removeEventListener("visibilitychange", onVisible)
@@ -238,6 +246,12 @@ export class Board implements BoardView {
     this.#connected = yes
     this.#askedAt = null
     this.delay = null
+    const first = this.#first
+    this.#first = null
+    if (yes && first !== null && this.#held === null) {
+      this.#replace(first.message, first.at)
+      return
+    }
     this.#refresh(performance.now())
   }
 
@@ -247,8 +261,7 @@ export class Board implements BoardView {
     this.#connection.send({ type: "resync" })
   }
 
-  #replace(message: Snapshot): void {
-    const at = performance.now()
+  #replace(message: Snapshot, at = performance.now()): void {
     const known = new Map(this.rows.map((row) => [row.symbol, row]))
     const byNumber = new Map<number, Row>()
     for (const named of message.symbols) {
@@ -281,7 +294,7 @@ export class Board implements BoardView {
     this.simulated = message.source === "simulator" || message.symbols.some((named) => named.source === "simulator")
     this.snapshots += 1
     this.#connection.settled()
-    this.#refresh(at)
+    this.#refresh(performance.now())
     this.#report()
   }
 

@@ -47,8 +47,8 @@ export class Connection {
     this.#spokeAt = performance.now()
     socket.onopen = () => {
       this.#spokeAt = performance.now()
-      this.send(typeof this.#hello === "function" ? this.#hello() : this.#hello)
       this.#listener.connected(true)
+      this.send(typeof this.#hello === "function" ? this.#hello() : this.#hello)
     }
     socket.onmessage = (event: MessageEvent<unknown>) => {
       this.#spokeAt = performance.now()
