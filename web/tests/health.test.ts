@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { columnsOf, countsOf, rowsOf as ageRows, valueOf } from "../src/desktop/health/ages"
 import { type Facts, diagnosticsText, harmless } from "../src/desktop/health/diagnostics"
-import { chartsOf, figure, historyPath } from "../src/desktop/health/history"
+import { chartsOf, figure, historyPath, minutesOf } from "../src/desktop/health/history"
 import { ageMs, cycleMs, named, rowsOf } from "../src/desktop/health/parts"
 import { ordered } from "../src/ui/sorting"
 import type { CycleTotals, FiguresDocument, HealthDocument, InputsDocument } from "../src/wire/types"
@@ -105,6 +105,9 @@ describe("the monitor's history", () => {
 
   it("is nothing where the answer is of another form", () => {
     for (const answer of [null, 7, {}, { series: "no" }, { series: [], start: "x", step_ms: 1 }]) expect(chartsOf(answer)).toEqual([])
+    expect([minutesOf(null), minutesOf({ now: 9e6, recorded_since: 0 }), minutesOf({ now: 9e5, recorded_since: 0 })]).toEqual([1_440, 1_440, 60])
+    const late = chartsOf({ start: 0, step_ms: 10, series: [series("alerts_active", {}, "alerts", [null, null, 4, null])] })
+    expect(late[0]).toMatchObject({ times: [20, 30], lines: [{ values: [4, null] }] })
     expect(historyPath(60)).toContain("minutes=60&series=score_cycle_seconds,")
     expect([figure(0), figure(0.01234), figure(12_345)]).toEqual(["0", "0.012", "12.3\u202fk"])
   })

@@ -50,10 +50,16 @@ function highest({ values }: Kept): number {
   return Math.max(Number.NEGATIVE_INFINITY, ...values.filter((value) => value !== null))
 }
 
-/** Shares as percent; what only grows is kept as how much a second. */
+/** Shares as percent. */
 function shownAs(kept: Kept): readonly [string, number] {
-  const perSecond = kept.measure.endsWith("_total") ? " a second" : ""
-  return kept.unit === "ratio" ? ["%", 100] : [`${kept.unit}${perSecond}`, 1]
+  return kept.unit === "ratio" ? ["%", 100] : [kept.unit, 1]
+}
+
+/** How many minutes to ask for: all of the day, or the last hour of a record that is no older. */
+export function minutesOf(answer: unknown): number {
+  if (typeof answer !== "object" || answer === null || !("now" in answer) || !("recorded_since" in answer)) return 1_440
+  const { now, recorded_since: since } = answer
+  return typeof now === "number" && typeof since === "number" && now - since < 60 * 60_000 ? 60 : 1_440
 }
 
 export function chartsOf(answer: unknown): readonly Chart[] {
@@ -61,6 +67,8 @@ export function chartsOf(answer: unknown): readonly Chart[] {
   const [start, step] = ["start" in answer ? answer.start : null, "step_ms" in answer ? answer.step_ms : null]
   if (typeof start !== "number" || typeof step !== "number") return []
   const kept = answer.series.filter(isKept)
+  /** Before it nobody looked at anything. */
+  const begun = Math.max(0, Math.min(...kept.map(({ values }) => values.findIndex((value) => value !== null)).filter((index) => index >= 0)))
   return MEASURES.flatMap(([measure, title]): Chart[] => {
     const own = kept.filter((each) => each.measure === measure && each.values.some((value) => value !== null))
     const [first] = own
@@ -69,9 +77,10 @@ export function chartsOf(answer: unknown): readonly Chart[] {
     const drawn = [...own].sort((a, b) => highest(b) - highest(a)).slice(0, MOST_LINES)
     return [{
       measure, title, unit, about: first.text, more: own.length - drawn.length,
-      times: first.values.map((_, index) => start + index * step),
+      times: first.values.map((_, index) => start + index * step).slice(begun),
       lines: drawn.map(({ labels, values }) => ({
-        name: Object.values(labels).join(" ") || title, values: values.map((value) => (value === null ? null : value * scale)),
+        name: Object.values(labels).join(" ").replaceAll("_", " ") || title,
+        values: values.slice(begun).map((value) => (value === null ? null : value * scale)),
       })),
     }]
   })
