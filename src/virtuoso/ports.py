@@ -33,6 +33,7 @@ from virtuoso.domain.history import (
     StoreState,
 )
 from virtuoso.domain.instruments import Instrument, Listing, Symbol, Venue
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -177,6 +178,10 @@ class History(Protocol):
         self, instrument: Instrument, limit: int, spacing: Spacing = Spacing.HOUR
     ) -> Sequence[LongShortRatio]:
         """Shares of long and short accounts at equal distances."""
+        ...
+
+    async def maintenance(self) -> Sequence[Maintenance]:
+        """What the venue announces of pauses that are not over, the nearest first."""
         ...
 
     async def close(self) -> None:

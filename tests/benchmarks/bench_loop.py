@@ -48,6 +48,8 @@ from virtuoso.wire.follower import Follower
 from virtuoso.wire.messages import EngineStatus
 
 SAMPLE_SECONDS = 0.004
+TOLD = ("seconds_skipped", "disconnects", "book_gaps", "topic_silent", "trades_backfilled")
+"""Counters that are zero in an engine that keeps up with a venue without faults."""
 DEEPEST = 12
 """Frames of a sample that are told, the innermost last."""
 
@@ -58,6 +60,8 @@ class Phase:
 
     name: str
     turns_ns: list[int] = field(default_factory=list)
+    grid_seconds: int = 0
+    """Closed and published, or a book's loss told between two of them."""
     wall_seconds: float = 0.0
     thread_seconds: float = 0.0
     process_seconds: float = 0.0
@@ -152,11 +156,17 @@ async def watch(turns: Turns, cache: Cache, arguments: argparse.Namespace) -> li
         turns.phase = phase
         phases.append(phase)
         began = time.perf_counter(), time.thread_time(), time.process_time()
+        closed_before = await cycles()
         await until
+        phase.grid_seconds = await cycles() - closed_before
         ended = time.perf_counter(), time.thread_time(), time.process_time()
         phase.wall_seconds, phase.thread_seconds, phase.process_seconds = (
             end - start for start, end in zip(began, ended, strict=True)
         )
+
+    async def cycles() -> int:
+        status = await status_of(cache)
+        return 0 if status is None else status.seq
 
     async def warm() -> None:
         with suppress(TimeoutError):
@@ -206,6 +216,7 @@ async def measure(
         await asyncio.gather(*tasks, return_exceptions=True)
     if status is not None:
         print(f"{status.symbols_scored} of {status.symbols} scored, cycle {status.cycle_ms} ms")  # noqa: T201
+        print({name: status.counters.get(name, 0) for name in TOLD})  # noqa: T201
     return phases
 
 
@@ -214,7 +225,7 @@ def table_of(phases: Sequence[Phase]) -> Table:
     table = Table(title="Turns of the event loop, CPU time")
     for heading in ("", "turns", "median ms", "p99 ms", "p99.9 ms", "max ms"):
         table.add_column(heading, justify="right")
-    for heading in ("> 50 ms", "loop's share of a core", "process", "wall s"):
+    for heading in ("> 50 ms", "loop's share of a core", "process", "wall s", "grid s"):
         table.add_column(heading, justify="right")
     for each in phases:
         table.add_row(
@@ -225,6 +236,7 @@ def table_of(phases: Sequence[Phase]) -> Table:
             f"{each.thread_seconds / each.wall_seconds:.2f}",
             f"{each.process_seconds / each.wall_seconds:.2f}",
             f"{each.wall_seconds:.0f}",
+            str(each.grid_seconds),
         )
     return table
 

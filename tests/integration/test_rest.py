@@ -20,6 +20,7 @@ from virtuoso.adapters.feed.ccxt_history import CcxtHistory
 from virtuoso.adapters.feed.limits import Budgets, RequestBudget
 from virtuoso.domain.errors import (
     FeedError,
+    NotOfferedError,
     RateLimitedError,
     VenueRefusedError,
     VenueUnavailableError,
@@ -280,3 +281,23 @@ async def test_the_books_of_the_feed_spend_the_same_budget(venue: Venue) -> None
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_announced_maintenance_is_known_before_it_begins_and_gone_after_it(
+    venue: Venue,
+) -> None:
+    """Asked for at Bybit; Binance announces nothing that could be asked for."""
+    async with history_of(BYBIT, venue) as (history, _):
+        assert await history.maintenance() == []
+        await venue.inject(fault="announce_maintenance", delay=0.5, seconds=1.0)
+        [announced] = await history.maintenance()
+        assert not announced.ongoing
+        assert announced.end == announced.begin + SECOND
+        async with asyncio.timeout(10):
+            while not (found := await history.maintenance()) or not found[0].ongoing:  # noqa: ASYNC110 - a venue has no event
+                await asyncio.sleep(0.05)
+            while await history.maintenance():  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.05)
+    async with history_of(BINANCE, venue) as (history, _):
+        with pytest.raises(NotOfferedError):
+            await history.maintenance()

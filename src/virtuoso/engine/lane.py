@@ -62,9 +62,9 @@ STREAM_STALE_MS = 5 * SECOND
 CANDLE_DELAYED_MS = 5 * SECOND
 CANDLE_STALE_MS = 60 * SECOND
 CHANGE_TOLERANCE_MS = 5 * MINUTE
+"""How far the older of two compared values may lie from one hour ago."""
 INTERESTS_KEPT = 80
 """Each minute of an hour, or what was fetched of it before, with room for both."""
-"""How far the older of two compared values may lie from one hour ago."""
 
 POLLED_DELAYED_MS = 2 * MINUTE
 POLLED_STALE_MS = 5 * MINUTE
@@ -452,7 +452,11 @@ class Lane:
     def _recall_interests(self, rows: Sequence[OpenInterest]) -> None:
         """Know the open interest of the hour before this process began to note it each minute."""
         began = self._interests[0][0] if self._interests else None
-        before = [(row.at, row.contracts) for row in rows if began is None or row.at < began]
+        before = [
+            (row.at, row.contracts)
+            for row in rows
+            if row.contracts and (began is None or row.at < began)
+        ]
         self._interests = deque([*before, *self._interests][-INTERESTS_KEPT:], INTERESTS_KEPT)
 
     def correct(self, trades: Sequence[MarketEvent[Trade]]) -> None:
@@ -795,7 +799,10 @@ class Lane:
         wanted = now - HOUR
         hours = self.market.derivatives.open_interest
         full = Millis(round(wanted / HOUR) * HOUR)
-        known = [*self._interests, (full, hours.at(full))]
+        # each second of each market: only its neighbours among those noted, not all of them
+        place = bisect_left(self._interests, wanted, key=_time_of)
+        noted = [self._interests[i] for i in (place - 1, place) if 0 <= i < len(self._interests)]
+        known = [*noted, (full, hours.at(full))]
         near = [(abs(at - wanted), value) for at, value in known if value]
         if not near or min(near)[0] > CHANGE_TOLERANCE_MS:
             return Value.absent(Reason.TOO_FEW)

@@ -55,7 +55,7 @@ __all__ = [
     "Request",
 ]
 
-PEEKS_A_SECOND = 100
+PEEKS_A_SECOND = 50
 """Of more markets than this, each one's forming candles are looked at every second, third, ..."""
 PARKED = 20
 """Markets that were given up and are kept, in case they are watched again."""

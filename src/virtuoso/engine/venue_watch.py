@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from heapq import heappop, heappush
 
 import structlog
 
@@ -26,7 +25,6 @@ from virtuoso.domain.market_data import (
     PriceConfirmed,
     Tick,
     TickerField,
-    Topic,
     UniverseChosen,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
@@ -35,6 +33,7 @@ from virtuoso.engine.cycles import CycleLog
 from virtuoso.engine.grid import end_of_second
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.loads import Loads, Need
+from virtuoso.engine.maintenance_watch import MaintenanceWatch
 from virtuoso.engine.pipeline import (
     AskOtherVenue,
     Backfill,
@@ -46,6 +45,7 @@ from virtuoso.engine.pipeline import (
     Renew,
     Request,
 )
+from virtuoso.engine.polls import Polls
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
 from virtuoso.engine.warmup import CANDLES, Warmup
@@ -59,16 +59,8 @@ log = structlog.get_logger()
 GRACE_MS = 15
 """How long after a full second its tick is put in line, so that what was received stands there."""
 CATALOGUE_SECONDS = 8.0
-POLL_EVERY_MS = 5 * MINUTE
-POLL_AFTER_SECONDS = 5.0
-POLL_OVER_SECONDS = 55.0
-"""Polls begin so long after their boundary and are spread over so long a time."""
-FUNDING_AFTER_MS = 30 * SECOND
 REPEAT_BACKFILL_MS = 15 * SECOND
 MINUTES_TO_SPARE = 3
-BOOK_EVERY_SECONDS = 2.0
-BOOKS_AT_ONCE = 20
-TICKERS_EVERY_SECONDS = 4.0
 PARTNER_SECONDS = 15.0
 """How long a second venue waits for the first one's universe before it chooses its own."""
 NEWS_MS = HOUR
@@ -83,6 +75,8 @@ class WatchSettings:
     wanted: Wanted
     refresh_seconds: float = 600.0
     """How often the catalogue is asked."""
+    maintenance_seconds: float = 300.0
+    """How often the venue is asked whether it announces maintenance."""
     polls_open_interest: bool = False
     """Whether the venue's ticker has no open interest, so that it is asked for each minute."""
 
@@ -142,6 +136,17 @@ class VenueWatch:
         self._timeline = Timeline(pipeline)
         self._breath = Breath()
         self._loads = Loads(self._fetch, feed.insert)
+        self._polls = Polls(
+            feed=feed,
+            history=history,
+            clock=clock,
+            pipeline=pipeline,
+            warmup=warmup,
+            jitter=jitter,
+            ask=self._loads.ask,
+            has_open_interest=settings.polls_open_interest,
+        )
+        self._maintenance = MaintenanceWatch(feed.venue, history, settings.maintenance_seconds)
         self._started = clock.now()
         self._chosen = asyncio.Event()
         self._listings: tuple[Listing, ...] = ()
@@ -151,7 +156,6 @@ class VenueWatch:
         self._catalogue_error: str | None = None
         self._ended_at: tuple[Millis, int] | None = None
         self._backfills: dict[tuple[Instrument, Need], int] = {}
-        self._polled_books: dict[Instrument, None] = {}
         self._asked_for: tuple[Listing, ...] = ()
         self._inserting: set[asyncio.Future[None]] = set()
         self._work_ms = 0.0
@@ -220,11 +224,9 @@ class VenueWatch:
             tasks.create_task(self._consume(self.feed.events(instruments)))
             tasks.create_task(self._tick())
             tasks.create_task(self._loads.run())
-            tasks.create_task(self._poll_series())
-            tasks.create_task(self._poll_minutely())
-            tasks.create_task(self._poll_books())
-            tasks.create_task(self._poll_tickers())
+            tasks.create_task(self._polls.run())
             tasks.create_task(self._refresh())
+            tasks.create_task(self._maintenance.run())
 
     async def _recorded(self) -> AsyncIterator[Sequence[FeedEvent]]:
         """Give the line of a recording, then the ticks of a clock that runs on."""
@@ -372,10 +374,7 @@ class VenueWatch:
                     for need in (Need.CANDLES, Need.TRADES, Need.NEWEST_SERIES, Need.FUNDING):
                         self._loads.ask(instrument, need)
                 case PollBook(instrument=instrument, wanted=wanted):
-                    if wanted:
-                        self._polled_books[instrument] = None
-                    else:
-                        self._polled_books.pop(instrument, None)
+                    self._polls.want_book(instrument, wanted=wanted)
                 case AskOtherVenue(instrument=instrument, price=price):
                     self._compare(instrument, price)
 
@@ -430,79 +429,6 @@ class VenueWatch:
                 return await warmup.newest_series(instrument, now)
             case Need.OPEN_INTEREST:
                 return await warmup.open_interest_now(instrument, now)
-
-    async def _poll_series(self) -> None:
-        """Ask for the rows of open interest and account ratio that are due each five minutes."""
-        while True:
-            wait = POLL_EVERY_MS - self._clock.now() % POLL_EVERY_MS
-            await asyncio.sleep(wait / 1_000 + POLL_AFTER_SECONDS)
-            await self._spread(self.pipeline.instruments, Need.NEWEST_SERIES)
-
-    async def _poll_minutely(self) -> None:
-        """Ask for the settled funding that is due, and for open interest no ticker carries."""
-        while True:
-            wait = MINUTE - self._clock.now() % MINUTE
-            await asyncio.sleep(wait / 1_000)
-            if self._settings.polls_open_interest:
-                await self._spread(self.pipeline.instruments, Need.OPEN_INTEREST)
-            now = self.pipeline.venue_now(self._clock.now())
-            due = [each for each in self.pipeline.instruments if self._is_funding_due(each, now)]
-            await self._spread(due, Need.FUNDING, 0.5)
-
-    def _is_funding_due(self, instrument: Instrument, now: Millis) -> bool:
-        """Whether a settlement has passed whose rate is not here."""
-        lane = self.pipeline.lane(instrument)
-        settled = None if lane is None else lane.market.derivatives.funding.last
-        if settled is None or not settled.interval_hours:
-            return False
-        return now >= settled.settled_at + settled.interval_hours * HOUR + FUNDING_AFTER_MS
-
-    async def _spread(
-        self, instruments: Sequence[Instrument], need: Need, share: float = 1.0
-    ) -> None:
-        """Ask for something of many markets, each at its own moment of the time there is."""
-        moments: list[tuple[float, Instrument]] = []
-        over = (POLL_OVER_SECONDS - POLL_AFTER_SECONDS) * share
-        for instrument in instruments:
-            heappush(moments, (self._jitter() * over, instrument))
-        began = asyncio.get_running_loop().time()
-        while moments:
-            moment, instrument = heappop(moments)
-            ahead = began + moment - asyncio.get_running_loop().time()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            self._loads.ask(instrument, need)
-
-    async def _poll_books(self) -> None:
-        """Fetch the books that the stream cannot be trusted with, a bounded number at once."""
-        while True:
-            await asyncio.sleep(BOOK_EVERY_SECONDS)
-            for instrument in list(self._polled_books)[:BOOKS_AT_ONCE]:
-                try:
-                    await self.feed.insert(await self._warmup.book(instrument, self._clock.now))
-                except FeedError as error:
-                    log.warning("book_not_polled", symbol=instrument.symbol, error=str(error))
-
-    async def _poll_tickers(self) -> None:
-        """Fetch the tickers while their stream is silent; they are shown as delayed."""
-        while True:
-            await asyncio.sleep(TICKERS_EVERY_SECONDS)
-            wanted = {each for each in self.pipeline.instruments if self._ticker_is_silent(each)}
-            if not wanted:
-                continue
-            try:
-                found = await self._history.tickers()
-            except FeedError as error:
-                log.warning("tickers_not_polled", venue=self.feed.venue, error=str(error))
-                continue
-            now = self._clock.now()
-            for event in found:
-                if event.instrument in wanted:
-                    await self.feed.insert(event._replace(receive_time=now))
-
-    def _ticker_is_silent(self, instrument: Instrument) -> bool:
-        lane = self.pipeline.lane(instrument)
-        return lane is not None and (not lane.streaming or Topic.TICKER in lane.market.silent)
 
     async def _choose_patiently(self) -> Choice:
         """Ask the catalogue until it answers with somebody to watch."""
@@ -607,6 +533,7 @@ class VenueWatch:
                 text = f"{venue} ends {listing.instrument.symbol} at {iso(listing.delisting_at)}"
                 notices.append(Notice("delisting", text, listing.delisting_at))
         now = self.now()
+        notices += self._maintenance.notices(self.pipeline.venue_now(now))
         notices += [each for each in self._news if each.since and now - each.since < NEWS_MS]
         if self._ended_at is not None:
             notices.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
@@ -697,7 +624,7 @@ class VenueWatch:
         return self.pipeline.counters | {
             "disconnects": self.health.disconnects,
             "fetches_waiting": self._loads.waiting,
-            "books_polled": len(self._polled_books),
+            "books_polled": self._polls.books,
         }
 
 

@@ -96,6 +96,7 @@ class CycleView:
 
 
 STALE_BEHIND_MS = 5_000
+_FRESHER = frozenset({State.LIVE, State.DELAYED})
 
 
 def late(view: MarketView, behind_ms: int) -> MarketView:
@@ -103,10 +104,11 @@ def late(view: MarketView, behind_ms: int) -> MarketView:
     worst = State.STALE if behind_ms > STALE_BEHIND_MS else State.DELAYED
 
     def at_best(state: State) -> State:
-        return worst if state in {State.LIVE, State.DELAYED} else state
+        return worst if state in _FRESHER else state
 
     def aged(value: Value) -> Value:
-        return value._replace(state=at_best(value.state))
+        number, as_of, state, reason = value
+        return Value(number, as_of, worst, reason) if state in _FRESHER else value
 
     return view._replace(
         state=at_best(view.state),
@@ -115,5 +117,13 @@ def late(view: MarketView, behind_ms: int) -> MarketView:
         turnover_24h=aged(view.turnover_24h),
         funding_8h=aged(view.funding_8h),
         open_interest_change_1h=aged(view.open_interest_change_1h),
-        inputs=tuple([each._replace(state=at_best(each.state)) for each in view.inputs]),
+        # not by _replace: there are ten for each market, when there is least time for them
+        inputs=tuple(
+            [
+                each
+                if each.state not in _FRESHER
+                else Input(each.kind, each.as_of, worst, each.reason)
+                for each in view.inputs
+            ]
+        ),
     )

@@ -23,11 +23,27 @@ class Entry:
         return self.listed and (self.ends_at is None or now_ms < self.ends_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Maintenance that is announced, milliseconds UTC."""
+
+    begin: int
+    end: int
+
+    def state(self, now_ms: int) -> str:
+        """Say it as Bybit does."""
+        if now_ms < self.begin:
+            return "scheduled"
+        return "ongoing" if now_ms < self.end else "completed"
+
+
 class Directory:
     """The listings of both venues by number and by name."""
 
     def __init__(self, listings: tuple[Listing, ...], contracts: tuple[Listing, ...] = ()) -> None:
         self.entries = [Entry() for _ in listings]
+        self.pauses: list[Pause] = []
+        """Oldest announcement first."""
         self._names = {each.symbol: at for at, each in enumerate(contracts)}
         self._names |= {each.symbol: at for at, each in enumerate(listings)}
 

@@ -60,6 +60,7 @@ FaultName: TypeAlias = Literal[
     "list_symbol",
     "delist_symbol",
     "new_tick",
+    "announce_maintenance",
     "clear",
 ]
 VenueName: TypeAlias = Literal["bybit", "binance"]
@@ -111,6 +112,8 @@ FAULTS: Final[Mapping[str, str]] = {
     "delist_symbol": 'announce the end of "symbol" in "delay" seconds; then its status changes, '
     "and its topics fall silent",
     "new_tick": 'announce a tick for "symbol" that is finer by "factor"',
+    "announce_maintenance": 'announce maintenance in "delay" seconds, for "seconds" (600); nothing '
+    "else happens (Bybit)",
     "clear": "end all faults",
 }
 """What each does. A lasting one ends after "seconds", if given, or with "clear". "venue" (bybit or

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from virtuoso.simulator.binance.rest import RefusedError as BinanceRefusedError
 from virtuoso.simulator.binance.weights import WEIGHT_LIMIT, Budget, weight_of
-from virtuoso.simulator.directory import Directory
+from virtuoso.simulator.directory import Directory, Pause
 from virtuoso.simulator.faults import FAULTS, FaultRequest, read_script
 from virtuoso.simulator.garbage import GARBAGE
 from virtuoso.simulator.recorded import Recorded
@@ -28,6 +28,8 @@ _log = structlog.get_logger(__name__)
 _PATIENCE_SECONDS = 0.5
 """How long requests in flight may take when the server stops."""
 _NOT_FOUND = 10017
+_PAUSE_SECONDS = 600.0
+_MOST_PAUSES = 20
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _MOST_FAULTS = 10_000
 _CATEGORY = "{category:public|market}"
@@ -141,6 +143,7 @@ class ExchangeServer:
         router, binance = application.router, self._venues.binance_stream.handle
         router.add_get("/v5/public/linear", self._venues.stream.handle)
         router.add_get("/v5/market/{name:.+}", self._bybit_data)
+        router.add_get("/v5/system/status", self._bybit_status)
         router.add_get(f"/{_CATEGORY}/{_MODE}", binance)
         router.add_get(f"/{_CATEGORY}/{_MODE}/{{streams:.+}}", binance)
         router.add_get(f"/{_MODE}", binance)
@@ -162,6 +165,32 @@ class ExchangeServer:
                 response = self._respond(answer(request.query))
             except RefusedError as refusal:
                 response = self._respond({}, code=refusal.code, message=str(refusal))
+        return await self._bybit_answer(request, response)
+
+    async def _bybit_status(self, request: web.Request) -> web.StreamResponse:
+        now = self._venues.now_ms()
+        rows = [
+            {
+                "id": f"simulated-{number}",
+                "title": "Planned maintenance of the simulator",
+                "state": pause.state(now),
+                "begin": str(pause.begin),
+                "end": str(pause.end),
+                "href": "",
+                "serviceTypes": [1, 5],
+                "product": [1],
+                "uidSuffix": [],
+                "maintainType": 1,
+                "env": 1,
+            }
+            for number, pause in enumerate(self._venues.directory.pauses)
+        ]
+        return await self._bybit_answer(request, self._respond({"list": rows}))
+
+    async def _bybit_answer(
+        self, request: web.Request, response: web.Response
+    ) -> web.StreamResponse:
+        """Give an answer, or what a fault makes of it."""
         fault = self._venues.faults.rest("bybit", request.path)
         return response if fault is None else await fail(fault, "bybit", request, response)
 
@@ -245,10 +274,21 @@ class ExchangeServer:
         self._injecting.add(task)
         task.add_done_callback(self._injecting.discard)
 
+    def _announce(self, request: FaultRequest) -> None:
+        pauses = self._venues.directory.pauses
+        if len(pauses) == _MOST_PAUSES:
+            del pauses[0]
+        begin = self._venues.now_ms() + round(request.delay * 1_000)
+        lasts = _PAUSE_SECONDS if request.seconds is None else request.seconds
+        pauses.append(Pause(begin, begin + round(lasts * 1_000)))
+
     async def _begin(self, request: FaultRequest) -> None:
         """Let a fault happen. Raises ValueError for a wrong detail."""
         await self._venues.begin(request)
+        if request.fault == "announce_maintenance":
+            self._announce(request)
         if request.fault == "clear":
+            self._venues.directory.pauses.clear()
             for timer in self._scheduled:
                 timer.cancel()
             self._scheduled.clear()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from virtuoso.domain.errors import NotOfferedError, VenueUnavailableError
 from virtuoso.domain.instruments import Instrument, Listing
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -45,6 +46,8 @@ class FakeHistory:
         self._tickers = tickers
         self._open_interest_now = open_interest_now or {}
         self._venue_time = venue_time
+        self.announced: Sequence[Maintenance] | None = None
+        """What it says of maintenance; None: it announces nothing."""
         self.dead = False
         self.closed = False
 
@@ -141,6 +144,14 @@ class FakeHistory:
             raise NotOfferedError(message)
         rows = self._long_short_ratio[instrument]
         return [row for row in rows if row.at % spacing.ms == 0][-limit:]
+
+    async def maintenance(self) -> Sequence[Maintenance]:
+        """What a test lets it announce."""
+        self._reach()
+        if self.announced is None:
+            message = "expected announcements of maintenance, found none"
+            raise NotOfferedError(message)
+        return self.announced
 
     async def close(self) -> None:
         """Note it."""

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from support.markets import BTC, ETH, event, listing_of, pipeline_of, walk
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.domain.instruments import BYBIT, Instrument, Listing, Symbol
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     Candle,
     CandlesLoaded,
@@ -22,7 +23,7 @@ from virtuoso.domain.market_data import (
     TradesLoaded,
     UniverseChosen,
 )
-from virtuoso.domain.time import MINUTE, Millis, Timeframe
+from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
@@ -156,6 +157,30 @@ async def test_a_delisting_that_is_announced_is_shown_until_it_happens() -> None
         [said] = [each for each in watch.notices() if each.code == "delisting"]
         assert said.text == "bybit ends BTCUSDT at 2030-03-17T17:46:40.000Z"
         assert watch.pipeline.instruments == (BTC,)
+
+
+async def test_announced_maintenance_is_shown_from_a_day_before_until_it_is_over() -> None:
+    """What was announced stands while the venue cannot be asked: then it may well have begun."""
+    feed, history = FakeLine(), Venue([listing_of(BTC)], candles_of(BTC))
+    now = SystemClock().now()
+    soon, later = Millis(now + HOUR), Millis(now + 30 * HOUR)
+    history.announced = [
+        Maintenance("Upgrade", soon, Millis(soon + HOUR), ongoing=False),
+        Maintenance("Another", later, None, ongoing=False),
+    ]
+    settings = WatchSettings(Wanted(2, ()), maintenance_seconds=0.05)
+    async with watching(feed, history, settings) as watch:
+        await until(lambda: any(each.code == "maintenance" for each in watch.notices()))
+        history.dead = True
+        [said] = [each for each in watch.notices() if each.code == "maintenance"]
+        assert said.since == soon
+        assert said.text.startswith("bybit announces maintenance from ")
+        assert said.text.endswith(": Upgrade")
+        history.dead = False
+        history.announced = [Maintenance("Upgrade", Millis(now - HOUR), None, ongoing=True)]
+        await until(lambda: any("is under maintenance" in each.text for each in watch.notices()))
+        history.announced = [Maintenance("Upgrade", Millis(now - HOUR), now, ongoing=True)]
+        await until(lambda: all(each.code != "maintenance" for each in watch.notices()))
 
 
 async def test_a_catalogue_that_fails_leaves_the_universe_alone() -> None:

@@ -62,6 +62,8 @@ class Capabilities:
     """The prices that its candles of the past are made of."""
     book_sequenced: bool = True
     """Whether lost updates of the book are found; else it is never shown as better than delayed."""
+    announces_maintenance: bool = False
+    """Whether its pauses can be asked for before they begin."""
 
 
 _STREAMED: Final = frozenset(
@@ -79,6 +81,7 @@ CAPABILITIES: Final[Mapping[Venue, Capabilities]] = {
         liquidations=LiquidationCoverage.ALL,
         past_taker_split=False,
         open_interest=OpenInterestSides.BOTH,
+        announces_maintenance=True,
     ),
     BINANCE: Capabilities(
         streamed=_STREAMED,

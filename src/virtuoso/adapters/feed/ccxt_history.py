@@ -30,6 +30,7 @@ from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.unreadable import UnreadableFrameError
 from virtuoso.domain import errors as ours
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Venue
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -295,6 +296,14 @@ class CcxtHistory:
             query["period"] = str(spacing)
             rows = await self._ask("fapiDataGetGlobalLongShortAccountRatio", query, _FUTURES_DATA)
             return binance_rest.to_ratios(rows, spacing.ms)[-limit:]
+
+    async def maintenance(self) -> Sequence[Maintenance]:
+        """What the venue announces of pauses that are not over; Bybit only."""
+        if not CAPABILITIES[self._venue].announces_maintenance:
+            self._not_offered("announcements of maintenance")
+        with translate_errors(self._venue):
+            answer = await self._ask("publicGetV5SystemStatus", {})
+            return bybit_rest.to_maintenance(_list(answer))
 
     async def close(self) -> None:
         """Release connections; the next question opens new ones."""

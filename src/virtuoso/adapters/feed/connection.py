@@ -239,6 +239,11 @@ async def open_socket(session: aiohttp.ClientSession, url: str) -> AsyncIterator
     try:
         yield ws
     finally:
+        # a venue may have sent megabytes that nobody wants any more, and a close by the book
+        # would read them all before the next connection is opened
+        transport = ws.get_extra_info("transport")
+        if transport is not None:
+            transport.abort()
         await ws.close()
 
 

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from virtuoso.domain.errors import NotOfferedError, RecordingError, UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing, Symbol, Venue, parse_symbol
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -146,6 +147,10 @@ class FileHistory:
     ) -> Sequence[LongShortRatio]:
         """Not in these files: raises NotOfferedError."""
         self._not_offered(f"{limit} account ratios each {spacing} of {instrument.symbol}")
+
+    async def maintenance(self) -> Sequence[Maintenance]:
+        """Not in these files: raises NotOfferedError."""
+        self._not_offered("announcements of maintenance")
 
     async def close(self) -> None:
         """Forget what was read."""

@@ -5,10 +5,10 @@ member's reading current. Adding a sub-statistic is one indicator, one line of t
 golden value. The pool is section 3 of docs/scoring.md.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
@@ -43,6 +43,10 @@ class Reading(NamedTuple):
     """By how much the latest of its feeds is overdue."""
     freshness: float = 1.0
     """.5^(late / half-life) of the feed that is most overdue for its kind."""
+
+
+Why: TypeAlias = tuple[Reason, int | None, int | None]
+"""Why there is no number, with what there is and what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +174,23 @@ def pool_summed(
     *,
     late_ms: int,
     freshness: float,
+    why: Callable[[], Why] | None = None,
 ) -> ComponentScore | Absent:
     """Pool members as `pool` does, of whom the sums are known.
 
     sums: weight of all members, and of the present ones the sums of weight, weight x z and weight
-    squared. as_of: the oldest of the present ones. `members` are only read when too few are there.
+    squared. as_of: the oldest of the present ones. why: gives `largest_missing` of the members
+    when too few are there; without it they are read for that.
     """
     total, present, pooled, squares = sums
     completeness = present / total
     if completeness < COMPLETENESS_FLOOR - 1e-12 or as_of is None:
-        return _absent(name, members, completeness)
+        if why is None:
+            missing = largest_missing((m.reason, m.weight, m.have, m.need) for m in members)
+        else:
+            missing = why()
+        reason, have, need = missing
+        return Absent(name, reason, completeness, members, have, need)
     pooled /= present
     squares /= present * present
     z = pooled / sqrt(squares + rho * (1.0 - squares))
@@ -188,20 +199,23 @@ def pool_summed(
     return ComponentScore(name, score, z, pooled, completeness, as_of, late_ms, freshness, members)
 
 
-def _absent(name: ComponentName, scored: Collection[MemberScore], completeness: float) -> Absent:
-    """Give the reason that the largest missing weight has, with the counts of its first member."""
+def largest_missing(
+    members: Iterable[tuple[Reason | None, float, int | None, int | None]],
+) -> Why:
+    """Give the reason that the largest missing weight has, with the counts of its first member.
+
+    members: reason, None for those that are there, weight, and the counts of that reason.
+    """
     missing: dict[Reason, float] = {}
-    first: dict[Reason, MemberScore] = {}
-    for item in scored:
-        if item.reason is not None:
-            missing[item.reason] = missing.get(item.reason, 0.0) + item.weight
-            first.setdefault(item.reason, item)
-    reason = max(missing, key=lambda each: missing[each], default=Reason.NO_FEED)
-    return Absent(
-        name=name,
-        reason=reason,
-        completeness=completeness,
-        members=scored,
-        have=first[reason].have if reason in first else None,
-        need=first[reason].need if reason in first else None,
-    )
+    first: dict[Reason, Why] = {}
+    for reason, weight, have, need in members:
+        if reason is None:
+            continue
+        if reason in missing:
+            missing[reason] += weight
+        else:
+            missing[reason] = weight
+            first[reason] = (reason, have, need)
+    if not missing:
+        return Reason.NO_FEED, None, None
+    return first[max(missing, key=lambda each: missing[each])]

@@ -1,13 +1,19 @@
 """A component of which members are scored once a second, from what streams in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import isnan
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from virtuoso.components.base.component import Due, Member, pool_summed
+from virtuoso.components.base.component import (
+    Due,
+    Member,
+    Why,
+    largest_missing,
+    pool_summed,
+)
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -86,6 +92,35 @@ def filling(feed: Feed, at: Millis, since: Millis, seconds: int, *, broken: bool
     return Fact(feed, None, Reason.GAP if broken else Reason.WARMING_UP, have, seconds)
 
 
+class _Taken(NamedTuple):
+    """What a component's windows made of one second."""
+
+    limits: StreamLimits
+    facts: Sequence[Fact]
+    codes: Codes
+    counts: Integers
+    """Values held by each window before it."""
+    sizes: Integers
+    """Values other than zero held by each window before it."""
+
+    def missing(self) -> Iterator[tuple[Reason | None, int | None, int | None]]:
+        """Give why each member has no score, None where it has one, and the counts it has."""
+        limits = self.limits
+        rows = zip(
+            self.facts, self.codes.tolist(), self.counts.tolist(), self.sizes.tolist(), strict=True
+        )
+        for fact, code, count, size in rows:
+            reason = fact.reason or fact.feed.reason
+            if code == WARMING_UP:
+                yield Reason.WARMING_UP, count, limits.minimum
+            elif code == TOO_FEW:
+                yield Reason.TOO_FEW, size, limits.minimum_sizes
+            elif code == NO_VALUE and reason is None:
+                yield Reason.NO_FEED, fact.have, fact.need
+            else:
+                yield reason, fact.have, fact.need
+
+
 class StreamComponent:
     """Ranks the facts of each grid second against the last 24 hours, and pools them.
 
@@ -139,68 +174,36 @@ class StreamComponent:
                 as_of = feed.as_of
         pool_sums(scores.reshape(1, -1), self._weights, self._sums)
         total, weight, pooled, squares, _ = self._sums.tolist()
+        taken = _Taken(windows.limits, facts, windows.codes.copy(), counts, sizes)
         self._result = pool_summed(
             self.name,
             self.rho,
             (total, weight, pooled, squares),
             as_of,
-            Lazy(
-                partial(
-                    self._members,
-                    windows.limits,
-                    facts,
-                    xs,
-                    scores,
-                    windows.codes.copy(),
-                    counts,
-                    sizes,
-                )
-            ),
+            Lazy(partial(self._members, taken, xs, scores)),
             late_ms=late_ms,
             freshness=freshness,
+            why=partial(self._why, taken),
         )
 
     @classmethod
-    def _members(
-        cls,
-        limits: StreamLimits,
-        facts: Sequence[Fact],
-        xs: Floats,
-        scores: Floats,
-        codes: Codes,
-        counts: Integers,
-        sizes: Integers,
-    ) -> tuple[MemberScore, ...]:
-        """Make the members of one second; `counts` and `sizes` are of the windows before it.
+    def _members(cls, taken: _Taken, xs: Floats, scores: Floats) -> tuple[MemberScore, ...]:
+        """Make the members of one second.
 
         Of the class, because a result that knew its component would be a cycle with it.
         """
-        members = []
         rows = zip(
-            cls.table,
-            facts,
-            xs.tolist(),
-            scores.tolist(),
-            codes.tolist(),
-            counts.tolist(),
-            sizes.tolist(),
-            strict=True,
+            cls.table, taken.facts, xs.tolist(), scores.tolist(), taken.missing(), strict=True
         )
-        for line, fact, x, score, code, count, size in rows:
-            reason, have, need = fact.reason or fact.feed.reason, fact.have, fact.need
-            if code == NO_VALUE and reason is None:
-                reason = Reason.NO_FEED
-            elif code == WARMING_UP:
-                reason, have, need = Reason.WARMING_UP, count, limits.minimum
-            elif code == TOO_FEW:
-                reason, have, need = Reason.TOO_FEW, size, limits.minimum_sizes
+        members = []
+        for line, fact, x, score, (reason, have, need) in rows:
             is_scored = reason is None
             members.append(
                 MemberScore(
                     name=line.name,
                     family=line.family,
                     weight=line.weight,
-                    x=None if code == NO_VALUE else x,
+                    x=None if isnan(x) else x,
                     score=score if is_scored else None,
                     z=normal_score(score) if is_scored else None,
                     as_of=fact.feed.as_of,
@@ -210,6 +213,14 @@ class StreamComponent:
                 )
             )
         return tuple(members)
+
+    @classmethod
+    def _why(cls, taken: _Taken) -> Why:
+        """Say why the most of this second is missing, without making its members."""
+        return largest_missing(
+            (reason, line.weight, have, need)
+            for line, (reason, have, need) in zip(cls.table, taken.missing(), strict=True)
+        )
 
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:  # noqa: ARG002
         """Give the score as of the last grid second."""

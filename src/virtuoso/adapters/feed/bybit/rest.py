@@ -16,6 +16,7 @@ from virtuoso.adapters.feed.numbers import Price, Quantity, Time
 from virtuoso.adapters.feed.unreadable import refuse_unreadable
 from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import BYBIT, Instrument, Listing, parse_symbol
+from virtuoso.domain.maintenance import LONGEST_TITLE, Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -37,6 +38,8 @@ INTERVALS: Final[Mapping[Timeframe, str]] = {
     Timeframe.M30: "30",
     Timeframe.H4: "240",
 }
+_FUTURES: Final = 1
+_DEMO: Final = "2"
 _NOT_COINS: Final = frozenset({"stock", "commodity", "forex"})
 
 
@@ -117,6 +120,18 @@ class _WholeTicker(TickerData, kw_only=True):
 
 class _InterestNow(msgspec.Struct, rename={"contracts": "openInterest"}):
     contracts: Quantity
+
+
+class _Pause(msgspec.Struct, rename="camel"):
+    state: str
+    """scheduled, ongoing, completed or canceled."""
+    begin: Time
+    title: str = ""
+    end: Time = Millis(0)
+    product: Sequence[int] = ()
+    """1 stands for futures; none: all of them."""
+    env: int | str = 1
+    """2 stands for the demo service."""
 
 
 class _Now(msgspec.Struct, rename={"nanoseconds": "timeNano"}):
@@ -269,6 +284,26 @@ def to_open_interest_now(rows: Sequence[object], at: object) -> OpenInterest:
             msg = f"expected one ticker, found {len(tickers)}"
             raise ValueError(msg)
     return OpenInterest(time, tickers[0].contracts)
+
+
+def to_maintenance(rows: Sequence[object]) -> list[Maintenance]:
+    """Pauses of the futures that are announced or go on, the nearest first."""
+    with refuse_unreadable():
+        pauses = msgspec.convert(rows, list[_Pause], strict=False)
+    return [
+        Maintenance(
+            title="".join([each if each.isprintable() else " " for each in pause.title])[
+                :LONGEST_TITLE
+            ],
+            begin=pause.begin,
+            end=pause.end or None,
+            ongoing=pause.state == "ongoing",
+        )
+        for pause in sorted(pauses, key=lambda each: each.begin)
+        if pause.state in {"scheduled", "ongoing"}
+        and (not pause.product or _FUTURES in pause.product)
+        and str(pause.env) != _DEMO
+    ]
 
 
 def to_time(result: object) -> Millis:

@@ -26,6 +26,7 @@ from virtuoso.adapters.feed.listings import Excluded, log_excluded
 from virtuoso.adapters.feed.series import to_funding, to_open_interest, to_ratios
 from virtuoso.domain.errors import NotOfferedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing, Venue
+from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -226,6 +227,11 @@ class CcxtGenericHistory:
             ratios = [(int(row["timestamp"]), float(row["longShortRatio"])) for row in rows]
         shares = [(at, ratio / (1 + ratio), 1 / (1 + ratio)) for at, ratio in ratios if ratio >= 0]
         return to_ratios(shares, spacing.ms)[-limit:]
+
+    async def maintenance(self) -> Sequence[Maintenance]:
+        """Nothing that all venues would tell in one way: raises NotOfferedError."""
+        msg = f"announcements of maintenance of {self._venue} are not known"
+        raise NotOfferedError(msg)
 
     async def close(self) -> None:
         """Release connections."""
