@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { columnsOf, countsOf, rowsOf as ageRows, valueOf } from "../src/desktop/health/ages"
 import { type Facts, diagnosticsText, harmless } from "../src/desktop/health/diagnostics"
-import { apartOf, seriesOf } from "../src/desktop/health/history"
+import { chartsOf, figure, historyPath, minutesOf } from "../src/desktop/health/history"
 import { ageMs, cycleMs, named, rowsOf } from "../src/desktop/health/parts"
 import { ordered } from "../src/ui/sorting"
 import type { CycleTotals, FiguresDocument, HealthDocument, InputsDocument } from "../src/wire/types"
@@ -85,11 +85,30 @@ describe("diagnostics", () => {
 })
 
 describe("the monitor's history", () => {
-  it("is whatever has a name and samples of time and value", () => {
-    const answer = { series: [{ name: "loop_lag", unit: "ms", samples: [[1, 2], [2, null], ["x", 3]] }, { unit: "ms" }, 7] }
-    expect(seriesOf(answer)).toEqual([{ name: "loop_lag", unit: "ms", times: [1, 2], values: [2, null] }])
-    expect(seriesOf(null)).toEqual([])
-    expect(seriesOf({ series: "no" })).toEqual([])
-    expect(apartOf([0, 10, 20, 100])).toBe(30)
+  const series = (measure: string, labels: object, unit: string, values: readonly (number | null)[]): object => ({ measure, labels, unit, text: "What it is.", values })
+
+  it("is a chart a measure, its highest lines first, holes where nobody looked", () => {
+    const answer = {
+      start: 1_000, step_ms: 500,
+      series: [
+        series("cache_hit_ratio", { process: "web" }, "ratio", [0.5, null]),
+        series("loop_lag_seconds", { process: "engine" }, "seconds", [0.1, 0.2]),
+        ...["a", "b", "c"].map((process, index) => series("loop_lag_seconds", { process }, "seconds", [index, null])),
+        series("alerts_active", {}, "alerts", [null, null]), { measure: 7 }, null,
+      ],
+    }
+    const charts = chartsOf(answer)
+    expect(charts.map((chart) => [chart.measure, chart.unit, chart.more])).toEqual([["loop_lag_seconds", "seconds", 1], ["cache_hit_ratio", "%", 0]])
+    expect(charts[0]?.lines.map((line) => line.name)).toEqual(["c", "b", "engine"])
+    expect(charts[1]).toMatchObject({ times: [1_000, 1_500], lines: [{ name: "web", values: [50, null] }] })
+  })
+
+  it("is nothing where the answer is of another form", () => {
+    for (const answer of [null, 7, {}, { series: "no" }, { series: [], start: "x", step_ms: 1 }]) expect(chartsOf(answer)).toEqual([])
+    expect([minutesOf(null), minutesOf({ now: 9e6, recorded_since: 0 }), minutesOf({ now: 9e5, recorded_since: 0 })]).toEqual([1_440, 1_440, 60])
+    const late = chartsOf({ start: 0, step_ms: 10, series: [series("alerts_active", {}, "alerts", [null, null, 4, null])] })
+    expect(late[0]).toMatchObject({ times: [20, 30], lines: [{ values: [4, null] }] })
+    expect(historyPath(60)).toContain("minutes=60&series=score_cycle_seconds,")
+    expect([figure(0), figure(0.01234), figure(12_345)]).toEqual(["0", "0.012", "12.3\u202fk"])
   })
 })

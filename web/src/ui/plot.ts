@@ -19,6 +19,9 @@ function palette(element: Element): Palette {
   return { ink: read("--score-line"), faint: read("--faint"), line: read("--line"), fresh: read("--fresh") }
 }
 
+/** Fewer points than this are drawn as points too: a line needs two. */
+const FEW = 30
+
 const FONT = '11px Inter, -apple-system, "Segoe UI", Roboto, sans-serif'
 
 function axis(colours: Palette, size: number, values: uPlot.Axis.Values, space = 44): uPlot.Axis {
@@ -68,7 +71,7 @@ export function lines(element: HTMLElement, data: uPlot.AlignedData, options: Li
       series: [
         {},
         ...Array.from({ length: options.count }, (_, index) => ({
-          stroke: strokes[index % 3] ?? colours.ink, width: 1.5, dash: dashes[index % 3] ?? [], points: { show: false }, spanGaps: false,
+          stroke: strokes[index % 3] ?? colours.ink, width: 1.5, dash: dashes[index % 3] ?? [], points: { show: data[0].length < FEW, size: 4 }, spanGaps: false,
         })),
       ],
       hooks: { setCursor: [(plot) => options.onpoint(plot.cursor.idx ?? null)] },
