@@ -11,6 +11,7 @@ from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.lens_states import worst
 from virtuoso.engine.view import Input, MarketView, Value
+from virtuoso.market import large_trades, liquidation_flow
 from virtuoso.market.order_book import OrderBook
 from virtuoso.market.tape import LIQUIDATIONS_KEPT, TRADES_KEPT
 from virtuoso.wire.market_messages import (
@@ -199,6 +200,11 @@ def order_book_document(
     )
 
 
+def _large(limit: float | None, floor: float) -> float | None:
+    """Give the notional from which on something is large, while it is known."""
+    return None if limit is None else max(limit, floor)
+
+
 def trades_document(
     edition: Edition, symbol: RowSymbol, view: MarketView, lane: Lane
 ) -> TradesDocument:
@@ -241,6 +247,7 @@ def trades_document(
         reasons=reasons,
         epoch=edition.epoch,
         seq=edition.cycle.seq,
+        large_from=_large(lane.market.trades.whales.limit, large_trades.FLOOR),
     )
 
 
@@ -285,6 +292,7 @@ def liquidations_document(
         reasons=reasons,
         epoch=edition.epoch,
         seq=edition.cycle.seq,
+        large_from=_large(lane.market.trades.liquidated.limit, liquidation_flow.FLOOR),
     )
 
 
