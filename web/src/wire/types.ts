@@ -955,6 +955,8 @@ export interface LiquidationsDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Notional above which one is large for this symbol: the 99th percentile of its own of a day, and 50,000 at least; null while too few are known. */
+  large_from: number | null
 }
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
@@ -2249,6 +2251,8 @@ export interface TradesDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Notional above which a trade is large for this symbol: the 99.9th percentile of its orders of a day, and 100,000 at least; null while too few are known. */
+  large_from: number | null
 }
 
 /** One symbol's newest second, scored by both definitions. */
