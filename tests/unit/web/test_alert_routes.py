@@ -292,9 +292,13 @@ async def test_without_the_store_nothing_is_made_up(tmp_path: Path) -> None:
     """No alerts are known: 503, not an empty list."""
     clock = FakeClock()
     follower = Follower(FakeCache(clock), FakeBroker(), clock)
-    client = AlertClient(MemoryBroker(), Codec(), clock, deadline_s=0.05)
+    asking = Asking(ALERTS, MemoryBroker(), Codec(), clock, deadline_s=0.05)
     archive = SqlArchive(place_of("", tmp_path / "nothing"))
-    app = create_app(follower, clock, routers=(alert_router(client, archive, follower, clock),))
+    app = create_app(
+        follower,
+        clock,
+        more=(lambda api: add_alerts(api, asking, archive, follower, clock),),
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
     ) as http:
