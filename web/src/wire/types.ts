@@ -1933,6 +1933,7 @@ export interface Snapshot {
   now: number
   source: Source
   limits: Limits
+  /** Outlooks, by the number that a row names; none are proven yet. */
   cells: readonly unknown[]
   symbols: readonly RowSymbol[]
   /** Empty in the form `records`: a MarketUpdate for each symbol follows. */
