@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from support.axe import violations
 from support.guarded import WRITE_TOKEN
@@ -473,7 +473,12 @@ def test_axe_finds_nothing_and_every_target_is_large(live: Running, browser: Bro
     )
     page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type in {"error", "warning"}:
+            errors.append(said.text)
+
+    page.on("console", note)
     page.goto(f"{live.url}/mobile")
     first_card(page)
     found: list[str] = []
