@@ -85,9 +85,11 @@ export function shownText(entry: ConfigEntry, draft: Draft): string {
   return typeof drafted === "string" ? drafted : textOf(entry.value, kindOf(entry))
 }
 
+export const without = (draft: Draft, key: string): Draft => Object.fromEntries(Object.entries(draft).filter(([each]) => each !== key))
+
 /** A draft with one field typed; what says the same as before is no change. */
 export function typed(draft: Draft, entry: ConfigEntry, text: string): Draft {
-  const { [entry.key]: _before, ...others } = draft
+  const others = without(draft, entry.key)
   const read = readField(text, entry)
   return read.wrong === undefined && equal(read.value, entry.value) ? others : { ...others, [entry.key]: text }
 }
