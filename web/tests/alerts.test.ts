@@ -119,6 +119,21 @@ describe("open alerts", () => {
   })
 })
 
+describe("lists that are read at once", () => {
+  it("lose nothing that was told meanwhile", async () => {
+    const raised: Wire = { id: "a", level: "info", symbol: null, rule: "r", message: "", timestamp: new Date(0).toISOString(), state: "active", source: "bybit" }
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response('{"alerts":[]}')))
+    const alerts = new OpenAlerts()
+    const stop = alerts.start({ now: 0, said: "", listen: () => undefined } as never)
+    alerts.receive({ type: "alerts", epoch: "e", number: 1, since: 0, alerts: [] })
+    alerts.receive({ type: "alert", epoch: "e", number: 2, alert: raised })
+    await vi.waitFor(() => expect(alerts.known).toBe(true))
+    await new Promise((done) => { setTimeout(done, 20) })
+    stop()
+    expect([alerts.failed, [...alerts.open.keys()], alerts.number]).toEqual([false, ["a"], 2])
+  })
+})
+
 describe("what one may change", () => {
   it("is said in a sentence", () => {
     const session = { read: true, write: false, signed_in: false, can_sign_in: true, writes: true, until: null }

@@ -39,7 +39,8 @@ export class OpenAlerts implements AlertReader {
   number: number | null = null
   #board: Board | null = null
   #again: () => void = () => undefined
-  #since: Alert[] | null = null
+  /** What was told while each list was under way: the list may not have it. */
+  readonly #told = new Set<Alert[]>()
 
   /** Follow the board's socket until the returned function is called. */
   start(board: Board): () => void {
@@ -66,7 +67,7 @@ export class OpenAlerts implements AlertReader {
 
   /** One fired or changed its state; a new critical one is announced. */
   take(alert: Alert, board: Pick<Board, "now" | "said">): void {
-    this.#since?.push(alert)
+    for (const told of this.#told) told.push(alert)
     const isNew = !this.open.has(alert.id) && alert.state === "active"
     this.open = applied(this.open, [alert])
     this.changes += 1
@@ -79,18 +80,19 @@ export class OpenAlerts implements AlertReader {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    this.#since = []
+    const told: Alert[] = []
+    this.#told.add(told)
     try {
       const list = await get<AlertList>(`/api/alerts?state=active,acknowledged&limit=${MOST}`, signal)
       const found = new Map((list.alerts as readonly OpenAlert[]).map((each) => [each.id, each]))
-      this.open = applied(found, this.#since)
+      this.open = applied(found, told)
       this.failed = false
       this.known = true
       this.changes += 1
     } catch {
       if (!signal.aborted) this.failed = true
     }
-    this.#since = null
+    this.#told.delete(told)
   }
 }
 

@@ -85,10 +85,7 @@ export function shownText(entry: ConfigEntry, draft: Draft): string {
   return typeof drafted === "string" ? drafted : textOf(entry.value, kindOf(entry))
 }
 
-/** A draft without what was typed into one field. */
-export function without(draft: Draft, key: string): Draft {
-  return Object.fromEntries(Object.entries(draft).filter(([each]) => each !== key))
-}
+export const without = (draft: Draft, key: string): Draft => Object.fromEntries(Object.entries(draft).filter(([each]) => each !== key))
 
 /** A draft with one field typed; what says the same as before is no change. */
 export function typed(draft: Draft, entry: ConfigEntry, text: string): Draft {
