@@ -62,8 +62,8 @@ def candles_of(number: int) -> list[Candle]:
         close = price + walk.gauss(0.0, 0.001)
         high, low = max(price, close) + 0.0003, min(price, close) - 0.0003
         at = Millis(AT + minute * MINUTE)
-        prices = [100.0 * exp(each) for each in (price, high, low, close)]
-        found.append(Candle(Timeframe.M1, at, *prices, 1.0))
+        first, top, bottom, last = (100.0 * exp(each) for each in (price, high, low, close))
+        found.append(Candle(Timeframe.M1, at, first, top, bottom, last, 1.0))
         price = close
     return found
 
