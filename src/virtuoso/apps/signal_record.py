@@ -12,29 +12,32 @@ from virtuoso.signals.record import Cell, Interval, record
 from virtuoso.wire.signals import CountedMean, CountedRate, SignalCell
 
 REMEMBERED: Final = 32
-LIFE_MS: Final = MINUTE
+LIFE_MS: Final = 5 * MINUTE
+"""Signals end a few times a day; a year of fifty symbols takes seconds to count."""
 
 
 class SignalRecords:
-    """Counts, and gives the same answer for a minute: a count reads every signal there is."""
+    """Counts, one question at a time, and gives the same answer again for a while."""
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
         self._archive = archive
         self._clock = clock
+        self._alone = asyncio.Lock()
         self._known: OrderedDict[SignalFilter, tuple[int, Sequence[SignalCell]]] = OrderedDict()
 
     async def count(self, wanted: SignalFilter) -> Sequence[SignalCell]:
         """Count the signals that are wanted. Raises StoreError."""
-        now = self._clock.monotonic_ms()
-        known = self._known.get(wanted)
-        if known is not None and now - known[0] < LIFE_MS:
-            return known[1]
-        cells = await count_signals(self._archive, wanted)
-        self._known[wanted] = (now, cells)
-        self._known.move_to_end(wanted)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return cells
+        async with self._alone:
+            now = self._clock.monotonic_ms()
+            known = self._known.get(wanted)
+            if known is not None and now - known[0] < LIFE_MS:
+                return known[1]
+            cells = await count_signals(self._archive, wanted)
+            self._known[wanted] = (now, cells)
+            self._known.move_to_end(wanted)
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+            return cells
 
 
 async def count_signals(archive: Archive, wanted: SignalFilter) -> Sequence[SignalCell]:

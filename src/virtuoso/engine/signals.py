@@ -115,6 +115,8 @@ class SignalDesk:
             if lane is not None:
                 self._follow(tracker, lane)
             self._abandon(tracker, at)
+            # after a restart hours of candles are gone through, a few milliseconds a signal
+            yield
         self._show()
 
     def _take(self, shown: Shown, lane: Lane, series: Series, at: Millis) -> None:

@@ -7,6 +7,7 @@ and limits: docs/signals.md. Pure: the same results give the same numbers, the d
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from statistics import median
 from typing import Final
@@ -185,10 +186,18 @@ def mean(values: Sequence[float], days: Sequence[int]) -> Interval:
     for value, day in zip(values, days, strict=True):
         sums[place[day]] += value
         counts[place[day]] += 1.0
-    drawn = draws(DRAWS, len(distinct))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    drawn = _times_drawn(len(distinct))
+    means = (drawn @ sums) / (drawn @ counts)
     low, high = np.percentile(means, (2.5, 97.5))
     return Interval(n, float(sums.sum() / n), float(low), float(high), None)
+
+
+@lru_cache(maxsize=4)
+def _times_drawn(count: int) -> NDArray[np.float64]:
+    """Give how often each of `count` days is in each draw, shape (DRAWS, count)."""
+    rows = np.arange(DRAWS)[:, None] * count
+    places = (draws(DRAWS, count) + rows).ravel()
+    return np.bincount(places, minlength=DRAWS * count).astype(np.float64).reshape(DRAWS, count)
 
 
 def draws(times: int, count: int) -> NDArray[np.int64]:
