@@ -33,7 +33,7 @@ from virtuoso.wire.messages import (
     to_json,
 )
 from virtuoso.wire.metrics import CacheMetrics, cache_exposition
-from virtuoso.wire.monitoring import MOST_MINUTES, MonitoringHistory
+from virtuoso.wire.monitoring import MOST_MINUTES, SERIES_PATTERN, MonitoringHistory
 from virtuoso.wire.records import iso
 
 READ: Final = ["GET", "HEAD"]
@@ -221,7 +221,7 @@ def create_app(
         series: Annotated[
             str,
             Query(
-                max_length=2_000,
+                pattern=SERIES_PATTERN,
                 description="Figures or single series, separated by commas; without it all.",
                 examples=["loop_lag_seconds,process_cpu_ratio/engine"],
             ),

@@ -10,6 +10,7 @@ from virtuoso.wire.measures import Combined
 from virtuoso.wire.messages import Status
 
 MOST_MINUTES: Final = 1_440
+SERIES_PATTERN: Final = "^[A-Za-z0-9_./@:, -]{0,1000}$"
 MOST_POINTS: Final = 720
 """Of a series; more are combined."""
 

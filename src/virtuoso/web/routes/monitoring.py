@@ -9,7 +9,12 @@ from virtuoso.web.asking import Asking, NoAnswerError
 from virtuoso.web.problems import ProblemError
 from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.snapshot import JSON
-from virtuoso.wire.monitoring import MOST_MINUTES, HistoryRequest, MonitoringHistory
+from virtuoso.wire.monitoring import (
+    MOST_MINUTES,
+    SERIES_PATTERN,
+    HistoryRequest,
+    MonitoringHistory,
+)
 
 TAG: Final = "health"
 
@@ -25,7 +30,7 @@ def add_monitoring(api: Api, asking: Asking[HistoryRequest]) -> None:
         series: Annotated[
             str,
             Query(
-                max_length=2_000,
+                pattern=SERIES_PATTERN,
                 description="Measures or single series, separated by commas; without it all.",
                 examples=["loop_lag_seconds,process_cpu_ratio/engine"],
             ),
