@@ -123,6 +123,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     source: Source
     limits: Limits
     cells: tuple[Any, ...]
+    """Outlooks, by the number that a row names; none are proven yet."""
     symbols: tuple[RowSymbol, ...]
     rows: tuple[ScoreRow, ...]
     """Empty in the form `records`: a MarketUpdate for each symbol follows."""

@@ -47,7 +47,19 @@ const ASK_AGAIN_MS = 2_000
 /** Seconds between two pings. */
 const PING_TICKS = 5
 
-export class Board {
+/** What a table of rows needs: the board of now, or one of the past. */
+export interface BoardView {
+  readonly past: boolean
+  readonly rows: readonly Row[]
+  readonly limits: Limits | null
+  readonly feed: Feed
+  readonly now: number
+  readonly ticks: number
+  readonly snapshots: number
+}
+
+export class Board implements BoardView {
+  readonly past = false
   rows: readonly Row[] = $state.raw([])
   notices: readonly Notice[] = $state.raw([])
   limits: Limits | null = $state.raw(null)
@@ -65,6 +77,8 @@ export class Board {
   messagesASecond = $state.raw(0)
   /** How long a ping over the socket took, there and back, milliseconds; null while unknown. */
   delay: number | null = $state.raw(null)
+  /** What a screen reader is told beside the connection: the page's one live region says it. */
+  said = $state.raw("")
 
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
