@@ -16,6 +16,7 @@ from virtuoso.domain.alerts import (
     Delivery,
     Outgoing,
     Receipt,
+    Waiting,
 )
 from virtuoso.domain.audit import AuditEntry, AuditRow
 from virtuoso.domain.config import ConfigVersion
@@ -540,6 +541,10 @@ class Archive(Protocol):
 
     async def unsent(self, channel: str | None = None) -> int:
         """How many deliveries have not ended."""
+        ...
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Deliveries that have not ended, by channel; a channel without any is not there."""
         ...
 
     async def acknowledgements(self, alert: str) -> Sequence[Acknowledgement]:

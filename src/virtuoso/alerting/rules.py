@@ -99,32 +99,32 @@ class Rule:
         """Refuse what makes no sense. Raises RuleError."""
         if not NAME.fullmatch(self.id):
             message = f"expected an id of small letters, digits and dashes, found {self.id!r}"
-            raise RuleError(message)
+            raise RuleError(message, "id")
         if not 0 < len(self.title) <= LONGEST_TITLE:
             message = f"expected a title of 1 to {LONGEST_TITLE} characters"
-            raise RuleError(message)
+            raise RuleError(message, "title")
         if not NAME.fullmatch(self.kind.replace("_", "-")):
             message = f"expected a kind such as whale_trade, found {self.kind!r}"
-            raise RuleError(message)
+            raise RuleError(message, "kind")
         for name, seconds in (("for", self.for_seconds), ("cooldown", self.cooldown_seconds)):
             if not 0 <= seconds <= LONGEST_SECONDS:
                 message = f"expected {name}_seconds of 0 to {LONGEST_SECONDS}"
-                raise RuleError(message)
+                raise RuleError(message, f"{name}_seconds")
         if len(self.symbols) > MOST_SYMBOLS:
             message = f"expected at most {MOST_SYMBOLS} symbols"
-            raise RuleError(message)
+            raise RuleError(message, "symbols")
         for symbol in self.symbols:
             if not SYMBOL.fullmatch(symbol):
                 message = f"expected a symbol such as BTCUSDT, found {symbol!r}"
-                raise RuleError(message)
+                raise RuleError(message, "symbols")
         check(self.when)
         momentary = any(each.operator is Operator.CHANGES for each in comparisons(self.when))
         if momentary and self.for_seconds:
             message = "a change is over at once, so for_seconds must be 0"
-            raise RuleError(message)
+            raise RuleError(message, "for_seconds")
         if self.symbols and not self.is_of_symbols:
             message = "it looks at no number of a symbol, so symbols must be empty"
-            raise RuleError(message)
+            raise RuleError(message, "symbols")
         if self.group is not None:
             self._check_group(self.group, momentary=momentary)
 
@@ -155,7 +155,7 @@ def parse(plain: object) -> Rule:
         return _parsed(table)
     except RuleError as wrong:
         message = f"rule {table.get('id', '?')}: {wrong}"
-        raise RuleError(message) from None
+        raise RuleError(message, wrong.field) from None
 
 
 def _parsed(table: Mapping[str, object]) -> Rule:
@@ -167,16 +167,16 @@ def _parsed(table: Mapping[str, object]) -> Rule:
     for needed in ("id", "title", "kind", "level", "when"):
         if needed not in table:
             message = f"{needed} is missing"
-            raise RuleError(message)
+            raise RuleError(message, needed)
     try:
         level = AlertLevel(_text(table["level"], "level"))
     except ValueError:
         message = f"expected info, warning or critical, found {table['level']!r}"
-        raise RuleError(message) from None
+        raise RuleError(message, "level") from None
     enabled = table.get("enabled", True)
     if not isinstance(enabled, bool):
         message = "expected enabled to be true or false"
-        raise RuleError(message)
+        raise RuleError(message, "enabled")
     return Rule(
         id=_text(table["id"], "id"),
         title=_text(table["title"], "title"),
@@ -200,7 +200,7 @@ def plain(rule: Rule) -> dict[str, object]:
         "title": rule.title,
         "kind": rule.kind,
         "level": rule.level.value,
-        "when": _plain_condition(rule.when),
+        "when": plain_condition(rule.when),
         "symbols": list(rule.symbols),
         "for_seconds": rule.for_seconds,
         "cooldown_seconds": rule.cooldown_seconds,
@@ -215,11 +215,12 @@ def plain(rule: Rule) -> dict[str, object]:
     return table
 
 
-def _plain_condition(condition: Condition) -> dict[str, object]:
+def plain_condition(condition: Condition) -> dict[str, object]:
+    """Give a condition as JSON and TOML write it."""
     if isinstance(condition, AllOf):
-        return {"all": [_plain_condition(part) for part in condition.parts]}
+        return {"all": [plain_condition(part) for part in condition.parts]}
     if isinstance(condition, AnyOf):
-        return {"any": [_plain_condition(part) for part in condition.parts]}
+        return {"any": [plain_condition(part) for part in condition.parts]}
     table: dict[str, object] = {"number": condition.number, "is": condition.operator.value}
     if condition.limit is not None:
         table["limit"] = condition.limit
@@ -228,7 +229,17 @@ def _plain_condition(condition: Condition) -> dict[str, object]:
     return table
 
 
-def _condition(given: object, depth: int = 0) -> Condition:
+def _condition(given: object, at: str = "when", depth: int = 0) -> Condition:
+    """Read a condition that stands at a place of its rule."""
+    try:
+        return _read_condition(given, at, depth)
+    except RuleError as wrong:
+        inside = wrong.field.startswith(at)
+        place = wrong.field if inside else f"{at}.{wrong.field}" if wrong.field else at
+        raise RuleError(str(wrong), place) from None
+
+
+def _read_condition(given: object, at: str, depth: int) -> Condition:
     table = _table(given, "a condition")
     # a depth that check() would refuse anyway must not be reached by recursion
     if depth > LONGEST_NEST:
@@ -240,7 +251,12 @@ def _condition(given: object, depth: int = 0) -> Condition:
             if set(table) != {word} or not isinstance(parts, Sequence) or isinstance(parts, str):
                 message = f"expected {word!r} alone with a list of conditions"
                 raise RuleError(message)
-            return group(tuple(_condition(part, depth + 1) for part in parts))
+            return group(
+                tuple(
+                    _condition(part, f"{at}.{word}.{place}", depth + 1)
+                    for place, part in enumerate(parts)
+                )
+            )
     if unknown := sorted(set(table) - {"number", "is", "limit", "clear"}):
         message = f"unknown key {unknown[0]!r} in a condition"
         raise RuleError(message)
@@ -249,7 +265,7 @@ def _condition(given: object, depth: int = 0) -> Condition:
     except ValueError:
         words = ", ".join(Operator)
         message = f"expected one of {words}, found {table.get('is')!r}"
-        raise RuleError(message) from None
+        raise RuleError(message, "is") from None
     limit, clear = table.get("limit"), table.get("clear")
     return Comparison(
         number=_text(table.get("number"), "number"),
@@ -281,7 +297,7 @@ def _quiet(given: object) -> QuietHours:
         if max(from_minute, to_minute) < 60 and max(begin, end) < DAY_MINUTES and begin != end:
             return QuietHours(begin, end)
     message = f"expected quiet hours such as 22:00-07:00 (UTC), found {text!r}"
-    raise RuleError(message)
+    raise RuleError(message, "quiet")
 
 
 def _clock(minute: int) -> str:
@@ -298,21 +314,21 @@ def _table(given: object, what: str) -> Mapping[str, object]:
 def _text(given: object, key: str) -> str:
     if not isinstance(given, str):
         message = f"expected text for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return given
 
 
 def _texts(given: object, key: str) -> tuple[str, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str):
         message = f"expected a list for {key}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return tuple(_text(each, key) for each in given)
 
 
 def _count(given: object, key: str) -> int:
     if not isinstance(given, int) or isinstance(given, bool):
         message = f"expected a whole number for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return given
 
 
@@ -321,9 +337,9 @@ def _float(given: object, key: str) -> float | None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float):
         message = f"expected a number for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     value = float(given)
     if value - value != 0.0:  # not finite
         message = f"expected a finite number for {key}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return value

@@ -216,6 +216,7 @@ def _add_load(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     load.add_argument(
         "--never-reading", type=int, default=5, dest="deaf", help="clients that only subscribe"
     )
+    load.add_argument("--rate", type=int, default=0, help="requests a second; default: all it can")
     load.add_argument("--json", action="store_true", help="everything, as JSON")
     load.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
     load.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
@@ -666,6 +667,7 @@ def _load(arguments: argparse.Namespace, settings: Settings) -> int:
         connections=arguments.connections,
         sockets=max(0, arguments.sockets),
         deaf=max(0, arguments.deaf),
+        rate=max(0, arguments.rate),
         as_json=arguments.json,
     )
     return _on_a_loop(loadtest(options))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from virtuoso.alerting.numbers import NUMBERS, WORD, Reading
+from virtuoso.alerting.rules import plain_condition
 from virtuoso.alerting.watch import Firing
 from virtuoso.domain.alerts import Alert, AlertLevel, AlertState
 from virtuoso.domain.scores import Absent, Source
@@ -75,7 +76,12 @@ def alert_of(
         name: {"value": value, "unit": NUMBERS[name].unit} for name, value in firing.numbers.items()
     }
     parts = [worded(name, value) for name, value in firing.numbers.items()]
-    details: dict[str, object] = {"title": rule.title, "numbers": numbers, "since": firing.since}
+    details: dict[str, object] = {
+        "title": rule.title,
+        "numbers": numbers,
+        "since": firing.since,
+        "when": plain_condition(rule.when),
+    }
     if firing.of:
         named = ", ".join(firing.members[:MEMBERS_NAMED])
         more = ", ..." if len(firing.members) > MEMBERS_NAMED else ""

@@ -10,13 +10,14 @@ from virtuoso.domain.alerts import Alert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import Signal
-from virtuoso.domain.time import MINUTE, Millis, Timeframe
+from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine import documents as make
 from virtuoso.engine import followed, lines
 from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
+from virtuoso.engine.inputs import inputs_document
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
@@ -28,6 +29,7 @@ from virtuoso.patterns.scans import Found
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.list_messages import MoverRecord
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import Alert as AlertMessage
 from virtuoso.wire.messages import (
     BoardState,
@@ -51,9 +53,13 @@ PRICE_DELAYED_MS = 2_000
 PRICE_STALE_MS = 5_000
 REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
+REPEAT_MS = 15 * SECOND
+"""After so long it is written again in any case: cycles of an engine that is behind take longer."""
 ROWS_AT_ONCE = 50
 LINES_CYCLES = 20
 """Cycles after which the board's small lines are drawn anew."""
+INPUTS_CYCLES = 3
+"""Cycles after which the ages of all inputs are told again."""
 DETAILS_A_CYCLE = 100
 """Of more symbols than this, each one's documents are made in some later cycle, in turn."""
 LEAST_DETAILS = 50
@@ -102,6 +108,7 @@ class Content:
     """How often they changed, and those that are open or ended last; None without a desk."""
     patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
     """What the scans say, by symbol."""
+    measures: tuple[Measure, ...] = ()
     second: Millis | None = None
     """The grid second that the scores are of, our clock; None before the first."""
 
@@ -136,6 +143,9 @@ class Editor:
         self._version = version
         self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
+        self._written: dict[str, tuple[int, bytes]] = {}
+        """What lies in the cache of all that is not made for readers alone, and since when."""
+        self._now = 0
         self._points: dict[str, _Points] = {}
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
@@ -151,6 +161,7 @@ class Editor:
         Between two parts others may have their turn.
         """
         cycle = content.cycle
+        self._now = cycle.now
         edition = self._edition(content)
         symbols = self._row_symbols(content)
         rows: list[ScoreRow] = []
@@ -192,10 +203,12 @@ class Editor:
             cycle_ms=content.cycle_ms,
             definition=content.definition,
             cycles=content.cycle_totals,
+            measures=content.measures,
         )
         printed = Printed(board, status)
         yield printed
         if not content.details:
+            self._repeat(printed.documents, content)
             return
         self._edited += 1
         content = replace(content, shown=shown)
@@ -210,6 +223,19 @@ class Editor:
             yield printed
         for _ in self._market_documents(printed.documents, edition, content, content.looked_at):
             yield printed
+        self._repeat(printed.documents, content)
+
+    def _repeat(self, found: dict[str, bytes], content: Content) -> None:
+        """Write again what would not be there any more: it says itself how old it is.
+
+        A recording's clock may run at any speed, and lives do not.
+        """
+        if content.replay is not None:
+            return
+        for key, (at, value) in self._written.items():
+            if not 0 <= self._now - at < REPEAT_MS and key not in found:
+                found[key] = value
+                self._written[key] = (self._now, value)
 
     def edit_beside(self, content: Content, symbols: frozenset[str]) -> Mapping[str, bytes]:
         """Make what somebody began to read of these symbols, before its edition comes.
@@ -249,18 +275,18 @@ class Editor:
             name = make.name_of(row)
             book = markets.order_book_document(edition, row, view, lane)
             form = make.publish_form(edition, book, book.as_of)
-            self._put(found, keys.order_book(name), form)
+            self._put_for_readers(found, keys.order_book(name), form)
             yield
             trades = markets.trades_document(edition, row, view, lane)
             form = make.publish_form(edition, trades, trades.as_of)
-            self._put(found, keys.trades(name), form)
+            self._put_for_readers(found, keys.trades(name), form)
             yield
             forced = markets.liquidations_document(edition, row, view, lane)
             form = make.publish_form(edition, forced, forced.as_of)
-            self._put(found, keys.liquidations(name), form)
+            self._put_for_readers(found, keys.liquidations(name), form)
             more = markets.derivatives_document(edition, row, view, lane)
             form = make.publish_form(edition, more, more.as_of)
-            self._put(found, keys.derivatives(name), form)
+            self._put_for_readers(found, keys.derivatives(name), form)
             yield
 
     def _row_symbols(self, content: Content) -> tuple[RowSymbol, ...]:
@@ -288,14 +314,25 @@ class Editor:
     def _put(self, found: dict[str, bytes], key: str, document: Document) -> bytes:
         """Encode a document where its turn is, so that the publisher has nothing long to do."""
         found[key] = value = self._codec.encode(key, document)
+        self._written[key] = (self._now, value)
         return value
+
+    def _again(self, found: dict[str, bytes], key: str) -> None:
+        found[key] = value = self._kept[key]
+        self._written[key] = (self._now, value)
+
+    def _put_for_readers(self, found: dict[str, bytes], key: str, document: Document) -> None:
+        """Encode what is made only while somebody reads it."""
+        found[key] = self._codec.encode(key, document)
 
     def _forget(self, symbol: str) -> None:
         name = Symbol(symbol)
         candles = (keys.candles(name, each) for each in Timeframe)
-        for key in (*candles, keys.score_history(name), keys.tracks(name)):
+        detail = keys.symbol_detail(name)
+        for key in (*candles, keys.score_history(name), keys.tracks(name), detail):
             self._marks.pop(key, None)
             self._kept.pop(key, None)
+            self._written.pop(key, None)
         self._points.pop(symbol, None)
 
     def _hot_documents(
@@ -359,6 +396,10 @@ class Editor:
                     form = make.publish_form(edition, drawn, None)
                     self._put(found, keys.SPARKLINES, form)
                 yield
+        if self._edited % INPUTS_CYCLES == 1:
+            ages = inputs_document(edition, self._symbols, [each.view for each in content.shown])
+            self._put(found, keys.INPUTS, make.publish_form(edition, ages, None))
+            yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0
@@ -503,7 +544,7 @@ class Editor:
                 self._kept[key] = self._put(found, key, form)
                 yield
             elif again and key in self._kept:
-                found[key] = self._kept[key]
+                self._again(found, key)
         key = keys.score_history(name)
         points = lane.samples
         newest = (
@@ -525,7 +566,7 @@ class Editor:
             self._kept[key] = self._put(found, key, history_form)
             yield
         elif again and key in self._kept:
-            found[key] = self._kept[key]
+            self._again(found, key)
         key = keys.tracks(name)
         minutes = lane.tracks.minutes
         derivatives = lane.market.derivatives
@@ -541,7 +582,7 @@ class Editor:
             self._kept[key] = self._put(found, key, tracks)
             yield
         elif again and key in self._kept:
-            found[key] = self._kept[key]
+            self._again(found, key)
 
 
 class _Points:

@@ -17,6 +17,7 @@ from virtuoso.adapters.store.archive import SqlArchive
 from virtuoso.adapters.store.database import place_of
 from virtuoso.alerting.rules import parse
 from virtuoso.apps.alert_service import AlertService
+from virtuoso.apps.answering import Answering
 from virtuoso.domain.alerts import AlertLevel, DeliveryState
 from virtuoso.domain.scores import Source
 from virtuoso.domain.secret import SecretText
@@ -27,12 +28,13 @@ from virtuoso.testing.fake_broker import FakeBroker
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import START, FakeClock
 from virtuoso.testing.history_rows import alert, delivery, kept_score
-from virtuoso.web.alert_client import AlertClient
-from virtuoso.web.alert_routes import alert_router
+from virtuoso.web.alert_routes import add_alerts
 from virtuoso.web.app import create_app
+from virtuoso.web.asking import Asking
 from virtuoso.web.security.gate import Credentials, Gate
 from virtuoso.web.security.guard import Guard
 from virtuoso.web.security.routes import takes_change
+from virtuoso.wire.alerts import ALERTS
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
 
@@ -106,20 +108,24 @@ async def site(tmp_path: Path, why_not: list[str | None]) -> AsyncIterator[Site]
             kept.ledger, kept.archive, book, clock, Source.BYBIT, AlertSettings(("discord",))
         )
         service = AlertService(
-            desk, kept.archive, broker, codec, clock, "engine", (Source.SIMULATOR,), ("discord",),
-            lambda: why_not[0],
-        )  # fmt: skip
-        client = AlertClient(broker, codec, clock, deadline_s=3.0)
+            desk, kept.archive, clock, (Source.SIMULATOR,), ("discord",), lambda: why_not[0]
+        )
+        answering = Answering(ALERTS, service.answer, broker, codec, clock, "engine")
+        asking = Asking(ALERTS, broker, codec, clock)
         follower = Follower(FakeCache(clock), FakeBroker(), clock)
-        router = alert_router(client, kept.archive, follower, clock)
-        app = create_app(follower, clock, archive=kept.archive, routers=(router,))
+        app = create_app(
+            follower,
+            clock,
+            archive=kept.archive,
+            more=(lambda api: add_alerts(api, asking, kept.archive, follower, clock),),
+        )
         audit = MemoryAudit()
         credentials = Credentials(SecretText(READ_TOKEN), SecretText(WRITE_TOKEN), SecretText(""))
         gate = Gate(credentials, clock, public=False, key=b"k" * 32)
         guard = Guard(
             app, gate, clock, policy=None, audit=audit, takes_change=takes_change(app.routes)
         )
-        tasks = [asyncio.create_task(each.run()) for each in (desk, service, client)]
+        tasks = [asyncio.create_task(each.run()) for each in (desk, answering, asking)]
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(guard, client=("127.0.0.1", 50_000)),
             base_url=ORIGIN,
@@ -286,9 +292,13 @@ async def test_without_the_store_nothing_is_made_up(tmp_path: Path) -> None:
     """No alerts are known: 503, not an empty list."""
     clock = FakeClock()
     follower = Follower(FakeCache(clock), FakeBroker(), clock)
-    client = AlertClient(MemoryBroker(), Codec(), clock, deadline_s=0.05)
+    asking = Asking(ALERTS, MemoryBroker(), Codec(), clock, deadline_s=0.05)
     archive = SqlArchive(place_of("", tmp_path / "nothing"))
-    app = create_app(follower, clock, routers=(alert_router(client, archive, follower, clock),))
+    app = create_app(
+        follower,
+        clock,
+        more=(lambda api: add_alerts(api, asking, archive, follower, clock),),
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
     ) as http:

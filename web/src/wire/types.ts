@@ -31,6 +31,27 @@ export interface Alert {
   source: Source
 }
 
+/** Answer to an acknowledgement. */
+export interface AlertChanged {
+  status: string
+  timestamp: string
+  id: string
+  state: string
+}
+
+/** `GET /api/alerts`: newest first. */
+export interface AlertList {
+  status: string
+  timestamp: string
+  /** `store`; `cache` when the store cannot be read, and only the active ones are known. */
+  data_source: string
+  /** AlertRecord each; without details and delivery from the cache. */
+  alerts: readonly unknown[]
+  /** `before` of the next page; null: there is none. */
+  next: string | null
+  reasons: readonly string[]
+}
+
 /** Server, group `alerts`: one fired, or changed its state. None is left out. */
 export interface AlertRaised {
   type: "alert"
@@ -38,6 +59,23 @@ export interface AlertRaised {
   /** One more than the alert message before. */
   number: number
   alert: Alert
+}
+
+/** One alert, with everything that is known of it. */
+export interface AlertRecord {
+  id: string
+  level: string
+  symbol: string | null
+  rule: string
+  kind: string
+  message: string
+  details: Readonly<Record<string, unknown>>
+  timestamp: string
+  at: number
+  state: string
+  changed_at: number | null
+  source: string
+  delivery: readonly DeliveryRecord[]
 }
 
 /** Server, group `alerts`: what this server knows of them, replacing what the client held. */
@@ -158,6 +196,31 @@ export const BookLevelColumn = {
   cumulative: 2,
 } as const
 
+/** `/cache-metrics`. All figures since the start of this process: cold ones are included. */
+export interface CacheMetrics {
+  status: "degraded" | "success"
+  timestamp: string
+  role: string
+  /** `cache.type` as it is in force. */
+  backend: string
+  since: number
+  since_ms: number
+  /** Requests that any tier answered, 0..1. */
+  hit_rate: number | null
+  requests: number
+  /** Reads that waited for another's instead of asking themselves. */
+  shared_flights: number
+  tiers: readonly TierMetrics[]
+  warming: WarmingMetrics | null
+  reasons: readonly string[]
+  /** By server; one that was not asked yet, or does not answer, is not there. */
+  cache_memory_usage: Readonly<Record<string, MemoryMetrics>>
+  /** Servers that were found empty and got back what this process held; the engine's business. */
+  emptied: number
+  /** Values given back to them. */
+  restored: number
+}
+
 /** Minutes that the stream did not bring. */
 export interface CandleGap {
   start: number
@@ -249,6 +312,41 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** `GET /api/config`. */
+export interface ConfigDocument {
+  status: string
+  timestamp: string
+  version: number
+  author: string | null
+  saved_at: string | null
+  /** Hash of the scoring definition in force. */
+  definition: string
+  writable: boolean
+  why_not: string | null
+  settings: readonly ConfigEntry[]
+  /** Versions that are broken, a file that is refused. */
+  problems: readonly string[]
+}
+
+/** One setting. */
+export interface ConfigEntry {
+  key: string
+  value: unknown
+  default: unknown
+  source: "default" | "environment" | "file" | "version"
+  description: string
+  unit: string | null
+  editable: boolean
+  needs_restart: boolean
+  /** JSON Schema of its value. */
+  schema: Readonly<Record<string, unknown>>
+  secret: boolean
+  /** Of a secret: whether there is one; its value is never told. */
+  is_set: boolean
+  /** Whether another value is in force until the next start. */
+  waiting: boolean
+}
+
 /** The strongest pressures of now. */
 export interface Confluence {
   top_signals: readonly Signal[]
@@ -330,6 +428,17 @@ export const DefinitionSinceColumn = {
   at: 0,
   definition: 1,
 } as const
+
+/** One alert on its way to one channel. */
+export interface DeliveryRecord {
+  channel: string
+  state: string
+  attempts: number
+  changed_at: number | null
+  due_at: number | null
+  error: string | null
+  remote: string | null
+}
 
 /** What rests within a distance from the middle; null where the book is not known so deep. */
 export interface DepthPoint {
@@ -442,6 +551,16 @@ export interface DetailChanged {
   reasons: readonly string[]
 }
 
+/** One setting that would change, or did. */
+export interface Difference {
+  key: string
+  before: unknown
+  after: unknown
+  needs_restart: boolean
+  /** The environment sets it: nothing changes as long as it does. */
+  overridden: boolean
+}
+
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
   name: DimensionName
@@ -490,6 +609,32 @@ export interface DimensionValues {
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
 
+/** One kind of document in one tier. */
+export interface DocumentMetrics {
+  hits: number
+  /** By reason; a value that was refused is a miss. */
+  misses: Readonly<Record<string, number>>
+  /** Share of the requests, 0..1; null before the first. */
+  hit_rate: number | null
+  bytes_read: number
+  bytes_written: number
+  writes: number
+  /** Of what was served: from its making by the engine's clock to its serving by ours. */
+  age_mean_ms: number | null
+  age_worst_ms: number | null
+}
+
+/** `POST /api/config/dry-run`. */
+export interface DryRunDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  definition_before: string
+  definition_after: string
+  scores: readonly TrialScore[]
+}
+
 /** The engine about itself, each second. Kept in the cache under keys.ENGINE (msgpack). */
 export interface EngineStatus {
   epoch: string
@@ -508,6 +653,8 @@ export interface EngineStatus {
   definition: string
   /** One for each venue. */
   cycles: readonly CycleTotals[]
+  /** Numbers of its process, feeds, alerts and store, made anew every 5 s. */
+  measures: readonly Measure[]
 }
 
 /** How old one kind of input is. */
@@ -548,12 +695,49 @@ export interface Figure {
   stale_ms: number | null
 }
 
+/** `/api/figures`: what the engine and this process counted since they started. */
+export interface FiguresDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** How long ago the engine was heard of; null when it never was. */
+  engine_ms: number | null
+  engine: EngineStatus | null
+  /** What this process met while it followed the engine. */
+  reader: Readonly<Record<string, number>>
+  /** Clients, messages, bytes, and how long deliveries took in microseconds. */
+  sockets: Readonly<Record<string, number>>
+  /** Upper bounds of the classes in `engine.cycles`; what is above the last counts in no class. */
+  cycle_bounds_ms: readonly number[]
+  reasons: readonly string[]
+}
+
+/** One time at which a rule would have fired. */
+export interface FiringEntry {
+  at: number
+  symbol: string | null
+  /** What it would have seen. */
+  numbers: Readonly<Record<string, number | string | null>>
+  price: number | null
+  /** Change of the price in percent over each horizon of `followed`; null: not known. */
+  after: readonly (number | null)[]
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
   page: "desktop" | "mobile"
   first_paint_ms: number
   first_row_ms: number
+}
+
+/** What the price did after the firings, beside what it did anyway. */
+export interface FollowedEntry {
+  horizon_ms: number
+  n: number
+  up: number
+  median_percent: number | null
+  base_n: number
+  base_up: number
 }
 
 /** The open candle of a timeframe: `[open time, open, high, low, close, volume]`. */
@@ -656,6 +840,21 @@ export interface HistoryGap {
   venue: string
 }
 
+/** One measure over time. */
+export interface HistorySeries {
+  /** The measure and its labels, such as `loop_lag_seconds/engine`. */
+  name: string
+  measure: string
+  labels: Readonly<Record<string, string>>
+  /** Of what only grows it is how much a second. */
+  unit: string
+  text: string
+  /** How the values of a longer step were made one. */
+  combined: "least" | "mean" | "worst"
+  /** Oldest first, one each step; null where nothing is known. */
+  values: readonly (number | null)[]
+}
+
 /** What taking so much at once would cost; null where the known levels do not hold it. */
 export interface ImpactPoint {
   /** Quote currency, counted at the prices paid. */
@@ -664,6 +863,21 @@ export interface ImpactPoint {
   buy_bps: number | null
   /** Average price got below the middle, basis points. */
   sell_bps: number | null
+}
+
+/** `/api/inputs`: how old every input of every symbol was at `now`, each few seconds. */
+export interface InputsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  source: Source
+  data_source: "cache" | "live" | "store"
+  /** The engine's clock when it looked: ages are `now` - `as_of`, and not older ones since. */
+  now: number
+  kinds: readonly string[]
+  symbols: readonly SymbolInputs[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
 }
 
 /** `[time, contracts in base currency]`. */
@@ -677,6 +891,15 @@ export const InterestPointColumn = {
   at: 0,
   contracts: 1,
 } as const
+
+/** How long calls took; null before the first. Quantiles are upper ends of classes. */
+export interface Latency {
+  calls: number
+  mean_ms: number | null
+  p50_ms: number | null
+  p99_ms: number | null
+  worst_ms: number | null
+}
 
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
 export interface LeadLagRecord {
@@ -782,6 +1005,22 @@ export interface MarketUpdate {
   source: Source
 }
 
+/** One number at one moment. */
+export type Measure = readonly [
+  /** One of MEASURES. */
+  name: string,
+  /** Null where nobody knows it: never 0 instead. */
+  value: number | null,
+  labels: Readonly<Record<string, string>>,
+]
+
+/** The place of each value of a Measure. */
+export const MeasureColumn = {
+  name: 0,
+  value: 1,
+  labels: 2,
+} as const
+
 /** One sub-statistic of a component. */
 export interface MemberDetail {
   name: string
@@ -796,6 +1035,20 @@ export interface MemberDetail {
   reason: Reason | null
   have: number | null
   need: number | null
+}
+
+/** Memory of one server, as it says itself. */
+export interface MemoryMetrics {
+  used: number
+  allocated: number
+  limit: number | null
+  /** Used of the limit, 0..1; null where none is set. */
+  share: number | null
+  /** Whether it is 0.8 or more. */
+  alarm: boolean
+  text: string
+  /** When it was asked. */
+  at: number
 }
 
 /** A component, or members of one that is there, without a value, and what that costs. */
@@ -867,6 +1120,22 @@ export interface MobileDocument {
   seq: number
 }
 
+/** `/api/monitoring/history?minutes=&series=`: the last day in memory, with its holes. */
+export interface MonitoringHistory {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  now: number
+  /** When the first step begins, milliseconds UTC; value `n` is of `start + n * step_ms`. */
+  start: number
+  step_ms: number
+  /** When the monitor began to look; null before its first look. */
+  recorded_since: number | null
+  series: readonly HistorySeries[]
+  /** Every name that may be asked for. */
+  known: readonly string[]
+  reasons: readonly string[]
+}
+
 /** One symbol in a list of movers. */
 export interface Mover {
   symbol: string
@@ -924,6 +1193,19 @@ export interface Notice {
   code: string
   text: string
   since: number | null
+}
+
+/** A number that a rule may look at. */
+export interface NumberEntry {
+  name: string
+  unit: string
+  what: string
+  /** `symbol`, `market` or `system`. */
+  scope: string
+  /** A rule over it can be rehearsed. */
+  recorded: boolean
+  /** Of a word: everything it can be. */
+  words: readonly string[]
 }
 
 /** `/api/symbols/{symbol}/orderbook`: the best 50 levels a side, and what they mean. */
@@ -1219,6 +1501,21 @@ export interface Refused {
   text: string
 }
 
+/** `POST /api/alerts/rules/rehearse`. */
+export interface RehearsalDocument {
+  status: string
+  timestamp: string
+  begin: number | null
+  end: number | null
+  step_ms: number
+  symbols: number
+  moments: number
+  fired: number
+  /** The newest 200, oldest first. */
+  firings: readonly FiringEntry[]
+  followed: readonly FollowedEntry[]
+}
+
 /** Which recording is being played. */
 export interface ReplayInfo {
   recorded_from: number
@@ -1261,6 +1558,56 @@ export interface RowSymbol {
   definition: string
   /** Under this coverage its score is null; null where it is that of the limits. */
   coverage_floor: number | null
+}
+
+/** A rule in force. */
+export interface RuleEntry {
+  rule: Readonly<Record<string, unknown>>
+  ready_made: boolean
+  /** A person wrote it; over a ready-made one when both are true. */
+  own: boolean
+}
+
+/** A refused rule: the body of a 422, `application/problem+json`. */
+export interface RuleProblem {
+  type: string
+  title: string
+  status: number
+  code: string
+  detail: string
+  /** The place in the rule, such as `when.all.0.limit`; null where it is none alone. */
+  field: string | null
+}
+
+/** Answer to a rule that was put or removed. */
+export interface RuleSaved {
+  status: string
+  timestamp: string
+  version: number
+}
+
+/** `GET /api/alerts/rules`. */
+export interface RulesDocument {
+  status: string
+  timestamp: string
+  version: number
+  rules: readonly RuleEntry[]
+  numbers: readonly NumberEntry[]
+  channels: readonly string[]
+  /** Why a changed file is not in force. */
+  problem: string | null
+  /** Why nobody may change rules or acknowledge here; null: who has the write token may. */
+  why_not: string | null
+}
+
+/** `PUT /api/config` and a restore. */
+export interface SavedDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  /** Hash of the definition that is taken up now. */
+  definition: string
 }
 
 /** What presses up, what down, what is missing, and what would change the score most. */
@@ -1586,6 +1933,7 @@ export interface Snapshot {
   now: number
   source: Source
   limits: Limits
+  /** Outlooks, by the number that a row names; none are proven yet. */
   cells: readonly unknown[]
   symbols: readonly RowSymbol[]
   /** Empty in the form `records`: a MarketUpdate for each symbol follows. */
@@ -1718,6 +2066,17 @@ export interface SymbolDetail {
   dimensions: readonly DimensionDetail[]
 }
 
+/** What one symbol's score is made from, in the order of `InputsDocument.kinds`. */
+export interface SymbolInputs {
+  symbol: string
+  venue: string
+  /** Venue time of each input's newest fact; null where there is none. */
+  as_of: readonly (number | null)[]
+  states: readonly State[]
+  /** Why an input is not there. */
+  reasons: readonly (Reason | null)[]
+}
+
 /** What the scans say of one symbol. */
 export interface SymbolPatterns {
   symbol: string
@@ -1782,6 +2141,32 @@ export interface SymbolsPage {
   definition: string
   /** Only where the request has parameters. */
   page: PageInfo | null
+}
+
+/** One tier, as this process knows it. */
+export interface TierMetrics {
+  name: string
+  state: "in_use" | "left_alone"
+  /** Why it is left alone, or was last. */
+  text: string
+  /** How often it was lost. */
+  lost: number
+  hits: number
+  misses: number
+  hit_rate: number | null
+  /** Of all hits, those that this tier gave. */
+  share_of_hits: number | null
+  errors: Readonly<Record<string, number>>
+  read: Latency
+  written: Latency
+  promoted: number
+  dropped: number
+  waiting: number
+  /** Null for a server, which counts its own. */
+  evictions: number | null
+  items: number | null
+  bytes_held: number | null
+  documents: Readonly<Record<string, DocumentMetrics>>
 }
 
 /** `[time, value]`. */
@@ -1871,6 +2256,22 @@ export interface TradesDocument {
   large_from: number | null
 }
 
+/** One symbol's newest second, scored by both definitions. */
+export interface TrialScore {
+  symbol: string
+  venue: string
+  at: string | null
+  before: number | null
+  after: number | null
+  before_reason: string | null
+  after_reason: string | null
+  before_coverage: number | null
+  after_coverage: number | null
+  /** What the score alone proposes by the thresholds, without its past. */
+  before_direction: string | null
+  after_direction: string | null
+}
+
 /** Client: send me these no more; nothing at all when all three are null. */
 export interface Unsubscribe {
   type: "unsubscribe"
@@ -1890,6 +2291,44 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** One saved version. */
+export interface VersionEntry {
+  version: number
+  saved_at: string
+  author: string
+  actor: string
+  reason: string
+  restored_from: number | null
+  values: Readonly<Record<string, unknown>>
+}
+
+/** `GET /api/config/versions`. */
+export interface VersionsDocument {
+  status: string
+  timestamp: string
+  version: number
+  versions: readonly VersionEntry[]
+}
+
+/** What was read ahead of being asked for. */
+export interface WarmingMetrics {
+  profile: string
+  interval_s: number
+  why: string
+  rounds: number
+  attempted: number
+  warmed: number
+  failed: number
+  /** Warmed values that somebody asked for before they were warmed again. */
+  used: number
+  /** Share of the warmed values that were used, 0..1. */
+  efficiency: number | null
+  /** Time that warming took so far. */
+  busy_ms: number
+  /** Processor time of this process's loop meanwhile: at most so much was warming's. */
+  cpu_ms: number
 }
 
 /** The score computed anew with one input changed. */

@@ -32,7 +32,7 @@ from virtuoso.adapters.store.rows import (
     score_from,
 )
 from virtuoso.adapters.store.thread import Watchman
-from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, Delivery
+from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, Delivery, Waiting
 from virtuoso.domain.deeds import ChainedDeed, SettingsVersion
 from virtuoso.domain.errors import StoreUnavailableError
 from virtuoso.domain.history import (
@@ -407,6 +407,21 @@ class SqlArchive:
         if channel is not None:
             query = query.where(table.c.channel == channel)
         return await self.read(lambda link: link.execute(query).scalar() or 0)
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Deliveries that have not ended, by channel; a channel without any is not there."""
+        table = tables.deliveries
+        query = (
+            select(
+                table.c.channel,
+                func.count().label("count"),
+                func.min(table.c.created_at).label("oldest"),
+            )
+            .where(table.c.ended.is_(False))
+            .group_by(table.c.channel)
+            .order_by(table.c.channel)
+        )
+        return [Waiting(*list(each)) for each in await self._rows(query)]
 
     async def acknowledgements(self, alert: str) -> Sequence[Acknowledgement]:
         """Who said what about an alert, oldest first."""
