@@ -46,7 +46,7 @@ def create_api(
     add_symbols(api, snapshot, symbols)
     add_market(api, snapshot, symbols)
     add_dashboard(api, snapshot)
-    add_board(api, snapshot)
+    add_board(api, snapshot, clock)
     add_drawn(api, snapshot, symbols, clock, version)
     add_health(api, snapshot, pages, clock, version, own_parts)
     return api

@@ -4,28 +4,39 @@ from typing import Final
 
 from fastapi import Request, Response
 
-from virtuoso.web.answers import json_answer
-from virtuoso.web.problems import ProblemError
+from virtuoso.domain.time import Millis
+from virtuoso.ports import Clock
+from virtuoso.web.answers import Answer, json_answer
 from virtuoso.web.routes.api import Api, respond
+from virtuoso.web.snapshot import JSON
 from virtuoso.web.snapshot import Snapshot as Documents
 from virtuoso.wire.client import Snapshot
 from virtuoso.wire.follower import Follower
+from virtuoso.wire.health import Nothing
 from virtuoso.wire.messages import to_json
+from virtuoso.wire.records import iso
 
 TAG: Final = "dashboard"
 
 
-def add_board(api: Api, documents: Documents) -> None:
+def add_board(api: Api, documents: Documents, clock: Clock) -> None:
     """Add the board in the form of the socket's rows."""
 
     async def board(request: Request) -> Response:
         """The whole board in compact rows; a socket goes on from its sequence by `resume`."""
         found = snapshot_of(documents.follower)
         if found is None:
-            raise ProblemError(503, "no_board", "The engine has not published a board yet.")
+            return respond(request, nothing(clock.now()))
         return respond(request, json_answer(to_json(found)))
 
     api.get("/api/board", board, Snapshot, tag=TAG, errors=(304, 503))
+
+
+def nothing(now: Millis) -> Answer:
+    """Say that there is no board to begin with."""
+    why = "the engine has not published a board yet"
+    body = to_json(Nothing(status="error", error=why, timestamp=iso(now), reasons=(why,)))
+    return Answer(body, JSON, cache_control="no-store", status=503)
 
 
 def snapshot_of(follower: Follower) -> Snapshot | None:
