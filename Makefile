@@ -8,7 +8,7 @@ ARGS ?=
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
+.PHONY: help run setup web channels dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -28,8 +28,9 @@ $(BIN)/python:
 	  echo "No venv module: installing the package python3-venv"; \
 	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/.run-stamp: requirements/run.lock pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+$(VENV)/.run-stamp: requirements/run.lock requirements/build.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock \
+	  -r requirements/run.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -43,6 +44,9 @@ $(VENV)/.kernel-stamp: $(KERNELS) $(VENV)/.run-stamp
 $(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.kernel-stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
+
+channels: $(VENV)/.run-stamp ## what alerts to Telegram, Slack and by mail need beside
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/channels.lock
 
 dev: $(VENV)/.run-stamp ## Vite on port 5173 before a running server
 	cd web && npm ci --no-audit --no-fund && APP_PORT=$${APP_PORT:-8003} npm run dev
@@ -92,7 +96,7 @@ fuzz: $(VENV)/.dev-stamp ## spoiled frames from decoder to score (ARGS="--second
 	cd tests && $(abspath $(BIN))/python -m fuzz $(ARGS)
 
 lock: $(VENV)/.dev-stamp ## compile the lock files (hashes, no index lines)
-	@for set in run dev web; do \
+	@for set in run build channels dev web; do \
 	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-header --strip-extras --allow-unsafe \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --output-file requirements/$$set.lock requirements/$$set.in; \

@@ -10,7 +10,10 @@ class RunRequirements(MetadataHookInterface):
     """Reads run.in, so that a dependency is named once."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Fill in `dependencies`."""
-        lines = (Path(self.root) / "requirements" / "run.in").read_text("utf-8").splitlines()
-        wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        metadata["dependencies"] = [line for line in wanted if line != "hatchling"]
+        """Fill in `dependencies`, and what is optional."""
+        metadata["dependencies"] = self._named("run")
+        metadata["optional-dependencies"] = {"channels": self._named("channels")}
+
+    def _named(self, name: str) -> list[str]:
+        lines = (Path(self.root) / "requirements" / f"{name}.in").read_text("utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -281,7 +281,7 @@ def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) ->
 
 def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener) -> None:
     """Within three seconds of silence nothing looks live, and the page says so."""
-    with running(tmp_path) as process:
+    with running(tmp_path, "--symbols", "6") as process:
         wait_for("scores", lambda: count_scores(process) >= 5, 60)
         page = open_page(process.url, expect_errors=True)
         page.wait_for_selector("[role=row][data-symbol][data-state=live]")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,9 +23,20 @@ from virtuoso.wire.records import iso
 pytestmark = pytest.mark.process
 
 WEB = Path(__file__).parents[2] / "web" / "src"
+GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana" / "virtuoso.json"
+NOT_YET = {
+    "virtuoso_alerts_oldest_waiting_seconds",
+    "virtuoso_websocket_delivery_p99_seconds",
+}
+"""Without a sample while nothing waits, and before the first client."""
 ST = Path(sys.executable).with_name("st")
-EXAMPLES = 3
+EXAMPLES = 2
 """Of each operation in the fuzzing phase; the coverage phase goes through every parameter."""
+CHECKS = """
+[checks.positive_data_acceptance]
+# from after to, more rows than are given at once, and too many wrong tokens
+expected-statuses = [200, 400, 401, 403, 404, 422, 429, 503]
+"""
 
 RECORD = {
     "symbol",
@@ -53,7 +65,9 @@ SYMBOL_TAILS = ("/orderbook", "/trades", "/liquidations", "/derivatives")
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warm enough that betas and trades are there."""
-    with running(tmp_path_factory.mktemp("api")) as process:
+    # a channel, to which nothing simulated is sent
+    env = {"ALERT_WEBHOOK_URL": "http://127.0.0.1:9/hook"}
+    with running(tmp_path_factory.mktemp("api"), env=env) as process:
 
         def warm() -> bool:
             scored = [each for each in process.symbols() if each["confluence_score"] is not None]
@@ -74,15 +88,30 @@ def openapi(live: Running) -> dict[str, Any]:
 # --- schemathesis -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("api", ["web", "monitor"])
-def test_no_answer_differs_from_what_openapi_says(live: Running, tmp_path: Path, api: str) -> None:
+@pytest.mark.parametrize(
+    ("api", "methods", "phases"),
+    [
+        ("web", ("GET",), "examples,coverage,fuzzing"),
+        ("monitor", ("GET",), "examples,coverage,fuzzing"),
+        # without a token; with one in test_api_changes.py
+        ("web", ("PUT", "POST", "DELETE"), "examples"),
+    ],
+    ids=["web", "monitor", "changes"],
+)
+def test_no_answer_differs_from_what_openapi_says(
+    live: Running, tmp_path: Path, api: str, methods: tuple[str, ...], phases: str
+) -> None:
     """Schemathesis with all its checks: status, type, schema, methods, bad and good input."""
     port = live.port if api == "web" else live.monitoring_port
-    command = [str(ST), "run", f"http://127.0.0.1:{port}/openapi.json", "--checks", "all"]
-    command += ["--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"]
+    (tmp_path / "checks.toml").write_text(CHECKS, "utf-8")
+    command = [str(ST), "--config-file", "checks.toml", "run"]
+    command += [f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "--phases", phases]
+    for method in methods:
+        command += ["--include-method", method]
+    command += ["--max-examples", str(EXAMPLES), "--workers", "2"]
     command += ["--generation-database", "none", "--no-color", "--request-timeout", "10"]
     found = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False
     )
     assert found.returncode == 0, found.stdout[-4_000:]
     assert "Test cases:" in found.stdout
@@ -139,10 +168,17 @@ def test_every_number_says_its_unit_and_every_operation_its_refusals(
     openapi: dict[str, Any],
 ) -> None:
     """Each operation has a sentence and names its refusals; each parameter is described."""
-    for path, operations in openapi["paths"].items():
-        said = operations["get"]
+    operations = [
+        (f"{method} {path}", said)
+        for path, methods in openapi["paths"].items()
+        for method, said in methods.items()
+    ]
+    assert {"put /api/config", "get /api/history/board", "get /api/alerts"} <= {
+        name for name, _ in operations
+    }
+    for path, said in operations:
         assert said["description"], path
-        assert {"200", "400", "500"} <= set(said["responses"]), path
+        assert {"200", "400", "401", "403", "500"} <= set(said["responses"]), path
         for code, response in said["responses"].items():
             assert response["description"] or code == "200", (path, code)
         for parameter in said.get("parameters", []):
@@ -436,6 +472,52 @@ def test_the_monitor_answers_what_the_contract_names(live: Running) -> None:
     assert metrics["symbols"] >= 25
     symbols = live.monitor("/api/monitoring/symbols")
     assert {"symbol", "score", "reason", "age_ms", "missing"} <= set(symbols["symbols"][0])
+
+
+def test_the_last_day_is_kept_and_the_same_on_both_ports(live: Running) -> None:
+    """Item by item: fixed steps, nulls where nobody looked, names that can be asked for."""
+    path = "/api/monitoring/history?minutes=5&series=loop_lag_seconds,feed_input_age_seconds"
+    ours: Any = wait_for("two looks", lambda: _looked(live.get(path)), 40)
+    theirs = live.monitor(path)
+    assert [each["name"] for each in ours["series"]] == [each["name"] for each in theirs["series"]]
+    assert {"loop_lag_seconds/engine", "feed_input_age_seconds/bybit/book"} <= {
+        each["name"] for each in ours["series"]
+    }
+    for each in ours["series"]:
+        assert len(each["values"]) == 30
+        assert each["unit"] == "seconds"
+    assert {"process_memory_bytes/engine", "alerts_waiting/webhook"} <= set(ours["known"])
+    wrong = live.client.get("/api/monitoring/history?minutes=0")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+
+
+def _looked(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The document once there are two looks in it."""
+    series = document.get("series") or [{"values": []}]
+    return document if sum(each is not None for each in series[0]["values"]) >= 2 else None
+
+
+def test_the_dashboard_of_grafana_asks_for_what_there_is(live: Running) -> None:
+    """Every metric of every panel is in a real scrape, with the labels that it is shown by."""
+    board = msgspec.json.decode(GRAFANA.read_bytes())
+    asked = [
+        (target["expr"], target["legendFormat"])
+        for panel in board["panels"]
+        for target in panel.get("targets", ())
+    ]
+    text = live.client.get(f"http://127.0.0.1:{live.monitoring_port}/metrics").text
+    samples = set(re.findall(r"^(virtuoso_\w+)", text, re.MULTILINE))
+    named = set(re.findall(r"^# TYPE (virtuoso_\w+) ", text, re.MULTILINE))
+    assert len(asked) > 40
+    for expression, legend in asked:
+        metrics = re.findall(r"virtuoso_\w+", expression)
+        assert metrics
+        for metric in metrics:
+            assert metric in samples or metric in named & NOT_YET, metric
+            for label in set(re.findall(r"{{(\w+)}}", legend)) if metric in samples else ():
+                assert re.search(rf'^{metric}{{[^}}]*\b{label}="', text, re.MULTILINE), metric
+    helped = re.findall(r"^# HELP (virtuoso_\w+) \S", text, re.MULTILINE)
+    assert len(helped) == len(set(helped)) == len(named)
 
 
 def test_health_is_there_in_three_depths(live: Running) -> None:

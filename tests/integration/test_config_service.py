@@ -1,7 +1,7 @@
 """Questions about the settings between two processes' brokers, with real Redis and real files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -10,68 +10,20 @@ import msgspec
 import pytest
 
 from support.servers import Server
+from support.settings_editor import editor
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.broker.redis import RedisBroker
 from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.adapters.config_versions.files import FileConfigVersions
+from virtuoso.apps.answering import Answering
 from virtuoso.apps.config_editor import ConfigEditor
-from virtuoso.apps.config_service import ConfigService
-from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import load_settings
-from virtuoso.engine.trial import Trial
 from virtuoso.ports import Broker
-from virtuoso.scoring.definition import Definition
-from virtuoso.web.config_client import ConfigClient, NoAnswerError
+from virtuoso.web.asking import Asking, NoAnswerError
 from virtuoso.wire import keys
+from virtuoso.wire.asking import Answered
 from virtuoso.wire.codec import Codec, Secret
-from virtuoso.wire.config import ConfigAnswer, ConfigRequest
+from virtuoso.wire.config import SETTINGS, ConfigRequest
 
 SECRET = Secret("0123456789abcdef")
-
-
-class Running:
-    """Stands for what takes up changed settings."""
-
-    def __init__(self, definition: Definition) -> None:
-        self.running = definition
-        self.refused: str | None = None
-        self.woken = 0
-
-    def wake(self) -> None:
-        """Count it."""
-        self.woken += 1
-
-
-async def no_scores(_definition: Definition, symbols: Sequence[str]) -> Sequence[Trial]:
-    """Say that nothing was scored yet."""
-    return [Trial(each, "bybit", None, None, None, None) for each in symbols]
-
-
-def editor(
-    folder: Path,
-    *,
-    environment: dict[str, str] | None = None,
-    limits: dict[str, Any] | None = None,
-    text: str = "",
-) -> tuple[ConfigEditor, Running]:
-    """Build an editor over files of this folder."""
-    file = folder / "mine.toml"
-    if not file.exists():
-        file.write_text(text, "utf-8")
-    settings = load_settings(file, {})
-    running = Running(definition_of(settings.scoring))
-    made = ConfigEditor(
-        started_with=settings,
-        file=file,
-        environment=environment or {},
-        versions=FileConfigVersions(folder / "config"),
-        running=running,
-        try_definition=no_scores,
-        clock=SystemClock(),
-        why_read_only=lambda: None,
-        limits=limits or {},
-    )
-    return made, running
 
 
 def request(action: Any, version: int | None = None, **body: Any) -> ConfigRequest:  # noqa: ANN401
@@ -79,7 +31,17 @@ def request(action: Any, version: int | None = None, **body: Any) -> ConfigReque
     number = body.pop("number", None)
     now = SystemClock().now()
     content = msgspec.json.encode(body)
-    return ConfigRequest("web", 1, now, f"{now}-{action}", action, "me", version, number, content)
+    return ConfigRequest(
+        epoch="web",
+        seq=1,
+        now=now,
+        id=f"{now}-{action}",
+        action=action,
+        actor="me",
+        version=version,
+        number=number,
+        body=content,
+    )
 
 
 async def ask(asked: ConfigEditor, *words: Any, **body: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401
@@ -91,12 +53,12 @@ async def ask(asked: ConfigEditor, *words: Any, **body: Any) -> tuple[int, dict[
 @asynccontextmanager
 async def talking(
     here: Broker, there: Broker, folder: Path, ours: Codec, theirs: Codec
-) -> AsyncIterator[ConfigClient]:
+) -> AsyncIterator[Asking[ConfigRequest]]:
     """Run a service on one side and a client on the other."""
     clock = SystemClock()
     made, _ = editor(folder)
-    service = ConfigService(made, there, theirs, clock, "engine")
-    client = ConfigClient(here, ours, clock, deadline_s=3.0)
+    service = Answering(SETTINGS, made.answer, there, theirs, clock, "engine")
+    client = Asking(SETTINGS, here, ours, clock, deadline_s=3.0)
     tasks = [asyncio.create_task(service.run()), asyncio.create_task(client.run())]
     await asyncio.sleep(0)
     try:
@@ -107,12 +69,12 @@ async def talking(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def answered(client: ConfigClient) -> ConfigAnswer:
+async def answered(client: Asking[ConfigRequest]) -> Answered:
     """Ask until both sides are subscribed."""
     async with asyncio.timeout(15):
         while True:
             with suppress(NoAnswerError):
-                return await client.ask("read")
+                return await client.ask(ConfigRequest(action="read"))
 
 
 @pytest.mark.parametrize("secret", [None, SECRET])
@@ -123,12 +85,9 @@ async def test_the_engine_answers_over_redis(
     here, there = (RedisBroker(redis_server.address) for _ in range(2))
     async with talking(here, there, tmp_path, Codec(secret), Codec(secret)) as client:
         answer = await answered(client)
-        saved = await client.ask(
-            "save",
-            "me",
-            b'{"changes": {"scoring.coverage_floor": 0.6}, "reason": "over Redis"}',
-            0,
-        )
+        change = b'{"changes": {"scoring.coverage_floor": 0.6}, "reason": "over Redis"}'
+        asked = ConfigRequest(action="save", actor="me", body=change, version=0)
+        saved = await client.ask(asked)
     await here.close()
     await there.close()
     assert answer.status == 200
@@ -142,7 +101,7 @@ async def test_who_does_not_know_the_secret_gets_no_answer(tmp_path: Path) -> No
     async with talking(broker, broker, tmp_path, Codec(), Codec(SECRET)) as client:
         client._deadline_s = 0.3
         with pytest.raises(NoAnswerError):
-            await client.ask("read")
+            await client.ask(ConfigRequest(action="read"))
 
 
 async def test_a_question_is_not_answered_twice_nor_late(tmp_path: Path) -> None:
@@ -150,13 +109,13 @@ async def test_a_question_is_not_answered_twice_nor_late(tmp_path: Path) -> None
     broker, codec, clock = MemoryBroker(), Codec(SECRET), SystemClock()
     heard = broker.subscribe(keys.CONFIG_ANSWER)
     made, _ = editor(tmp_path)
-    service = ConfigService(made, broker, codec, clock, "engine")
+    service = Answering(SETTINGS, made.answer, broker, codec, clock, "engine")
     first = request("read")
     old = msgspec.structs.replace(first, id="old", now=clock.now() - 60_000)
     last = msgspec.structs.replace(first, id="last")
     for each in (first, first, old, last):
-        await service._take(codec.encode(keys.CONFIG_ASK, each))
-    ids = [codec.decode(keys.CONFIG_ANSWER, await anext(heard), ConfigAnswer).id for _ in range(2)]
+        await service.take(codec.encode(keys.CONFIG_ASK, each))
+    ids = [codec.decode(keys.CONFIG_ANSWER, await anext(heard), Answered).id for _ in range(2)]
     assert ids == [first.id, "last"]
 
 

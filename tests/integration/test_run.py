@@ -260,7 +260,7 @@ def exchange_url(process: Running) -> str:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends engine, servers and simulator, with a socket client attached."""
-    with running(tmp_path) as process:
+    with running(tmp_path, "--symbols", "5") as process:
         wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 60)
         child = exchange_of(process)
         with socket.create_connection(("127.0.0.1", process.port)):
@@ -272,7 +272,7 @@ def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> 
 
 def test_a_killed_run_takes_its_simulator_along(tmp_path: Path) -> None:
     """After kill -9 nothing is left behind."""
-    with running(tmp_path) as process:
+    with running(tmp_path, "--symbols", "5") as process:
         child = exchange_of(process)
         process.stop(signal.SIGKILL)
         # it may still be starting, and notices only once it runs

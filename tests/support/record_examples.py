@@ -26,6 +26,17 @@ ADDRESSES: Final = {
     "MoversAnswer": "/api/market/movers?limit=2",
     "BitcoinBetaDocument": "/api/bitcoin-beta",
     "HealthDocument": "/health",
+    "StoredScoresDocument": "/api/symbols/BTCUSDT/scores/history?components=true",
+    "DerivativesHistoryDocument": "/api/symbols/BTCUSDT/derivatives/history",
+    "RecordedBoard": "/api/history/board?at=",
+    "RecordedOverviewDocument": "/api/history/overview",
+    "AlertList": "/api/alerts",
+    "RulesDocument": "/api/alerts/rules",
+    "ConfigDocument": "/api/config",
+    "VersionsDocument": "/api/config/versions",
+    "SignalsPage": "/api/signals?limit=1",
+    "SignalStatistics": "/api/signals/statistics",
+    "PatternsDocument": "/api/patterns",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}
 """Fields whose rows are a fixed set."""
@@ -36,7 +47,7 @@ def cut(value: Any, name: str = "") -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, dict):
         return {key: cut(each, key) for key, each in value.items()}
     if isinstance(value, list):
-        is_row = not any(isinstance(each, dict | list | str) for each in value)
+        is_row = any(each is None or isinstance(each, int | float) for each in value)
         kept = value if is_row or name in FIXED else value[:ROWS]
         return [cut(each) for each in kept]
     return value
@@ -45,7 +56,9 @@ def cut(value: Any, name: str = "") -> Any:  # noqa: ANN401 (JSON)
 def main() -> None:
     """Ask for every document, and write the file."""
     with httpx.Client(base_url=sys.argv[1], trust_env=False, timeout=20) as client:
-        found = {name: cut(client.get(path).json()) for name, path in ADDRESSES.items()}
+        now = client.get("/health").json()["timestamp"]
+        paths = {name: path + now * path.endswith("=") for name, path in ADDRESSES.items()}
+        found = {name: cut(client.get(path).json()) for name, path in paths.items()}
     FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -1,16 +1,15 @@
 """Answers questions about alerts and rules where they are in force: in the engine's process."""
 
-import asyncio
-from collections import deque
+import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
-import structlog
 
 from virtuoso.alerting.numbers import NUMBERS
 from virtuoso.alerting.rules import parse, plain
 from virtuoso.alerting.watch import NOBODY
+from virtuoso.apps.answering import Answer
 from virtuoso.apps.rehearsing import rehearse_stored
 from virtuoso.domain.alerts import Acknowledgement, AlertState
 from virtuoso.domain.errors import (
@@ -18,41 +17,32 @@ from virtuoso.domain.errors import (
     RuleError,
     StateError,
     StoreError,
-    ValueRefusedError,
-    VirtuosoError,
 )
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import HOUR, SECOND
+from virtuoso.domain.time import HOUR
 from virtuoso.engine.alerts import AlertDesk
-from virtuoso.ports import Archive, Broker, Clock
-from virtuoso.wire import keys
+from virtuoso.ports import Archive, Clock
 from virtuoso.wire.alerts import (
-    AlertAnswer,
+    ALERTS,
     AlertChanged,
     AlertRequest,
+    FiringEntry,
     FollowedEntry,
     NumberEntry,
     RehearsalDocument,
     RuleEntry,
+    RuleProblem,
     RuleSaved,
     RulesDocument,
 )
-from virtuoso.wire.codec import Codec
 from virtuoso.wire.health import Problem
 from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso
 
-log = structlog.get_logger()
-
-DEADLINE_S: Final = 9.0
-OLDEST_MS: Final = 30 * SECOND
-REMEMBERED: Final = 1_000
-PAUSE_S: Final = 1.0
 FIRINGS_SHOWN: Final = 200
 LONGEST_NOTE: Final = 300
-_CHANGES: Final = frozenset({"put", "remove", "acknowledge", "resolve"})
 
-Answer = tuple[int, bytes]
+_Said: TypeAlias = tuple[int, bytes]
 
 
 class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,16 +55,13 @@ class _Rehearse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertService:
-    """Runs beside the engine; one question at a time."""
+    """Knows the rules, the desk and what was stored."""
 
     def __init__(
         self,
         desk: AlertDesk,
         archive: Archive,
-        broker: Broker,
-        codec: Codec,
         clock: Clock,
-        epoch: str,
         sources: tuple[Source, ...],
         channels: tuple[str, ...],
         why_read_only: Callable[[], str | None],
@@ -82,65 +69,18 @@ class AlertService:
         """`sources`: whose rows a rule is rehearsed over."""
         self._desk = desk
         self._archive = archive
-        self._broker = broker
-        self._codec = codec
         self._clock = clock
-        self._epoch = epoch
         self._sources = sources
         self._channels = channels
         self._why_read_only = why_read_only
-        self._seen: deque[str] = deque(maxlen=REMEMBERED)
-        self._seq = 0
-
-    async def run(self) -> None:
-        """Answer for ever."""
-        while True:
-            async for message in self._broker.subscribe(keys.ALERT_ASK):
-                await self._take(message)
-            await asyncio.sleep(PAUSE_S)
-
-    async def _take(self, message: bytes) -> None:
-        try:
-            request = self._codec.decode(keys.ALERT_ASK, message, AlertRequest)
-        except ValueRefusedError as error:
-            log.warning("alert_question_refused", error=str(error))
-            return
-        if request.id in self._seen or abs(self._clock.now() - request.now) > OLDEST_MS:
-            log.warning("alert_question_is_old", action=request.action)
-            return
-        self._seen.append(request.id)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                status, body = await self.answer(request)
-        except TimeoutError:
-            log.warning("alert_question_took_too_long", action=request.action)
-            return
-        except VirtuosoError as error:
-            log.warning("alert_question_failed", action=request.action, error=str(error))
-            return
-        if request.action in _CHANGES:
-            log.info(
-                "alert_change",
-                action=request.action,
-                target=request.target,
-                actor=request.actor,
-                status=status,
-            )
-        self._seq += 1
-        answer = AlertAnswer(
-            self._epoch,
-            self._seq,
-            self._clock.now(),
-            request.id,
-            status,
-            body,
-            self._desk.book.version,
-        )
-        await self._broker.publish(keys.ALERT_ANSWER, self._codec.encode(keys.ALERT_ANSWER, answer))
 
     async def answer(self, request: AlertRequest) -> Answer:
-        """Answer one question with a status and a body."""
-        if request.action in _CHANGES and (why := self._why_read_only()) is not None:
+        """Status, body and the version of the rules in force."""
+        status, body = await self._answer(request)
+        return status, body, self._desk.book.version
+
+    async def _answer(self, request: AlertRequest) -> _Said:
+        if request.action in ALERTS.changes and (why := self._why_read_only()) is not None:
             return _problem(403, "read_only", why)
         try:
             match request.action:
@@ -149,10 +89,10 @@ class AlertService:
                 case "put":
                     rule = parse(msgspec.json.decode(request.body))
                     if rule.id != request.target:
-                        return _problem(422, "wrong_rule", "The rule has another id.")
+                        return _wrong_rule("The rule has another id.", "id")
                     unknown = set(rule.channels) - set(self._channels)
                     if unknown:
-                        return _problem(422, "wrong_rule", "A channel of it is not set up.")
+                        return _wrong_rule("A channel of it is not set up.", "channels")
                     version = await self._desk.book.put(rule, request.version)
                     return 200, to_json(RuleSaved("success", self._timestamp(), version))
                 case "remove":
@@ -166,7 +106,7 @@ class AlertService:
                     return await self._change(request)
         except RuleError as error:
             # its text is ours, but may name what was sent: that is what its writer must see
-            return _problem(422, "wrong_rule", str(error)[:400])
+            return _wrong_rule(str(error)[:400], error.field or None)
         except (msgspec.MsgspecError, RecursionError):
             return _problem(422, "wrong_body", "Expected JSON as the documentation has it.")
         except ConflictError:
@@ -190,14 +130,22 @@ class AlertService:
                 for each in book.rules
             ),
             numbers=tuple(
-                NumberEntry(each.name, each.unit, each.what, each.scope.value, each.recorded)
+                NumberEntry(
+                    each.name,
+                    each.unit,
+                    each.what,
+                    each.scope.value,
+                    each.recorded,
+                    each.words,
+                )
                 for each in NUMBERS.values()
             ),
             channels=self._channels,
             problem=book.problem,
+            why_not=self._why_read_only(),
         )
 
-    async def _change(self, request: AlertRequest) -> Answer:
+    async def _change(self, request: AlertRequest) -> _Said:
         note = msgspec.json.decode(request.body, type=_Note).note if request.body else ""
         state = AlertState.ACKNOWLEDGED if request.action == "acknowledge" else AlertState.RESOLVED
         said = Acknowledgement(
@@ -211,7 +159,7 @@ class AlertService:
         document = AlertChanged("success", self._timestamp(), changed.id, changed.state.value)
         return 200, to_json(document)
 
-    async def _rehearse(self, request: AlertRequest) -> Answer:
+    async def _rehearse(self, request: AlertRequest) -> _Said:
         wanted = msgspec.json.decode(request.body, type=_Rehearse)
         rule = parse(wanted.rule)
         now = self._clock.now()
@@ -229,19 +177,26 @@ class AlertService:
             moments=told.moments,
             fired=len(told.firings),
             firings=tuple(
-                {
-                    "at": each.at,
-                    "symbol": None if each.subject == NOBODY else each.subject,
-                    "numbers": dict(each.numbers),
-                }
-                for each in told.firings[-FIRINGS_SHOWN:]
+                FiringEntry(
+                    each.at,
+                    None if each.subject == NOBODY else each.subject,
+                    dict(each.numbers),
+                    price,
+                    tuple(None if move is None else _percent(move) for move in moves),
+                )
+                for each, price, moves in zip(
+                    told.firings[-FIRINGS_SHOWN:],
+                    told.prices[-FIRINGS_SHOWN:],
+                    told.moves[-FIRINGS_SHOWN:],
+                    strict=True,
+                )
             ),
             followed=tuple(
                 FollowedEntry(
                     each.horizon_ms,
                     each.n,
                     each.up,
-                    None if each.median is None else 100.0 * each.median,
+                    None if each.median is None else _percent(each.median),
                     each.base_n,
                     each.base_up,
                 )
@@ -251,5 +206,16 @@ class AlertService:
         return 200, to_json(document)
 
 
-def _problem(status: int, code: str, detail: str) -> Answer:
+def _percent(log_return: float) -> float:
+    return 100.0 * math.expm1(log_return)
+
+
+def _wrong_rule(detail: str, field: str | None) -> _Said:
+    body = RuleProblem(
+        title="wrong_rule", status=422, code="wrong_rule", detail=detail, field=field
+    )
+    return 422, to_json(body)
+
+
+def _problem(status: int, code: str, detail: str) -> _Said:
     return status, to_json(Problem(title=code, status=status, code=code, detail=detail))

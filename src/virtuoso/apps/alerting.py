@@ -86,9 +86,12 @@ def channels_in(environment: Mapping[str, str], clock: Clock) -> list[AlertChann
         found.append(WebhookChannel(address, secret, clock, resolver))
     for name, variable in APPRISE.items():
         if url := environment.get(variable, "").strip():
-            # it takes half a second to load, and few have it
-            from virtuoso.adapters.alert_channel.apprise import AppriseChannel
-
+            try:
+                # it takes half a second to load, and few have it
+                from virtuoso.adapters.alert_channel.apprise import AppriseChannel
+            except ModuleNotFoundError as error:
+                msg = f"expected what {variable} needs, found no {error.name}: run `make channels`"
+                raise SettingsError(msg) from error
             found.append(AppriseChannel(name, SecretText(url)))
     return found
 

@@ -160,6 +160,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_store(commands)
     _add_alert(commands)
+    _add_signals(commands)
     _add_load(commands)
 
     commands.add_parser("token", help="print a new token of 256 bits")
@@ -185,6 +186,26 @@ def _add_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
 
+def _add_signals(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    signals = commands.add_parser("signals", help="what was said, and what became of it")
+    actions = signals.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="the newest signals")
+    listed.add_argument("--state", help="active, confirmed, invalidated, expired, closed")
+    listed.add_argument("--limit", type=_count, default=20, help="default: 20")
+    shown = actions.add_parser("show", help="one signal with every step of its life")
+    shown.add_argument("id", help="as `list` prints it")
+    counted = actions.add_parser("statistics", help="what such signals were worth, with n")
+    for action in (listed, counted):
+        action.add_argument("--symbol", help="such as BTCUSDT")
+        action.add_argument("--direction", choices=("Bullish", "Bearish"))
+        action.add_argument("--from", type=_instant, dest="since", metavar="TIME")
+        action.add_argument("--to", type=_instant, dest="until", metavar="TIME")
+        action.add_argument("--simulated", action="store_true", help="those of the simulator")
+    for action in (listed, shown, counted):
+        action.add_argument("--json", action="store_true", help="as the API gives it")
+        action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+
 def _add_load(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     load = commands.add_parser(
         "loadtest", help="a bounded load on a running Virtuoso of this machine"
@@ -195,6 +216,7 @@ def _add_load(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     load.add_argument(
         "--never-reading", type=int, default=5, dest="deaf", help="clients that only subscribe"
     )
+    load.add_argument("--rate", type=int, default=0, help="requests a second; default: all it can")
     load.add_argument("--json", action="store_true", help="everything, as JSON")
     load.add_argument("--address", metavar="URL", help="default: this machine, APP_PORT")
     load.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
@@ -357,6 +379,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return _store(arguments, settings)
     if command == "alert":
         return _alert(arguments, settings)
+    if command == "signals":
+        return _signals(arguments, settings)
     if command == "record":
         return _record(arguments, settings)
     if command == "replay":
@@ -502,6 +526,27 @@ def _alert(arguments: argparse.Namespace, settings: Settings) -> int:
     )
 
 
+def _signals(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.signal_commands import SignalOptions, run_signal_command
+
+    given = vars(arguments)
+    return run_signal_command(
+        settings,
+        SignalOptions(
+            action=arguments.action,
+            signal=given.get("id", ""),
+            symbol=given.get("symbol"),
+            direction=given.get("direction"),
+            states=tuple(each for each in (given.get("state") or "").split(",") if each),
+            since=given.get("since"),
+            until=given.get("until"),
+            limit=given.get("limit", 20),
+            simulated=given.get("simulated", False),
+            as_json=arguments.json,
+        ),
+    )
+
+
 def _store(arguments: argparse.Namespace, settings: Settings) -> int:
     from virtuoso.adapters.clock.system import SystemClock
     from virtuoso.apps import store
@@ -622,6 +667,7 @@ def _load(arguments: argparse.Namespace, settings: Settings) -> int:
         connections=arguments.connections,
         sockets=max(0, arguments.sockets),
         deaf=max(0, arguments.deaf),
+        rate=max(0, arguments.rate),
         as_json=arguments.json,
     )
     return _on_a_loop(loadtest(options))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,18 +19,20 @@ from virtuoso.adapters.feed.limits import Budgets
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.alert_service import AlertService
 from virtuoso.apps.alerting import Alerting, open_alerting
+from virtuoso.apps.answering import Answering
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.config_editor import ConfigEditor
 from virtuoso.apps.config_keys import RISK_LIMITS
 from virtuoso.apps.config_saved import load_with_saved, versions_of
-from virtuoso.apps.config_service import ConfigService
+from virtuoso.apps.engine_measures import EngineMeasures
 from virtuoso.apps.exchange_beside import ExchangeBeside
 from virtuoso.apps.history import History, open_history, record_settings
 from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.reload import Reload
 from virtuoso.apps.rest_health import rest_parts
 from virtuoso.apps.scoring import definition_of, lane_maker
+from virtuoso.apps.self_watch import SelfWatch
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, open_sharing
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
@@ -46,11 +48,15 @@ from virtuoso.engine.last_good import LastGoodKeeper
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.signals import SignalDesk
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
 from virtuoso.engine.writer import WriterLease
 from virtuoso.ports import Clock
+from virtuoso.wire.alerts import ALERTS
+from virtuoso.wire.config import SETTINGS
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import PartHealth
 
 log = structlog.get_logger()
@@ -220,6 +226,7 @@ def build_engine(
     epoch: str | None = None,
     history: History | None = None,
     alerting: Alerting | None = None,
+    measures: Callable[[], Iterable[Measure]] = tuple,
 ) -> Engine:
     """Put the engine together. Without an `epoch` of its own it takes the source's."""
     first = watch_of(source, settings, options, clock, rng)
@@ -245,6 +252,13 @@ def build_engine(
         archive=None if history is None else history.archive,
         alerts=None if alerting is None else alerting.desk,
         outbox=None if alerting is None else alerting.outbox,
+        signals=SignalDesk(
+            clock,
+            tuple(each.feed.source for each in (source, second) if each is not None),
+            None if history is None else history.ledger,
+            None if history is None else history.archive,
+        ),
+        measures=measures,
     )
 
 
@@ -301,6 +315,8 @@ async def open_engine(
         # what other processes know of an epoch must not be mistaken for this run of a recording
         again = sources.first.epoch
         epoch = f"{again}-{lease.ours.epoch}" if again and sharing.leases else None
+        own = SelfWatch(clock, version("virtuoso"), settings.state.folder(os.environ), clock.now())
+        measures = EngineMeasures(clock, own, sources.budgets, history, alerting)
         engine = build_engine(
             settings,
             options,
@@ -313,6 +329,7 @@ async def open_engine(
             epoch,
             history,
             alerting,
+            measures.measures,
         )
         log.info("started", source=options.source, version=version("virtuoso"))
         is_replay = sources.first.replay is not None
@@ -328,27 +345,24 @@ async def open_engine(
             why_read_only=lambda: _why_read_only(settings, sharing, is_replay=is_replay),
             limits=RISK_LIMITS,
         )
-        service = ConfigService(editor, sharing.broker, sharing.codec, clock, lease.ours.epoch)
-        work = [engine.run(), lease.run(), reload.run(redefine), service.run()]
+        over = (sharing.broker, sharing.codec, clock, lease.ours.epoch)
+        service = Answering(SETTINGS, editor.answer, *over)
+        work = [engine.run(), lease.run(), reload.run(redefine), service.run(), measures.run()]
         if sources.beside is not None:
             work.append(sources.beside.watch(clock))
         if watch.tier_watch is not None:
             work.append(watch.tier_watch.run())
         work += [keeper.run() for keeper in (last_good, mirror) if keeper is not None]
         if alerting is not None and history is not None:
-            work.append(
-                AlertService(
-                    alerting.desk,
-                    history.archive,
-                    sharing.broker,
-                    sharing.codec,
-                    clock,
-                    lease.ours.epoch,
-                    _sources_of(sources),
-                    alerting.channels,
-                    lambda: _why_not_from_outside(sharing),
-                ).run()
+            alerts = AlertService(
+                alerting.desk,
+                history.archive,
+                clock,
+                _sources_of(sources),
+                alerting.channels,
+                lambda: _why_not_from_outside(sharing),
             )
+            work.append(Answering(ALERTS, alerts.answer, *over).run())
         yield tuple(work)
 
 

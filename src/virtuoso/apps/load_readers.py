@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 
 from virtuoso.client import Client, Connected, Disconnected, Subscribe
@@ -41,20 +42,34 @@ class Heard:
 
 
 class HttpReader:
-    """One keep-alive connection that asks again and again, as fast as it is answered."""
+    """One keep-alive connection that asks again and again, as fast as it is answered, or paced.
+
+    Paced, an answer's time begins when its request was due: who waits for a late answer before it
+    asks again must not make the server look quick.
+    """
 
     def __init__(
-        self, host: str, port: int, others: Sequence[str], tallies: dict[str, Tally], seed: int
+        self,
+        host: str,
+        port: int,
+        others: Sequence[str],
+        tallies: dict[str, Tally],
+        seed: int,
+        every_s: float = 0.0,
     ) -> None:
+        """`every_s`: between two requests; 0: as fast as it goes."""
         self._host, self._port = host, port
         self._others = others
         self._tallies = tallies
         self._rng = random.Random(seed)  # noqa: S311 - a mixture, not a secret
+        self._every_s = every_s
+        self._due = 0.0
         self._etags: dict[str, str] = {}
 
     async def run(self, until: float) -> None:
         """Ask until this time of the loop."""
         loop = asyncio.get_running_loop()
+        self._due = perf_counter() + self._rng.random() * self._every_s
         while loop.time() < until:
             path = self._next()
             tally = self._tallies.setdefault(path, Tally())
@@ -63,6 +78,7 @@ class HttpReader:
                 async with asyncio.timeout(ANSWER_S):
                     reader, writer = await asyncio.open_connection(self._host, self._port)
                 while loop.time() < until:
+                    await self._wait()
                     path = self._next()
                     tally = self._tallies.setdefault(path, Tally())
                     await self._ask(path, tally, reader, writer)
@@ -72,6 +88,15 @@ class HttpReader:
             finally:
                 if writer is not None:
                     writer.close()
+
+    async def _wait(self) -> None:
+        """Wait until the next request is due; none is due at once where nobody sets a pace."""
+        if not self._every_s:
+            self._due = perf_counter()
+            return
+        left = self._due - perf_counter()
+        if left > 0:
+            await asyncio.sleep(left)
 
     def _next(self) -> str:
         hot = not self._others or self._rng.random() < HOT_SHARE
@@ -84,8 +109,8 @@ class HttpReader:
         etag = self._etags.get(path)
         if etag is not None and self._rng.random() < KNOWN_SHARE:
             lines.append(f"If-None-Match: {etag}")
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun = self._due
+        self._due += self._every_s
         async with asyncio.timeout(ANSWER_S):
             writer.write("\r\n".join([*lines, "", ""]).encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -98,7 +123,7 @@ class HttpReader:
             length = 0 if status == 304 else int(headers.get("content-length", "0"))
             if length:
                 await reader.readexactly(length)
-        tally.seconds.append(loop.time() - begun)
+        tally.seconds.append(perf_counter() - begun)
         tally.statuses[status] += 1
         tally.bytes += len(head) + length
         if path in HOT_PATHS and "etag" in headers:

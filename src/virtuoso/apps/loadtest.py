@@ -14,7 +14,14 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from virtuoso.apps.load_readers import DeafSockets, Heard, HttpReader, Tally, listen
+from virtuoso.apps.load_readers import (
+    HOT_PATHS,
+    DeafSockets,
+    Heard,
+    HttpReader,
+    Tally,
+    listen,
+)
 from virtuoso.apps.running import ask, ask_text
 from virtuoso.client import Subscribe
 from virtuoso.domain.errors import NotRunningError, SettingsError, UnknownSymbolError
@@ -33,6 +40,7 @@ MOST_SECONDS: Final = 300
 MOST_CONNECTIONS: Final = 64
 MOST_SOCKETS: Final = 200
 MOST_DEAF: Final = 50
+MOST_RATE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class LoadOptions:
     connections: int = 8
     sockets: int = 50
     deaf: int = 5
+    rate: int = 0
+    """Requests a second; 0: as many as are answered."""
     as_json: bool = False
 
 
@@ -111,6 +121,11 @@ class LoadResult(msgspec.Struct, frozen=True):
     """Of the owner's 633.6 requests a second."""
     errors: int
     error_rate: float
+    p50_ms: float | None
+    """Of all requests together."""
+    p99_ms: float | None
+    routes_p99_ms: float | None
+    """Of those that are not held ready: the routes of FastAPI."""
     paths: tuple[PathResult, ...]
     sockets: SocketResult
     tiers: tuple[TierResult, ...]
@@ -142,6 +157,7 @@ async def loadtest(options: LoadOptions) -> int:
         ("connections", options.connections, MOST_CONNECTIONS),
         ("sockets", options.sockets, MOST_SOCKETS),
         ("never-reading", options.deaf, MOST_DEAF),
+        ("requests a second", options.rate, MOST_RATE),
     ):
         if found > most:
             message = f"expected at most {most} {name}, found {found}"
@@ -185,8 +201,9 @@ async def _measure(options: LoadOptions) -> LoadResult:
                 while heard.opened < options.sockets:  # noqa: ASYNC110 - whoever is refused stays out
                     await asyncio.sleep(0.05)
         begun = loop.time()
+        every = options.connections / options.rate if options.rate else 0.0
         readers = [
-            HttpReader(host, port, others, tallies, seed).run(begun + options.seconds)
+            HttpReader(host, port, others, tallies, seed, every).run(begun + options.seconds)
             for seed in range(options.connections)
         ]
         await asyncio.gather(*readers)
@@ -222,6 +239,9 @@ async def _measure(options: LoadOptions) -> LoadResult:
         of_the_owners=requests / took / OWNERS_REQUESTS,
         errors=errors,
         error_rate=errors / requests if requests else 0.0,
+        p50_ms=quantile_ms(_seconds_of(tallies), 0.5),
+        p99_ms=quantile_ms(_seconds_of(tallies), 0.99),
+        routes_p99_ms=quantile_ms(_seconds_of(tallies, without=HOT_PATHS), 0.99),
         paths=paths,
         sockets=socket_result,
         tiers=tiers,
@@ -271,6 +291,12 @@ def quantile_ms(seconds: Sequence[float], share: float) -> float | None:
         return None
     ordered = sorted(seconds)
     return 1e3 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _seconds_of(tallies: Mapping[str, Tally], without: Sequence[str] = ()) -> list[float]:
+    return [
+        each for path, tally in tallies.items() if path not in without for each in tally.seconds
+    ]
 
 
 def _path_result(path: str, tally: Tally) -> PathResult:
@@ -400,8 +426,13 @@ def _show(result: LoadResult) -> None:
     console.print(
         f"\n{result.requests:,} requests, {result.requests_per_second:,.1f} a second: "
         f"{result.of_the_owners:.2f} of the owner's {OWNERS_REQUESTS}; "
-        f"errors {100 * result.error_rate:.3f} %"
+        f"errors {100 * result.error_rate:.3f} %; p50 {_number(result.p50_ms)} ms, "
+        f"p99 {_number(result.p99_ms)} ms, of the routes {_number(result.routes_p99_ms)} ms"
     )
+    for each in result.paths:
+        wrong = {name: n for name, n in each.statuses.items() if name not in {"200", "304"}}
+        for name, count in (wrong | each.failures).items():
+            console.print(f"  {count} times {name}: {each.path}")
     ours = result.sockets
     console.print(
         f"{ours.opened} of {ours.asked} sockets, {ours.messages_per_second:,.0f} messages/s; "

@@ -2,41 +2,51 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.store.keepsake import StoreKeepsake
+from virtuoso.apps.answering import Answering
 from virtuoso.apps.archive import open_archive
 from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.apps.guarding import Guarding, bind_guarded
 from virtuoso.apps.presence import Presence
+from virtuoso.apps.self_watch import SelfWatch
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
+from virtuoso.apps.signal_record import SignalRecords
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
 from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.domain.errors import CacheError
 from virtuoso.monitor.app import create_app as create_monitor
+from virtuoso.monitor.judging import Limits
+from virtuoso.monitor.readings import Readings
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Archive, Clock
-from virtuoso.web.alert_client import AlertClient
-from virtuoso.web.alert_routes import alert_router
+from virtuoso.web.alert_routes import add_alerts
 from virtuoso.web.app import WebApp, create_app
-from virtuoso.web.config_client import ConfigClient
-from virtuoso.web.config_routes import config_router
+from virtuoso.web.asking import Asking
+from virtuoso.web.config_routes import add_config
 from virtuoso.web.options import WebOptions
+from virtuoso.web.routes.monitoring import add_monitoring
 from virtuoso.web.security.guard import Guard
 from virtuoso.web.security.routes import session_router
 from virtuoso.web.server import serve_on
 from virtuoso.web.warming import Warmer
+from virtuoso.wire.alerts import ALERTS
 from virtuoso.wire.checks import own_part
+from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthPart
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import ProcessReport
+from virtuoso.wire.monitoring import MONITORING
 from virtuoso.wire.roll import Roll
 
 log = structlog.get_logger()
@@ -74,6 +84,8 @@ class Serving:
         )
         self._roll = Roll(sharing.cache, sharing.codec, clock)
         self._web: WebApp | None = None
+        folder = settings.state.folder(os.environ)
+        self._own = SelfWatch(clock, version, folder, self._started)
 
     async def restore(self) -> None:
         """Show the last good snapshot until the engine says something."""
@@ -97,8 +109,10 @@ class Serving:
     def pages(self, listener: socket.socket) -> Work:
         """Serve the dashboards, the API and the socket, and say so to the monitor."""
         ours = self._settings.web
-        config = ConfigClient(self._sharing.broker, self._sharing.codec, self._clock)
-        alerts = AlertClient(self._sharing.broker, self._sharing.codec, self._clock)
+        over = (self._sharing.broker, self._sharing.codec, self._clock)
+        config = Asking(SETTINGS, *over)
+        alerts = Asking(ALERTS, *over)
+        monitor = Asking(MONITORING, *over)
         app = self._web = create_app(
             self._follower,
             self._clock,
@@ -112,10 +126,14 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
-            routers=(
-                session_router(self._guarding.gate),
-                config_router(config),
-                alert_router(alerts, self._archive, self._follower, self._clock),
+            count_signals=None
+            if self._archive is None
+            else SignalRecords(self._archive, self._clock).count,
+            routers=(session_router(self._guarding.gate),),
+            more=(
+                lambda api: add_config(api, config),
+                lambda api: add_alerts(api, alerts, self._archive, self._follower, self._clock),
+                lambda api: add_monitoring(api, monitor),
             ),
         )
         presence = Presence(self._roll, partial(self._report, "web", listener))
@@ -126,12 +144,24 @@ class Serving:
             self._tier_watch.run(),
             config.run(),
             alerts.run(),
+            monitor.run(),
+            *self._looking_at_itself(),
         )
 
     def monitor(self, listener: socket.socket) -> Work:
         """Serve the monitoring API."""
         roster = Roster(self._roll, self._clock)
         web = self._web
+        own = self._own.measures if self._role == "monitor" else tuple
+        readings = Readings(self._follower, self._clock, roster, own, limits_of(self._settings))
+        answering = Answering(
+            MONITORING,
+            readings.answer,
+            self._sharing.broker,
+            self._sharing.codec,
+            self._clock,
+            f"monitor-{os.getpid()}",
+        )
         app = create_monitor(
             self._follower,
             self._clock,
@@ -140,12 +170,18 @@ class Serving:
             cache_metrics=self._watch.metrics,
             own_parts=self._own_parts,
             roster=roster,
+            readings=readings,
             hosts=self._guarding.hosts,
             routers=(session_router(self._guarding.gate),),
         )
         guarded = self._guarding.before(app, app.routes, "monitor")
         looking = () if self._role == "run" else (self._tier_watch.run(),)
-        return (self._serve(guarded, listener), roster.run(), *looking)
+        keeping = (roster.run(), readings.run(), answering.run())
+        return (self._serve(guarded, listener), *keeping, *looking, *self._looking_at_itself())
+
+    def _looking_at_itself(self) -> Work:
+        """In `run` the engine does so for the process."""
+        return () if self._role == "run" else (self._own.run(),)
 
     def _serve(
         self,
@@ -185,7 +221,31 @@ class Serving:
             reading=self._follower.reading,
             clients=0 if web is None else web.hub.counters().get("clients", 0),
             tiers=self._watch.reports(),
+            measures=self._report_measures(),
         )
+
+    def _report_measures(self) -> tuple[Measure, ...]:
+        """What this process measures, where the engine does not do it for it."""
+        own = () if self._role == "run" else self._own.measures()
+        if self._web is None:
+            return own
+        of_sockets = socket_measures(self._web.hub.counters(), self._settings.web.max_clients)
+        return (*own, *of_sockets)
+
+
+def socket_measures(counters: Mapping[str, int], most: int) -> Iterator[Measure]:
+    """What the socket counted."""
+    yield Measure("websocket_full_ratio", counters.get("clients", 0) / most)
+    yield Measure("websocket_evicted_total", float(counters.get("evicted", 0)))
+    yield Measure("websocket_refused_total", float(counters.get("refused", 0)))
+    yield Measure("websocket_sent_bytes_total", float(counters.get("bytes", 0)))
+    waited = counters.get("delivery_us_p99", 0)
+    yield Measure("websocket_delivery_p99_seconds", waited / 1e6 if waited else None)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """From where on the monitor warns and fails."""
+    return Limits(**msgspec.structs.asdict(settings.monitoring))
 
 
 def say_address(listener: socket.socket) -> None:

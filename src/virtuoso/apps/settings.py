@@ -214,6 +214,30 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     large_liquidation_usdt: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
+Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Megabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+class MonitoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From where on the monitor warns of a figure, and from where on it fails."""
+
+    cpu_warn: Annotated[float, msgspec.Meta(ge=0, le=64)]
+    memory_warn_mb: Megabytes
+    memory_left_warn: Part
+    memory_left_fail: Part
+    disk_left_warn_mb: Megabytes
+    disk_left_fail_mb: Megabytes
+    loop_lag_warn_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)]
+    loop_lag_fail_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)]
+    tasks_warn: Annotated[float, msgspec.Meta(ge=1, le=1_000_000)]
+    queue_warn: Part
+    queue_fail: Part
+    sockets_warn: Part
+    alert_wait_warn_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)]
+    alert_wait_fail_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)]
+    budget_left_warn: Part
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -229,6 +253,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: StateSettings
     store: StoreSettings
     alerts: AlertSettings
+    monitoring: MonitoringSettings
     security: SecuritySettings = SecuritySettings()
 
 

@@ -130,3 +130,13 @@ class Receipt:
     """What the channel calls it, where it says so."""
     wait_ms: int = 0
     """How long it wants to hear nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Deliveries to one channel that have not ended."""
+
+    channel: str
+    count: int
+    oldest: Millis
+    """When the oldest of them was made."""

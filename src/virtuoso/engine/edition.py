@@ -9,9 +9,10 @@ from itertools import takewhile
 from virtuoso.domain.alerts import Alert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.domain.signals import Signal
+from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine import documents as make
-from virtuoso.engine import lines
+from virtuoso.engine import followed, lines
 from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
@@ -24,9 +25,11 @@ from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
+from virtuoso.patterns.scans import Found
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.list_messages import MoverRecord
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import Alert as AlertMessage
 from virtuoso.wire.messages import (
     BoardState,
@@ -50,6 +53,8 @@ PRICE_DELAYED_MS = 2_000
 PRICE_STALE_MS = 5_000
 REPEAT_CYCLES = 10
 """Cycles after which an unchanged document is written again, long before its life is over."""
+REPEAT_MS = 15 * SECOND
+"""After so long it is written again in any case: cycles of an engine that is behind take longer."""
 ROWS_AT_ONCE = 50
 LINES_CYCLES = 20
 """Cycles after which the board's small lines are drawn anew."""
@@ -99,6 +104,11 @@ class Content:
     """By how much the cycle is older than the present of an engine that cannot keep up."""
     alerts: tuple[int, tuple[Alert, ...]] | None = None
     """How often they changed, and those that nobody has resolved; None without a watch."""
+    signals: tuple[int, tuple[Signal, ...]] | None = None
+    """How often they changed, and those that are open or ended last; None without a desk."""
+    patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
+    """What the scans say, by symbol."""
+    measures: tuple[Measure, ...] = ()
     second: Millis | None = None
     """The grid second that the scores are of, our clock; None before the first."""
 
@@ -133,6 +143,9 @@ class Editor:
         self._version = version
         self._marks: dict[str, tuple[object, ...]] = {}
         self._kept: dict[str, bytes] = {}
+        self._written: dict[str, tuple[int, bytes]] = {}
+        """What lies in the cache of all that is not made for readers alone, and since when."""
+        self._now = 0
         self._points: dict[str, _Points] = {}
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
@@ -148,6 +161,7 @@ class Editor:
         Between two parts others may have their turn.
         """
         cycle = content.cycle
+        self._now = cycle.now
         edition = self._edition(content)
         symbols = self._row_symbols(content)
         rows: list[ScoreRow] = []
@@ -189,10 +203,12 @@ class Editor:
             cycle_ms=content.cycle_ms,
             definition=content.definition,
             cycles=content.cycle_totals,
+            measures=content.measures,
         )
         printed = Printed(board, status)
         yield printed
         if not content.details:
+            self._repeat(printed.documents, content)
             return
         self._edited += 1
         content = replace(content, shown=shown)
@@ -207,6 +223,19 @@ class Editor:
             yield printed
         for _ in self._market_documents(printed.documents, edition, content, content.looked_at):
             yield printed
+        self._repeat(printed.documents, content)
+
+    def _repeat(self, found: dict[str, bytes], content: Content) -> None:
+        """Write again what would not be there any more: it says itself how old it is.
+
+        A recording's clock may run at any speed, and lives do not.
+        """
+        if content.replay is not None:
+            return
+        for key, (at, value) in self._written.items():
+            if not 0 <= self._now - at < REPEAT_MS and key not in found:
+                found[key] = value
+                self._written[key] = (self._now, value)
 
     def edit_beside(self, content: Content, symbols: frozenset[str]) -> Mapping[str, bytes]:
         """Make what somebody began to read of these symbols, before its edition comes.
@@ -246,18 +275,18 @@ class Editor:
             name = make.name_of(row)
             book = markets.order_book_document(edition, row, view, lane)
             form = make.publish_form(edition, book, book.as_of)
-            self._put(found, keys.order_book(name), form)
+            self._put_for_readers(found, keys.order_book(name), form)
             yield
             trades = markets.trades_document(edition, row, view, lane)
             form = make.publish_form(edition, trades, trades.as_of)
-            self._put(found, keys.trades(name), form)
+            self._put_for_readers(found, keys.trades(name), form)
             yield
             forced = markets.liquidations_document(edition, row, view, lane)
             form = make.publish_form(edition, forced, forced.as_of)
-            self._put(found, keys.liquidations(name), form)
+            self._put_for_readers(found, keys.liquidations(name), form)
             more = markets.derivatives_document(edition, row, view, lane)
             form = make.publish_form(edition, more, more.as_of)
-            self._put(found, keys.derivatives(name), form)
+            self._put_for_readers(found, keys.derivatives(name), form)
             yield
 
     def _row_symbols(self, content: Content) -> tuple[RowSymbol, ...]:
@@ -285,14 +314,25 @@ class Editor:
     def _put(self, found: dict[str, bytes], key: str, document: Document) -> bytes:
         """Encode a document where its turn is, so that the publisher has nothing long to do."""
         found[key] = value = self._codec.encode(key, document)
+        self._written[key] = (self._now, value)
         return value
+
+    def _again(self, found: dict[str, bytes], key: str) -> None:
+        found[key] = value = self._kept[key]
+        self._written[key] = (self._now, value)
+
+    def _put_for_readers(self, found: dict[str, bytes], key: str, document: Document) -> None:
+        """Encode what is made only while somebody reads it."""
+        found[key] = self._codec.encode(key, document)
 
     def _forget(self, symbol: str) -> None:
         name = Symbol(symbol)
         candles = (keys.candles(name, each) for each in Timeframe)
-        for key in (*candles, keys.score_history(name), keys.tracks(name)):
+        detail = keys.symbol_detail(name)
+        for key in (*candles, keys.score_history(name), keys.tracks(name), detail):
             self._marks.pop(key, None)
             self._kept.pop(key, None)
+            self._written.pop(key, None)
         self._points.pop(symbol, None)
 
     def _hot_documents(
@@ -322,6 +362,11 @@ class Editor:
         if content.alerts is not None:
             active = self._put_alerts(found, edition, content.alerts)
             yield
+        if content.signals is not None:
+            self._put_signals(found, edition, content.signals)
+            yield
+        self._put_patterns(found, edition, content)
+        yield
         dashboard = make.dashboard_document(edition, records, market, content.across, active)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
@@ -380,6 +425,31 @@ class Editor:
             document = make.alerts_document(edition, messages)
             self._put(found, keys.ALERTS, make.publish_form(edition, document, document.as_of))
         return messages
+
+    def _put_signals(
+        self, found: dict[str, bytes], edition: Edition, signals: tuple[int, tuple[Signal, ...]]
+    ) -> None:
+        """Publish signals, open and ended last, when they changed and before they expire."""
+        number, known = signals
+        if self._marks.get(keys.SIGNALS) != (number,) or self._edited % REPEAT_CYCLES == 0:
+            self._marks[keys.SIGNALS] = (number,)
+            document = followed.signals_document(edition, known)
+            self._put(found, keys.SIGNALS, make.publish_form(edition, document, document.as_of))
+
+    def _put_patterns(self, found: dict[str, bytes], edition: Edition, content: Content) -> None:
+        """Publish what the scans say once a minute, and again before it expires."""
+        mark = (content.across.betas_as_of, (content.second or 0) // MINUTE)
+        if self._marks.get(keys.PATTERNS) != mark or self._edited % REPEAT_CYCLES == 0:
+            self._marks[keys.PATTERNS] = mark
+            across = content.across
+            document = followed.patterns_document(
+                edition,
+                content.shown,
+                content.patterns,
+                across.betas_as_of,
+                across.betas_state_at(content.cycle.now),
+            )
+            self._put(found, keys.PATTERNS, make.publish_form(edition, document, document.as_of))
 
     def _movers_document(
         self,
@@ -474,7 +544,7 @@ class Editor:
                 self._kept[key] = self._put(found, key, form)
                 yield
             elif again and key in self._kept:
-                found[key] = self._kept[key]
+                self._again(found, key)
         key = keys.score_history(name)
         points = lane.samples
         newest = (
@@ -496,7 +566,7 @@ class Editor:
             self._kept[key] = self._put(found, key, history_form)
             yield
         elif again and key in self._kept:
-            found[key] = self._kept[key]
+            self._again(found, key)
         key = keys.tracks(name)
         minutes = lane.tracks.minutes
         derivatives = lane.market.derivatives
@@ -512,7 +582,7 @@ class Editor:
             self._kept[key] = self._put(found, key, tracks)
             yield
         elif again and key in self._kept:
-            found[key] = self._kept[key]
+            self._again(found, key)
 
 
 class _Points:

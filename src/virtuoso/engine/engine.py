@@ -1,9 +1,9 @@
 """The engine: one venue watched or two, paired symbol by symbol, and what they say published."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -16,12 +16,15 @@ from virtuoso.engine.documents import alert_message
 from virtuoso.engine.edition import Content, Editor, Printed
 from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
+from virtuoso.engine.measures import channel_measures, input_measures, venue_measures
 from virtuoso.engine.outbox import Outbox
 from virtuoso.engine.pairing import Pairing, Shown
+from virtuoso.engine.pattern_watch import PatternWatch
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.readers import Readers
 from virtuoso.engine.recall import Recall
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.signals import SignalDesk
 from virtuoso.engine.trial import Trial, try_definition
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
@@ -29,6 +32,7 @@ from virtuoso.engine.view import CycleView
 from virtuoso.market.door import JUMP_SHARE
 from virtuoso.ports import Archive, Clock
 from virtuoso.scoring.definition import Definition
+from virtuoso.wire.measures import Measure
 from virtuoso.wire.messages import Notice, PartHealth, ReplayInfo
 
 log = structlog.get_logger()
@@ -40,6 +44,7 @@ ANSWER_EVERY_SECONDS = 0.02
 LOOP_LAG_WARNS_MS = 100
 BEHIND_MS = 2_500
 """A cycle older than this is not the present: those of an engine that keeps up are younger."""
+MEASURES_EVERY_MS = 5_000
 LIGHT_WHILE_BEHIND = 5
 """While the engine is behind, only every fifth edition has details."""
 
@@ -69,10 +74,13 @@ class Engine:
         archive: Archive | None = None,
         alerts: AlertDesk | None = None,
         outbox: Outbox | None = None,
+        signals: SignalDesk | None = None,
+        measures: Callable[[], Iterable[Measure]] = tuple,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
 
-        `beside` gives the health of what works beside the engine, such as a recording.
+        `beside` gives the health of what works beside the engine, such as a recording, and
+        `measures` its numbers.
         """
         self._first = first
         self._second = second
@@ -83,6 +91,10 @@ class Engine:
         self._recorder = recorder
         self._alerts = alerts
         self._outbox = outbox
+        self._signals = signals
+        self._measures_beside = measures
+        self._measures: tuple[Measure, ...] = ()
+        self._measures_due_ms = 0
         if alerts is not None:
             alerts.tell = self._announce
         self._recalls: list[tuple[VenueWatch, Recall]] = []
@@ -98,6 +110,7 @@ class Engine:
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
+        self._patterns = PatternWatch()
         self._dirty = asyncio.Event()
         self._loop_lag = LoopLag()
         self._published: tuple[object, ...] = ()
@@ -149,6 +162,8 @@ class Engine:
                 tasks.create_task(self._alerts.run())
             if self._outbox is not None:
                 tasks.create_task(self._outbox.run())
+            if self._signals is not None:
+                tasks.create_task(self._signals.run())
             for venue, recall in self._recalls:
                 tasks.create_task(recall.run(venue.lanes))
             for venue in self._venues:
@@ -181,9 +196,16 @@ class Engine:
         printed: Printed | None = None
         content = self._content()
         await breath.take()
+        for _ in self._patterns.taking(content):
+            await breath.take()
+        content = replace(content, patterns=self._patterns.found)
         if self._alerts is not None:
             # before anything is written: what fires must leave within the second
             for _ in self._alerts.taking(content):
+                await breath.take()
+        if self._signals is not None:
+            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
+            for _ in self._signals.taking(content, beside):
                 await breath.take()
         for part in self._editor.edit(content):
             printed, self._printed = part, content
@@ -255,7 +277,31 @@ class Engine:
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
             alerts=None if self._alerts is None else self._alerts.shown,
+            signals=None if self._signals is None else self._signals.shown,
+            measures=self._newest_measures(shown, venue_now),
         )
+
+    def _newest_measures(self, shown: list[Shown], now: int) -> tuple[Measure, ...]:
+        """Give the numbers of feeds and all else, made anew every few seconds."""
+        at_ms = self._clock.monotonic_ms()
+        if at_ms >= self._measures_due_ms:
+            self._measures_due_ms = at_ms + MEASURES_EVERY_MS
+            counts = () if self._outbox is None else self._outbox.counts()
+            cycle_ms, alerts = self._first.cycle_ms, self._alerts
+            self._measures = (
+                *(each for venue in self._venues for each in venue_measures(venue)),
+                *input_measures(shown, now),
+                *channel_measures(counts),
+                Measure("symbols_watched", float(len(shown))),
+                Measure(
+                    "symbols_with_score",
+                    float(sum(each.view.score.score is not None for each in shown)),
+                ),
+                Measure("score_cycle_seconds", None if cycle_ms is None else cycle_ms / 1e3),
+                Measure("alerts_active", None if alerts is None else float(len(alerts.shown[1]))),
+                *self._measures_beside(),
+            )
+        return self._measures
 
     def _behind_ms(self, cycle: CycleView | None) -> int:
         """Give by how much the newest cycle is too old for a live engine; 0 while it keeps up."""
@@ -335,7 +381,8 @@ class Engine:
         history = () if recorder is None else (recorder.part(),)
         alerts = () if self._alerts is None else (self._alerts.part(),)
         channels = () if self._outbox is None else self._outbox.parts()
-        return (*parts, *history, *alerts, *channels, *self._beside())
+        signals = () if self._signals is None else (self._signals.part(),)
+        return (*parts, *history, *alerts, *signals, *channels, *self._beside())
 
     def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
         feed = second.feed_part()

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 from virtuoso.domain.market_data import TickerField
-from virtuoso.domain.scores import Reason, State
+from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import MINUTE
 from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.lens_states import worst
 from virtuoso.engine.view import Input, MarketView, Value
+from virtuoso.market import large_trades, liquidation_flow
 from virtuoso.market.order_book import OrderBook
 from virtuoso.market.tape import LIQUIDATIONS_KEPT, TRADES_KEPT
 from virtuoso.wire.market_messages import (
@@ -28,7 +29,7 @@ from virtuoso.wire.market_messages import (
     TradeRecord,
     TradesDocument,
 )
-from virtuoso.wire.messages import RowSymbol, Status
+from virtuoso.wire.messages import DataSource, RowSymbol, Status
 
 LEVELS_SHOWN: Final = 50
 IMBALANCE_LEVELS: Final = 10
@@ -55,8 +56,36 @@ def _said(edition: Edition, what: str, state: State, reason: Reason | None) -> t
     return tuple(reasons)
 
 
-def _status(reasons: Sequence[str]) -> Status:
-    return "degraded" if reasons else "success"
+class _About(TypedDict):
+    """What every document of a symbol says of itself."""
+
+    status: Status
+    timestamp: str
+    source: Source
+    data_source: DataSource
+    symbol: str
+    venue: str
+    state: State
+    now: int
+    reasons: tuple[str, ...]
+    epoch: str
+    seq: int
+
+
+def _about(edition: Edition, symbol: RowSymbol, state: State, reasons: Sequence[str]) -> _About:
+    return _About(
+        status="degraded" if reasons else "success",
+        timestamp=edition.timestamp,
+        source=symbol.source,
+        data_source="cache",
+        symbol=symbol.symbol,
+        venue=symbol.venue,
+        state=state,
+        now=edition.cycle.now,
+        reasons=tuple(reasons),
+        epoch=edition.epoch,
+        seq=edition.cycle.seq,
+    )
 
 
 def _imbalance(bid: float | None, ask: float | None) -> float | None:
@@ -149,14 +178,8 @@ def order_book_document(
     delayed, stale = lane.late_from_ms
     top = [sum(size for _, size in side[:IMBALANCE_LEVELS]) for side in (bids, asks)]
     return OrderBookDocument(
-        status=_status(reasons),
-        timestamp=edition.timestamp,
+        **_about(edition, symbol, state, reasons),
         as_of=book.as_of if reason is None else None,
-        source=symbol.source,
-        data_source="cache",
-        symbol=symbol.symbol,
-        venue=symbol.venue,
-        state=state,
         reason=reason,
         bids=_levels(bids[:LEVELS_SHOWN]),
         asks=_levels(asks[:LEVELS_SHOWN]),
@@ -192,11 +215,12 @@ def order_book_document(
         distrusted_since=lane.distrusted_since,
         delayed_ms=delayed,
         stale_ms=stale,
-        now=edition.cycle.now,
-        reasons=reasons,
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
     )
+
+
+def _large(limit: float | None, floor: float) -> float | None:
+    """Give the notional from which on something is large, while it is known."""
+    return None if limit is None else max(limit, floor)
 
 
 def trades_document(
@@ -212,14 +236,8 @@ def trades_document(
     reasons = _said(edition, "stream of trades", state, reason)
     delayed, stale = lane.late_from_ms
     return TradesDocument(
-        status=_status(reasons),
-        timestamp=edition.timestamp,
+        **_about(edition, symbol, state, reasons),
         as_of=trades[0].at if trades else None,
-        source=symbol.source,
-        data_source="cache",
-        symbol=symbol.symbol,
-        venue=symbol.venue,
-        state=state,
         reason=reason,
         trades=tuple(
             TradeRecord(
@@ -237,10 +255,7 @@ def trades_document(
         alive_at=known.as_of,
         delayed_ms=delayed,
         stale_ms=stale,
-        now=edition.cycle.now,
-        reasons=reasons,
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
+        large_from=_large(lane.market.trades.whales.limit, large_trades.FLOOR),
     )
 
 
@@ -263,14 +278,8 @@ def liquidations_document(
         for at, each in lane.market.tape.liquidations
     )
     return LiquidationsDocument(
-        status=_status(reasons),
-        timestamp=edition.timestamp,
+        **_about(edition, symbol, state, reasons),
         as_of=records[0].at if records else None,
-        source=symbol.source,
-        data_source="cache",
-        symbol=symbol.symbol,
-        venue=symbol.venue,
-        state=state,
         reason=known.reason,
         coverage=lane.liquidations,
         liquidations=records,
@@ -281,10 +290,7 @@ def liquidations_document(
         alive_at=known.as_of,
         delayed_ms=delayed,
         stale_ms=stale,
-        now=edition.cycle.now,
-        reasons=reasons,
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
+        large_from=_large(lane.market.trades.liquidated.limit, liquidation_flow.FLOOR),
     )
 
 
@@ -380,14 +386,8 @@ def derivatives_document(
         reasons.append(f"the oldest of the figures is {state}")
     coming = market.value(TickerField.NEXT_FUNDING_TIME)
     return DerivativesDocument(
-        status=_status(reasons),
-        timestamp=edition.timestamp,
+        **_about(edition, symbol, state, reasons),
         as_of=min((each.as_of for each in present if each.as_of is not None), default=None),
-        source=symbol.source,
-        data_source="cache",
-        symbol=symbol.symbol,
-        venue=symbol.venue,
-        state=state,
         open_interest_sides=lane.open_interest_sides,
         funding_interval_hours=hours,
         next_funding_time=None if coming is None else int(coming),
@@ -402,9 +402,5 @@ def derivatives_document(
             RatioPoint(at, each.long_share, each.short_share)
             for at, each in list(market.ratios)[-HOURS_SHOWN:]
         ),
-        now=now,
-        reasons=tuple(reasons),
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
         **values,
     )

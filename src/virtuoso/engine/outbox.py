@@ -71,6 +71,16 @@ class Sender:
         self._store_trouble: tuple[str, Millis] | None = None
         self._last_good: Millis | None = None
         self.sent = 0
+        """Messages that were told, since the start."""
+        self.dead = 0
+        """Deliveries that were given up."""
+        self.retried = 0
+        """Tries that were not told."""
+
+    @property
+    def counts(self) -> tuple[str, int, int, int]:
+        """The channel's name, and how often it sent, gave up and has to try again."""
+        return self._channel.name, self.sent, self.dead, self.retried
 
     def wake(self) -> None:
         """Look for something to send at once."""
@@ -80,6 +90,8 @@ class Sender:
         """Send for ever."""
         pause = STORE_PAUSE_S[0]
         while True:
+            # before the look: who commits something during it must not wait for the next one
+            self._wake.clear()
             try:
                 busy = await self._turn()
                 self._store_trouble, pause = None, STORE_PAUSE_S[0]
@@ -92,7 +104,6 @@ class Sender:
                 continue
             if busy:
                 continue
-            self._wake.clear()
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -163,6 +174,7 @@ class Sender:
         self, deliveries: Sequence[Delivery], error: str, asked_ms: int | None
     ) -> bool:
         wait = wait_after(deliveries[0].attempts, asked_ms, self._jitter())
+        self.retried += 1
         if self._trouble is None:
             self._trouble = (error, self._clock.now())
         log.warning("alert_not_told", channel=self._channel.name, error=error, wait_ms=wait)
@@ -192,6 +204,7 @@ class Sender:
         due_at: Millis | None = None,
     ) -> None:
         """Note how it ended, however long the store takes: else it would be told twice."""
+        self.dead += state is DeliveryState.DEAD
         settled = replace(
             delivery,
             state=state,
@@ -248,6 +261,10 @@ class Outbox:
         async with asyncio.TaskGroup() as tasks:
             for each in self._senders:
                 tasks.create_task(each.run())
+
+    def counts(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What each channel counted."""
+        return tuple(each.counts for each in self._senders)
 
     def parts(self) -> tuple[PartHealth, ...]:
         """Give the health of each channel."""

@@ -1,16 +1,19 @@
 """The monitoring API: what the engine and this process say of themselves, on a port of its own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from http import HTTPStatus
+from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from virtuoso.domain.scores import Reason, State
 from virtuoso.monitor.described import Described
 from virtuoso.monitor.metrics import CONTENT_TYPE, exposition
+from virtuoso.monitor.readings import Readings
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
@@ -19,6 +22,7 @@ from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart, Problem
 from virtuoso.wire.list_messages import Alive
+from virtuoso.wire.measures import Measure, measures_exposition
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     CyclesDocument,
@@ -29,6 +33,7 @@ from virtuoso.wire.messages import (
     to_json,
 )
 from virtuoso.wire.metrics import CacheMetrics, cache_exposition
+from virtuoso.wire.monitoring import MOST_MINUTES, SERIES_PATTERN, MonitoringHistory
 from virtuoso.wire.records import iso
 
 READ: Final = ["GET", "HEAD"]
@@ -74,6 +79,8 @@ class MetricsDocument(msgspec.Struct, frozen=True):
     """What this process met while it followed the engine."""
     websocket: dict[str, int] | None
     """Null when the sockets are served by another process."""
+    measures: tuple[Measure, ...]
+    """Everything that is measured, by the names of `/metrics` without `virtuoso_`."""
     reasons: tuple[str, ...]
 
 
@@ -138,6 +145,7 @@ def create_app(
     cache_metrics: Callable[[], CacheMetrics] | None = None,
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
     roster: Roster | None = None,
+    readings: Readings | None = None,
     routers: Sequence[APIRouter] = (),
 ) -> MonitorApp:
     """Put the monitor together. `follower.run()` and `roster.run()` must run beside it."""
@@ -152,7 +160,8 @@ def create_app(
 
     def health() -> tuple[int, HealthDocument]:
         processes = () if roster is None else roster.parts()
-        parts = (*parts_of(follower, clock), *processes, *own_parts())
+        measured = () if readings is None else readings.parts()
+        parts = (*parts_of(follower, clock), *processes, *own_parts(), *measured)
         return judge(parts, follower, clock, version)
 
     async def status(_request: Request) -> Response:
@@ -187,6 +196,7 @@ def create_app(
             engine={} if engine is None else engine.counters,
             reader=reader,
             websocket=None if websocket_counters is None else dict(websocket_counters()),
+            measures=() if readings is None else readings.measures(),
             reasons=said.reasons,
         )
         return _respond(document, 200)
@@ -203,9 +213,30 @@ def create_app(
     async def cycles(_request: Request) -> Response:
         return _served(await follower.document(keys.CYCLES))
 
+    async def history(
+        _request: Request,
+        minutes: Annotated[
+            int, Query(ge=1, le=MOST_MINUTES, description="So far back.", examples=[60])
+        ] = 60,
+        series: Annotated[
+            str,
+            Query(
+                pattern=SERIES_PATTERN,
+                description="Figures or single series, separated by commas; without it all.",
+                examples=["loop_lag_seconds,process_cpu_ratio/engine"],
+            ),
+        ] = "",
+    ) -> Response:
+        if readings is None:
+            return _problem(404, "not_found", "There is nothing at this address.")
+        wanted = tuple(each for each in series.split(",") if each)
+        return _respond(readings.record.history(minutes, wanted), 200)
+
     async def prometheus(_request: Request) -> Response:
         engine_ms = follower.engine_ms() if follower.reader.engine_now else None
         text = exposition(follower.engine, engine_ms)
+        if readings is not None:
+            text += measures_exposition(readings.measures())
         if cache_metrics is not None:
             text += cache_exposition(cache_metrics(), _figures(follower, roster)).decode()
         return Response(text, 200, {**HEADERS, "content-type": CONTENT_TYPE})
@@ -224,6 +255,7 @@ def create_app(
     described.get("/api/monitoring/status", status, StatusDocument, 503, says_why=True)
     described.get("/api/monitoring/metrics", metrics, MetricsDocument)
     described.get("/api/monitoring/symbols", symbols, SymbolsMonitored, 503, says_why=True)
+    described.get("/api/monitoring/history", history, MonitoringHistory, 404, 422)
     described.get("/api/monitoring/refusals", refusals, RefusalsDocument, 503)
     described.get("/api/monitoring/cycles", cycles, CyclesDocument, 503)
     described.get("/api/symbols", document, SymbolsDocument, 503)
@@ -245,10 +277,14 @@ def create_app(
             return response
         return _problem(error.status_code, "not_found", "There is nothing at this address.")
 
+    async def on_invalid(_request: Request, _error: Exception) -> Response:
+        return _problem(422, "invalid", "A parameter is not of its kind; see /openapi.json.")
+
     async def on_failure(_request: Request, _error: Exception) -> Response:
         return _problem(500, "failed", "The server failed; its log says why.")
 
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(Exception, on_failure)
     return MonitorApp(app, LOOPBACK | {host.lower() for host in hosts})
 
@@ -261,7 +297,6 @@ def _figures(follower: Follower, roster: Roster | None) -> dict[str, float]:
     }
     if roster is not None:
         found["processes_up"] = float(sum(each.status != "fail" for each in roster.parts()))
-        found["websocket_clients"] = float(sum(each.clients for each in roster.reports()))
     return found
 
 
@@ -317,7 +352,7 @@ def _respond(document: msgspec.Struct, status: int) -> Response:
 
 
 def _problem(status: int, code: str, detail: str) -> Response:
-    titles = {400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
-    title = titles.get(status, "Error")
-    body = to_json(Problem(title=title, status=status, code=code, detail=detail))
+    body = to_json(
+        Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    )
     return Response(body, status, HEADERS, "application/problem+json")

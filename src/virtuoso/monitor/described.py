@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from virtuoso.wire import openapi
 
 ALWAYS: Final = (400, 500)
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response]]
 
 
 class Described:

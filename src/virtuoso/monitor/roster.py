@@ -88,6 +88,13 @@ class Roster:
         found = (each.report for each in self._known.values())
         return tuple(sorted(found, key=lambda each: (each.role, each.host, each.port)))
 
+    def living(self) -> tuple[ProcessReport, ...]:
+        """What each said last that is not silent."""
+        at_ms = self._clock.monotonic_ms()
+        return tuple(
+            each for each in self.reports() if at_ms - self._known[each.epoch].heard_ms <= SILENT_MS
+        )
+
     def parts(self) -> tuple[HealthPart, ...]:
         """Health of each process, as the monitor sees it."""
         return tuple(self._part(report) for report in self.reports())

@@ -1,68 +1,197 @@
 """`/api/alerts`: what fired and how it was told; acknowledging; the rules and their rehearsal."""
 
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi import Path, Query, Request, Response
+from pydantic.fields import FieldInfo
 
 from virtuoso.domain.alerts import Alert, AlertFilter, AlertLevel, AlertState, Delivery
 from virtuoso.domain.errors import StoreError
 from virtuoso.domain.time import Millis
+from virtuoso.domain.words import Word
 from virtuoso.ports import Archive, Clock
-from virtuoso.web.alert_client import AlertClient
-from virtuoso.web.config_client import NoAnswerError
-from virtuoso.web.problems import PROBLEM_TYPE, ProblemError
-from virtuoso.web.security.access import access_of
+from virtuoso.web.asking import Asking
+from virtuoso.web.passing import Passing
+from virtuoso.web.problems import ProblemError
+from virtuoso.web.routes.api import Api
+from virtuoso.web.routes.parameters import FromQuery, ToQuery
 from virtuoso.wire import keys
-from virtuoso.wire.alerts import AlertAction, AlertList, AlertRecord, DeliveryRecord
+from virtuoso.wire.alerts import (
+    AlertChanged,
+    AlertList,
+    AlertRecord,
+    AlertRequest,
+    DeliveryRecord,
+    RehearsalDocument,
+    RuleSaved,
+    RulesDocument,
+)
 from virtuoso.wire.follower import Follower
+from virtuoso.wire.messages import Alert as CachedAlert
 from virtuoso.wire.messages import AlertsDocument, to_json
 from virtuoso.wire.records import iso, millis_of
 
 JSON: Final = "application/json"
+TAG: Final = "alerts"
 MOST: Final = 500
-_ETAG: Final = re.compile(r'(?:W/)?"rules-(\d{1,9})"')
+
+_COMPARISON: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "number": {"type": "string", "description": "One of `numbers` of GET /api/alerts/rules."},
+        "is": {
+            "type": "string",
+            "enum": ["above", "at_least", "below", "at_most", "is", "is_not", "changes"],
+        },
+        "limit": {"anyOf": [{"type": "number"}, {"type": "string", "maxLength": 60}]},
+        "clear": {"type": "number", "description": "It ends on this side; else at the limit."},
+    },
+    "required": ["number", "is"],
+}
+_GROUP: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "object"},
+    "description": "Conditions again.",
+}
+RULE: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,47}$"},
+        "title": {"type": "string", "minLength": 1, "maxLength": 120},
+        "kind": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,47}$"},
+        "level": {"type": "string", "enum": ["info", "warning", "critical"]},
+        "when": {
+            "anyOf": [
+                _COMPARISON,
+                {"type": "object", "properties": {"all": _GROUP}, "required": ["all"]},
+                {"type": "object", "properties": {"any": _GROUP}, "required": ["any"]},
+            ]
+        },
+        "symbols": {"type": "array", "items": {"type": "string"}, "maxItems": 500},
+        "for_seconds": {"type": "integer", "minimum": 0, "maximum": 604_800},
+        "cooldown_seconds": {"type": "integer", "minimum": 0, "maximum": 604_800},
+        "quiet": {
+            "type": "string",
+            "description": "Hours of UTC in which only critical ones are sent.",
+            "example": "22:00-06:00",
+        },
+        "channels": {"type": "array", "items": {"type": "string"}},
+        "enabled": {"type": "boolean"},
+    },
+    "required": ["id", "title", "kind", "level", "when"],
+    "example": {
+        "id": "btc-high",
+        "title": "Bitcoin leans up",
+        "kind": "confluence",
+        "level": "warning",
+        "when": {"number": "score", "is": "at_least", "limit": 70, "clear": 65},
+        "symbols": ["BTCUSDT"],
+        "for_seconds": 60,
+        "cooldown_seconds": 900,
+    },
+}
+REHEARSE: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "rule": RULE,
+        "hours": {"type": "integer", "minimum": 1, "description": "So far back.", "default": 24},
+    },
+    "required": ["rule"],
+    "example": {"rule": RULE["example"], "hours": 24},
+}
+NOTE: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"note": {"type": "string", "maxLength": 300}},
+    "example": {"note": "seen, spread widened for a minute"},
+}
+RuleId = Annotated[
+    str,
+    Path(
+        pattern="^[a-z0-9][a-z0-9-]{0,47}$",
+        description="Id of a rule.",
+        examples=["btc-high"],
+    ),
+]
+AlertId = Annotated[
+    str,
+    Path(
+        pattern="^[A-Za-z0-9._:-]{1,64}$",
+        description="Id of an alert, as the list gives it.",
+        examples=["01JC0000000000000000000000"],
+    ),
+]
 
 
-def alert_router(
-    client: AlertClient, archive: Archive | None, follower: Follower, clock: Clock
-) -> APIRouter:
-    """Build the routes. Who may use them is judged by the guard in front."""
-    router = APIRouter(tags=["alerts"])
+def _words(text: str, kind: type[Word]) -> FieldInfo:
+    """A parameter that lists some words."""
+    words = "|".join(kind)
+    listed: FieldInfo = Query(
+        max_length=60,
+        description=text,
+        examples=[next(iter(kind)).value],
+        json_schema_extra={"pattern": f"^(({words})(,({words}))*)?$"},
+    )
+    return listed
+
+
+def add_alerts(
+    api: Api,
+    asking: Asking[AlertRequest],
+    archive: Archive | None,
+    follower: Follower,
+    clock: Clock,
+) -> None:
+    """Add the routes. Who may use them is judged by the guard in front."""
+    engine = Passing(asking, "rules", "alerts")
     listing = _Listing(archive, follower, clock)
 
-    async def rules(_request: Request) -> Response:
-        return await _ask(client, "rules")
+    async def rules(request: Request) -> Response:  # noqa: ARG001 (what a handler is given)
+        """The rules in force, what they may look at, and the channels that are set up."""
+        return await engine.read(AlertRequest(action="rules"))
 
-    async def put(request: Request, rule: str) -> Response:
-        return await _ask(client, "put", request, rule)
+    async def put(request: Request, rule: RuleId) -> Response:
+        """Write a rule, new or in the place of the one of this id."""
+        return await engine.write(request, AlertRequest(action="put", target=rule))
 
-    async def remove(request: Request, rule: str) -> Response:
-        return await _ask(client, "remove", request, rule)
+    async def remove(request: Request, rule: RuleId) -> Response:
+        """Remove a rule that a person wrote; a ready-made one below it is in force again."""
+        return await engine.write(request, AlertRequest(action="remove", target=rule))
 
     async def rehearse(request: Request) -> Response:
-        return await _ask(client, "rehearse", request)
+        """What a rule would have fired over stored history, and what the price did after."""
+        return await engine.write(request, AlertRequest(action="rehearse"))
 
-    async def acknowledge(request: Request, alert: str) -> Response:
-        return await _ask(client, "acknowledge", request, alert)
+    async def acknowledge(request: Request, alert: AlertId) -> Response:
+        """Say that somebody has seen an alert."""
+        return await engine.write(request, AlertRequest(action="acknowledge", target=alert))
 
-    async def resolve(request: Request, alert: str) -> Response:
-        return await _ask(client, "resolve", request, alert)
+    async def resolve(request: Request, alert: AlertId) -> Response:
+        """Say that an alert is seen to."""
+        return await engine.write(request, AlertRequest(action="resolve", target=alert))
 
-    get: dict[str, Any] = {"methods": ["GET", "HEAD"], "response_model": None}
-    post: dict[str, Any] = {"methods": ["POST"], "response_model": None}
+    async def alert(alert: AlertId) -> Response:
+        """One alert, with how it fares on its channels."""
+        return await listing.alert(alert)
+
+    api.also(CachedAlert, AlertRecord)
     one = "/api/alerts/rules/{rule}"
-    router.add_api_route("/api/alerts", listing.alerts, **get)
-    router.add_api_route("/api/alerts/rules", rules, **get)
-    router.add_api_route("/api/alerts/rules/rehearse", rehearse, **post)
-    router.add_api_route(one, put, methods=["PUT"], response_model=None)
-    router.add_api_route(one, remove, methods=["DELETE"], response_model=None)
-    router.add_api_route("/api/alerts/{alert}/acknowledge", acknowledge, **post)
-    router.add_api_route("/api/alerts/{alert}/resolve", resolve, **post)
-    return router
+    api.get("/api/alerts", listing.alerts, AlertList, tag=TAG, errors=(422, 503))
+    api.get("/api/alerts/rules", rules, RulesDocument, tag=TAG, errors=(503,))
+    api.get("/api/alerts/{alert}", alert, AlertRecord, tag=TAG, errors=(404, 422, 503))
+    path = "/api/alerts/rules/rehearse"
+    api.change("POST", path, rehearse, RehearsalDocument, tag=TAG, body=REHEARSE)
+    api.change("PUT", one, put, RuleSaved, tag=TAG, body=RULE, versioned=True)
+    api.change("DELETE", one, remove, RuleSaved, tag=TAG, versioned=True)
+    for name, handler in (("acknowledge", acknowledge), ("resolve", resolve)):
+        path = f"/api/alerts/{{alert}}/{name}"
+        api.change("POST", path, handler, AlertChanged, tag=TAG, body=NOTE)
 
 
 class _Listing:
@@ -73,16 +202,26 @@ class _Listing:
 
     async def alerts(
         self,
-        symbol: str = Query("", max_length=60),
-        level: str = Query("", max_length=60, description="info, warning, critical; with commas"),
-        state: str = Query("", max_length=60, description="active, acknowledged, resolved"),
-        rule: str = Query("", max_length=60),
-        kind: str = Query("", max_length=60),
-        source: str = Query("", max_length=60),
-        start: str = Query("", alias="from", max_length=40),
-        end: str = Query("", alias="to", max_length=40),
-        limit: int = Query(100, ge=1, le=MOST),
-        before: str = Query("", max_length=64, description="`next` of the page before"),
+        request: Request,  # noqa: ARG002 (what a handler is given)
+        symbol: Annotated[
+            str, Query(max_length=60, description="Of one symbol.", examples=["BTCUSDT"])
+        ] = "",
+        level: Annotated[str, _words("Levels, separated by commas.", AlertLevel)] = "",
+        state: Annotated[str, _words("States, separated by commas.", AlertState)] = "",
+        rule: Annotated[str, Query(max_length=60, description="Id of the rule.")] = "",
+        kind: Annotated[
+            str, Query(max_length=60, description="Kind of the rule.", examples=["whale_trade"])
+        ] = "",
+        source: Annotated[
+            str,
+            Query(max_length=60, description="Sources, separated by commas; without it all."),
+        ] = "",
+        start: FromQuery = None,
+        end: ToQuery = None,
+        limit: Annotated[
+            int, Query(ge=1, le=MOST, description="At most so many, the newest first.")
+        ] = 100,
+        before: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
     ) -> Response:
         """Alerts, newest first, with how they fare on their channels."""
         wanted = AlertFilter(
@@ -111,6 +250,19 @@ class _Listing:
             next=found[-1].id if len(found) == limit else None,
         )
         return Response(to_json(document), 200, {"cache-control": "no-store"}, JSON)
+
+    async def alert(self, alert: str) -> Response:
+        """One alert, with how it fares on its channels."""
+        if self._archive is None:
+            raise ProblemError(503, "no_store", "The store, which has the alerts, is off.")
+        try:
+            found = await self._archive.alert(alert[:64])
+            told = () if found is None else await self._archive.deliveries([found.id])
+        except StoreError:
+            raise ProblemError(503, "store_away", "The store cannot be read now.") from None
+        if found is None:
+            raise ProblemError(404, "not_found", "There is no alert of this id.")
+        return Response(to_json(_record(found, told)), 200, {"cache-control": "no-store"}, JSON)
 
     async def _held(self, timestamp: str, why: str) -> Response:
         """Give the active ones from the cache; they are not filtered."""
@@ -176,39 +328,10 @@ def _state(text: str) -> AlertState:
         ) from None
 
 
-def _instant(text: str) -> Millis | None:
-    if not text:
+def _instant(text: str | None) -> Millis | None:
+    if text is None:
         return None
     try:
         return Millis(int(text)) if text.isdecimal() else millis_of(text)
     except ValueError:
         raise ProblemError(400, "wrong_time", "Times are ISO 8601 UTC, or milliseconds.") from None
-
-
-async def _ask(
-    client: AlertClient, action: AlertAction, request: Request | None = None, target: str = ""
-) -> Response:
-    body, seen, actor = b"", None, ""
-    if request is not None:
-        match = request.headers.get("if-match")
-        if match is not None:
-            found = _ETAG.fullmatch(match.strip())
-            if found is None:
-                raise ProblemError(400, "wrong_version", 'Expected If-Match such as "rules-3".')
-            seen = int(found[1])
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return Response(status_code=400)
-        actor = access_of(request.scope).actor
-    try:
-        answer = await client.ask(action, actor, target[:64], body, seen)
-    except NoAnswerError:
-        raise ProblemError(
-            503, "engine_silent", "The engine, whose alerts these are, does not answer."
-        ) from None
-    headers = {"cache-control": "no-store"}
-    if answer.status == 200:
-        headers["etag"] = f'"rules-{answer.version}"'
-    kind = JSON if answer.status == 200 else PROBLEM_TYPE
-    return Response(answer.body, answer.status, headers, kind)

@@ -49,11 +49,13 @@ class About:
     status: str
     times: frozenset[str] = frozenset({"time"})
     """Columns of milliseconds UTC."""
+    past: bool = False
+    """Rows of the store: nothing of them is the present."""
 
     @property
     def label(self) -> str:
-        """SIMULATED, REPLAY, or LIVE for a venue."""
-        return LABELS.get(self.source, "LIVE")
+        """SIMULATED, REPLAY, or for a venue LIVE, RECORDED where it is the past."""
+        return LABELS.get(self.source, "RECORDED" if self.past else "LIVE")
 
 
 def chosen(asked: str | None, accept: bytes) -> Format:

@@ -3,58 +3,74 @@
 Every read has a deadline and threads of its own; what cannot be read is a 503 that says so.
 """
 
-from collections.abc import Awaitable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from virtuoso.domain.errors import StoreError, UnknownSymbolError
 from virtuoso.domain.instruments import Symbol, parse_symbol
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import DAY, HOUR, MINUTE, SECOND, Millis
+from virtuoso.domain.time import DAY, MINUTE, SECOND, Millis
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import Answer, header
+from virtuoso.web.export import OTHER_FORMS, About, Format, Row, chosen, exported
 from virtuoso.web.problems import ProblemError
+from virtuoso.web.routes.api import Api, respond
+from virtuoso.web.routes.parameters import (
+    STEPS,
+    FormatQuery,
+    FromQuery,
+    InstantQuery,
+    ResolutionQuery,
+    SourcesQuery,
+    SymbolPath,
+    ToQuery,
+)
 from virtuoso.web.snapshot import JSON, Snapshot
 from virtuoso.wire import history as wire
-from virtuoso.wire.messages import to_json
+from virtuoso.wire.messages import COMPONENT_ORDER, to_json
 from virtuoso.wire.records import iso, millis_of
 
-READ: Final = ["GET", "HEAD"]
+TAG: Final = "history"
 MOST_POINTS: Final = 2_000
 """Of an answer whose resolution nobody chose."""
 MOST_RAW: Final = 50_000
 LONGEST_MS: Final = 3_660 * DAY
-STEPS: Final = {
-    "raw": 0,
-    "30s": 30 * SECOND,
-    "1m": MINUTE,
-    "5m": 5 * MINUTE,
-    "15m": 15 * MINUTE,
-    "30m": 30 * MINUTE,
-    "1h": HOUR,
-    "4h": 4 * HOUR,
-    "1d": DAY,
-}
 WITHIN: Final = (90 * SECOND, 6 * MINUTE, 65 * MINUTE)
 """How far back a board's rows may lie: as they were written, thinned out once, and twice."""
 SIMULATED: Final = (Source.SIMULATOR,)
 LIVE: Final = (Source.BYBIT, Source.BINANCE, Source.CCXT)
+TIMES: Final = frozenset({"time", "row_as_of", "settled_at", "open_interest_as_of", "ratio_as_of"})
+"""Columns of milliseconds in a file."""
 
 T = TypeVar("T")
 
 
-def add_history(app: FastAPI, snapshot: Snapshot, archive: Archive | None, clock: Clock) -> None:
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What of the past is asked for."""
+
+    archive: Archive
+    sources: tuple[Source, ...]
+    first: int
+    last: int
+    step: int
+
+
+def add_history(api: Api, snapshot: Snapshot, archive: Archive | None, clock: Clock) -> None:
     """Add the routes of the past; without an archive they say that history is off."""
     routes = _Routes(snapshot, archive, clock)
-    for path, handler in (
-        ("/api/symbols/{symbol}/scores/history", routes.scores),
-        ("/api/symbols/{symbol}/derivatives/history", routes.derivatives),
-        ("/api/history/board", routes.board),
-        ("/api/history/overview", routes.overview),
+    of_symbol = "/api/symbols/{symbol}"
+    for path, handler, kind in (
+        (f"{of_symbol}/scores/history", routes.scores, wire.StoredScoresDocument),
+        (f"{of_symbol}/derivatives/history", routes.derivatives, wire.DerivativesHistoryDocument),
+        ("/api/history/board", routes.board, wire.RecordedBoard),
+        ("/api/history/overview", routes.overview, wire.RecordedOverviewDocument),
     ):
-        app.add_api_route(path, handler, methods=READ, response_model=None, include_in_schema=False)
+        api.get(path, handler, kind, tag=TAG, errors=(406, 422, 503), other_forms=OTHER_FORMS)
 
 
 class _Routes:
@@ -66,68 +82,56 @@ class _Routes:
     async def scores(
         self,
         request: Request,
-        symbol: str,
-        start: str = Query("", alias="from", max_length=40),
-        end: str = Query("", alias="to", max_length=40),
-        resolution: str = Query("", max_length=10),
-        source: str = Query("", max_length=20),
-        components: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
+        symbol: SymbolPath,
+        start: FromQuery = None,
+        end: ToQuery = None,
+        resolution: ResolutionQuery = "",
+        source: SourcesQuery = "",
+        components: Annotated[  # noqa: FBT002 - a parameter of the address
+            bool, Query(description="With the six components and what each added.")
+        ] = False,
+        form: Annotated[FormatQuery, Query(alias="format")] = None,
     ) -> Response:
-        """Scores of a symbol, of the last day when no time is asked for."""
+        """Scores of a symbol from the store, of the last day when no time is asked for."""
         wanted = self._symbol(symbol)
-        archive, sources = self._archive_or_say(), self._sources(source)
-        first, last = self._span(start, end)
-        step = _step(resolution, last - first)
-        if not step and last - first > MOST_RAW * 30 * SECOND:
+        span = self._span(start, end, resolution, source)
+        length, step = span.last - span.first, span.step
+        if not step and length > MOST_RAW * 30 * SECOND:
             raise ProblemError(400, "too_long", "Every row is given for 17 days at most.")
-        gaps = await _read(archive.gaps(wanted, sources, first, last))
+        among = (wanted, span.sources, span.first, span.last)
+        gaps = await _read(span.archive.gaps(*among))
         rows = None
         if components:
-            if step and (last - first) / step > MOST_POINTS:
+            if step and length / step > MOST_POINTS:
                 raise ProblemError(
                     400, "too_many", f"Components are given for {MOST_POINTS:,} points at most."
                 )
             rows = await _read(
-                archive.scores(
-                    wanted,
-                    sources,
-                    first,
-                    last,
-                    step_ms=step,
-                    components=True,
-                    limit=MOST_POINTS,
-                )
+                span.archive.scores(*among, step_ms=step, components=True, limit=MOST_POINTS)
             )
             marks: Sequence[tuple[Millis, float | None, str]] = [
                 (each.at, each.score, each.definition) for each in rows
             ]
         else:
-            marks = await _read(archive.marks(wanted, sources, first, last, step))
-        reasons = () if marks else (f"nothing was recorded of {wanted} then",)
-        return self._answer(
-            request,
-            wire.StoredScoresDocument(
-                status="success" if marks else "degraded",
-                timestamp=iso(self._clock.now()),
-                sources=sources,
-                data_source="store",
-                symbol=wanted,
-                start=first,
-                end=last,
-                step_ms=step,
-                points=wire.score_points(marks),
-                components=None if rows is None else wire.component_points(rows),
-                definitions=wire.definitions_of(marks),
-                gaps=tuple(wire.gap_of(each) for each in gaps),
-                reasons=reasons,
-            ),
+            marks = await _read(span.archive.marks(*among, step))
+        document = wire.StoredScoresDocument(
+            **self._about(span, marks, f"nothing was recorded of {wanted} then"),
+            symbol=wanted,
+            points=wire.score_points(marks),
+            components=None if rows is None else wire.component_points(rows),
+            definitions=wire.definitions_of(marks),
+            gaps=tuple(wire.gap_of(each) for each in gaps),
+        )
+        return await self._answer(
+            request, form, document, _score_rows(document), f"{wanted}-scores"
         )
 
     async def board(
         self,
         request: Request,
-        at: str = Query(max_length=40),
-        source: str = Query("", max_length=20),
+        at: InstantQuery,
+        source: SourcesQuery = "",
+        form: Annotated[FormatQuery, Query(alias="format")] = None,
     ) -> Response:
         """The board as it was at any instant that was recorded."""
         archive, sources, instant = self._archive_or_say(), self._sources(source), _instant(at)
@@ -138,65 +142,60 @@ class _Routes:
         market = await _read(archive.overview(sources, instant - within + 1, instant + 1))
         now = self._clock.now()
         document = wire.recorded_board(instant, now, sources, rows, market[-1] if market else None)
-        return self._answer(request, document)
+        return await self._answer(request, form, document, _plain(document.symbols), "board")
 
     async def overview(
         self,
         request: Request,
-        start: str = Query("", alias="from", max_length=40),
-        end: str = Query("", alias="to", max_length=40),
-        resolution: str = Query("", max_length=10),
-        source: str = Query("", max_length=20),
+        start: FromQuery = None,
+        end: ToQuery = None,
+        resolution: ResolutionQuery = "",
+        source: SourcesQuery = "",
+        form: Annotated[FormatQuery, Query(alias="format")] = None,
     ) -> Response:
-        """The market as a whole over time."""
-        archive, sources = self._archive_or_say(), self._sources(source)
-        first, last = self._span(start, end)
-        step = _step(resolution, last - first)
-        rows = await _read(archive.overview(sources, first, last, step))
-        return self._answer(
-            request,
-            wire.RecordedOverviewDocument(
-                status="success" if rows else "degraded",
-                timestamp=iso(self._clock.now()),
-                sources=sources,
-                data_source="store",
-                start=first,
-                end=last,
-                step_ms=step,
-                points=tuple(wire.recorded_overview(each) for each in rows),
-                reasons=() if rows else ("nothing was recorded then",),
-            ),
+        """The market as a whole over time, from the store."""
+        span = self._span(start, end, resolution, source)
+        rows = await _read(span.archive.overview(span.sources, span.first, span.last, span.step))
+        document = wire.RecordedOverviewDocument(
+            **self._about(span, rows, "nothing was recorded then"),
+            points=tuple(wire.recorded_overview(each) for each in rows),
         )
+        return await self._answer(request, form, document, _plain(document.points), "overview")
 
     async def derivatives(
         self,
         request: Request,
-        symbol: str,
-        start: str = Query("", alias="from", max_length=40),
-        end: str = Query("", alias="to", max_length=40),
-        resolution: str = Query("", max_length=10),
-        source: str = Query("", max_length=20),
+        symbol: SymbolPath,
+        start: FromQuery = None,
+        end: ToQuery = None,
+        resolution: ResolutionQuery = "",
+        source: SourcesQuery = "",
+        form: Annotated[FormatQuery, Query(alias="format")] = None,
     ) -> Response:
         """Funding, open interest, account ratio, mark and index of a symbol over time."""
         wanted = self._symbol(symbol)
-        archive, sources = self._archive_or_say(), self._sources(source)
-        first, last = self._span(start, end)
-        step = _step(resolution, last - first)
-        rows = await _read(archive.derivatives(wanted, sources, first, last, step))
-        return self._answer(
-            request,
-            wire.DerivativesHistoryDocument(
-                status="success" if rows else "degraded",
-                timestamp=iso(self._clock.now()),
-                sources=sources,
-                data_source="store",
-                symbol=wanted,
-                start=first,
-                end=last,
-                step_ms=step,
-                points=tuple(wire.derivatives_point(each) for each in rows),
-                reasons=() if rows else (f"nothing was recorded of {wanted} then",),
-            ),
+        span = self._span(start, end, resolution, source)
+        rows = await _read(
+            span.archive.derivatives(wanted, span.sources, span.first, span.last, span.step)
+        )
+        document = wire.DerivativesHistoryDocument(
+            **self._about(span, rows, f"nothing was recorded of {wanted} then"),
+            symbol=wanted,
+            points=tuple(wire.derivatives_point(each) for each in rows),
+        )
+        name = f"{wanted}-derivatives"
+        return await self._answer(request, form, document, _plain(document.points), name)
+
+    def _about(self, span: _Span, rows: Sequence[object], nothing: str) -> wire.AboutPast:
+        return wire.AboutPast(
+            status="success" if rows else "degraded",
+            timestamp=iso(self._clock.now()),
+            sources=span.sources,
+            data_source="store",
+            start=span.first,
+            end=span.last,
+            step_ms=span.step,
+            reasons=() if rows else (nothing,),
         )
 
     def _archive_or_say(self) -> Archive:
@@ -226,29 +225,68 @@ class _Routes:
         board = self._snapshot.follower.reader.board
         return SIMULATED if board is not None and board.source is Source.SIMULATOR else LIVE
 
-    def _span(self, start: str, end: str) -> tuple[int, int]:
-        last = _instant(end) if end else self._clock.now() + 1
-        first = _instant(start) if start else last - DAY
+    def _span(self, start: str | None, end: str | None, resolution: str, source: str) -> _Span:
+        archive, sources = self._archive_or_say(), self._sources(source)
+        last = _instant(end) if end is not None else self._clock.now() + 1
+        first = _instant(start) if start is not None else last - DAY
         if not 0 < last - first <= LONGEST_MS:
             raise ProblemError(
                 400, "impossible_span", "Expected `from` before `to`, at most ten years apart."
             )
-        return first, last
+        return _Span(archive, sources, first, last, _step(resolution, last - first))
 
-    def _answer(self, request: Request, document: msgspec.Struct) -> Response:
-        body = to_json(document)
-        answer = Answer(body, JSON, cache_control="no-store", gzip_on_demand=True)
-        return _respond(request, answer)
+    async def _answer(
+        self,
+        request: Request,
+        form: str | None,
+        document: wire.Past,
+        rows: Sequence[Row],
+        name: str,
+    ) -> Response:
+        wanted = chosen(form, header(request.scope["headers"], b"accept"))
+        if wanted is Format.JSON:
+            answer = Answer(to_json(document), JSON, cache_control="no-store", gzip_on_demand=True)
+            return respond(request, answer)
+        of_all = "+".join(dict.fromkeys(document.sources))
+        newest = max((row["time"] for row in rows), default=None)
+        about = About(name, of_all, newest, document.status, TIMES, past=True)
+        columns = tuple(rows[0]) if rows else ("time",)
+        return respond(request, await exported(wanted, columns, rows, about))
 
 
-def _respond(request: Request, answer: Answer) -> Response:
-    pairs = request.scope["headers"]
-    status, headers, body = answer.choose(
-        header(pairs, b"accept-encoding"), header(pairs, b"if-none-match")
-    )
-    response = Response(body, status)
-    response.raw_headers = list(headers)
-    return response
+def _score_rows(document: wire.StoredScoresDocument) -> list[Row]:
+    """Points as a file has them, one column for each number."""
+    if document.components is None:
+        return [{"time": each.at, "score": each.score} for each in document.points]
+    found = []
+    for point, parts in zip(document.points, document.components, strict=True):
+        row: Row = {"time": point.at, "score": point.score}
+        row |= dict(zip(COMPONENT_ORDER, parts.scores, strict=True))
+        names = (f"{name}_points" for name in COMPONENT_ORDER)
+        row |= dict(zip(names, parts.points, strict=True))
+        found.append(row | {"confidence": parts.confidence, "coverage": parts.coverage})
+    return found
+
+
+def _plain(points: Sequence[msgspec.Struct]) -> list[Row]:
+    """Records as a file has them: what is inside of one stands beside it, under both names."""
+    return [_flat(msgspec.to_builtins(each)) for each in points]
+
+
+def _flat(record: Mapping[str, Any]) -> Row:
+    row: Row = {"time": record["at"]}
+    for name, value in record.items():
+        if name == "absent":
+            row[name] = " ".join(f"{part}={why}" for part, why in sorted(value.items()))
+        elif isinstance(value, dict):
+            row |= {f"{name}_{part}": each for part, each in value.items()}
+        elif name == "source":
+            row["row_source"] = value
+        elif name == "as_of":
+            row["row_as_of"] = value
+        elif name != "at":
+            row[name] = value
+    return row
 
 
 async def _read(asked: Awaitable[T]) -> T:

@@ -20,8 +20,11 @@ class ProblemError(Exception):
         self.detail = detail
 
 
-def problem(status: int, code: str, detail: str) -> Answer:
-    """Word a refusal. `detail` must be ours: no exception's text, nothing the client sent."""
+def problem(status: int, code: str, detail: str, allow: str = "GET, HEAD") -> Answer:
+    """Word a refusal. `detail` must be ours: no exception's text, nothing the client sent.
+
+    `allow`: the methods that a 405 names.
+    """
     body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
-    extra = [(b"allow", b"GET, HEAD")] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
+    extra = [(b"allow", allow.encode("ascii"))] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
     return Answer(to_json(body), PROBLEM_TYPE, cache_control="no-store", status=status, extra=extra)

@@ -7,7 +7,7 @@ import msgspec
 MOBILE_SYMBOLS: Final = 20
 
 
-class Overview(msgspec.Struct):
+class _Overview(msgspec.Struct):
     """The part of the dashboard's document that `/api/market/overview` answers."""
 
     status: str
@@ -45,7 +45,7 @@ class _Scored(msgspec.Struct):
 
 _scored = msgspec.json.Decoder(_Scored)
 _dashboard = msgspec.json.Decoder(_Dashboard)
-_overview = msgspec.json.Decoder(Overview)
+_overview = msgspec.json.Decoder(_Overview)
 
 
 def overview_of(body: bytes) -> bytes:

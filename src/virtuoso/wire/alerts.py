@@ -1,42 +1,32 @@
 """Alerts over the API, and the questions about them from what serves to the engine."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+
+from virtuoso.wire import keys
+from virtuoso.wire.asking import Question, Subject
+from virtuoso.wire.health import Problem
 
 AlertAction: TypeAlias = Literal["rules", "put", "remove", "rehearse", "acknowledge", "resolve"]
 
 
-class AlertRequest(msgspec.Struct, frozen=True):
-    """One question. `id` is in its answer."""
+class AlertRequest(Question, frozen=True, kw_only=True):
+    """One question about alerts; `version` is that of the rules."""
 
-    epoch: str
-    """Of who asks."""
-    seq: int
-    now: int
-    id: str
     action: AlertAction
-    actor: str = ""
-    """What was shown for it; never a secret."""
     target: str = ""
     """Id of a rule or of an alert."""
-    version: int | None = None
-    """Of the rules, as whoever asks has seen them."""
-    body: bytes = b""
-    """JSON, as it was sent."""
 
 
-class AlertAnswer(msgspec.Struct, frozen=True):
-    """What the engine says: a status and a body as HTTP has them."""
-
-    epoch: str
-    seq: int
-    now: int
-    id: str
-    status: int
-    body: bytes
-    version: int = 0
-    """Of the rules in force."""
+ALERTS: Final = Subject(
+    "alerts",
+    keys.ALERT_ASK,
+    keys.ALERT_ANSWER,
+    AlertRequest,
+    changes=frozenset({"put", "remove", "acknowledge", "resolve"}),
+    deadline_s=10.0,
+)
 
 
 class DeliveryRecord(msgspec.Struct, frozen=True):
@@ -90,7 +80,11 @@ class NumberEntry(msgspec.Struct, frozen=True):
     unit: str
     what: str
     scope: str
+    """`symbol`, `market` or `system`."""
     recorded: bool
+    """A rule over it can be rehearsed."""
+    words: tuple[str, ...] = ()
+    """Of a word: everything it can be."""
 
 
 class RuleEntry(msgspec.Struct, frozen=True):
@@ -113,6 +107,15 @@ class RulesDocument(msgspec.Struct, frozen=True):
     channels: tuple[str, ...]
     problem: str | None
     """Why a changed file is not in force."""
+    why_not: str | None = None
+    """Why nobody may change rules or acknowledge here; null: who has the write token may."""
+
+
+class RuleProblem(Problem, frozen=True, kw_only=True):
+    """A refused rule: the body of a 422, `application/problem+json`."""
+
+    field: str | None
+    """The place in the rule, such as `when.all.0.limit`; null where it is none alone."""
 
 
 class RuleSaved(msgspec.Struct, frozen=True):
@@ -143,6 +146,18 @@ class FollowedEntry(msgspec.Struct, frozen=True):
     base_up: int
 
 
+class FiringEntry(msgspec.Struct, frozen=True):
+    """One time at which a rule would have fired."""
+
+    at: int
+    symbol: str | None
+    numbers: dict[str, float | str | None]
+    """What it would have seen."""
+    price: float | None
+    after: tuple[float | None, ...]
+    """Change of the price in percent over each horizon of `followed`; null: not known."""
+
+
 class RehearsalDocument(msgspec.Struct, frozen=True):
     """`POST /api/alerts/rules/rehearse`."""
 
@@ -154,6 +169,6 @@ class RehearsalDocument(msgspec.Struct, frozen=True):
     symbols: int
     moments: int
     fired: int
-    firings: tuple[dict[str, Any], ...]
-    """The newest 200."""
+    firings: tuple[FiringEntry, ...]
+    """The newest 200, oldest first."""
     followed: tuple[FollowedEntry, ...]

@@ -18,8 +18,7 @@ import zstandard
 
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
-from virtuoso.wire.alerts import AlertAnswer, AlertRequest
-from virtuoso.wire.config import ConfigAnswer, ConfigRequest
+from virtuoso.wire.asking import Answered, Question
 from virtuoso.wire.market_messages import Looked
 from virtuoso.wire.messages import (
     SCHEMA,
@@ -124,7 +123,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
 Published = BoardState | Document | EngineStatus | LastGood | ProcessReport | Looked
 """What lies in the cache, and what readers tell the engine."""
 
-Asked = ConfigRequest | ConfigAnswer | AlertRequest | AlertAnswer
+Asked = Question | Answered
 """What is asked and answered over the broker."""
 
 _encoder = msgspec.msgpack.Encoder()

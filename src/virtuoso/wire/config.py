@@ -1,42 +1,31 @@
 """Questions about the settings from what serves to the engine, and its answers, over the broker."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+
+from virtuoso.wire import keys
+from virtuoso.wire.asking import Question, Subject
 
 Action: TypeAlias = Literal["read", "dry_run", "save", "versions", "restore"]
 
 
-class ConfigRequest(msgspec.Struct, frozen=True):
-    """One question. `id` is in its answer."""
+class ConfigRequest(Question, frozen=True, kw_only=True):
+    """One question about the settings; `version` is that of the settings."""
 
-    epoch: str
-    """Of who asks."""
-    seq: int
-    now: int
-    id: str
     action: Action
-    actor: str = ""
-    """What was shown for it; never a secret."""
-    version: int | None = None
-    """The version that whoever asks has seen (`save`, `restore`)."""
     number: int | None = None
     """The version to restore."""
-    body: bytes = b""
-    """JSON, as it was sent."""
 
 
-class ConfigAnswer(msgspec.Struct, frozen=True):
-    """What the engine says: a status and a body as HTTP has them."""
-
-    epoch: str
-    seq: int
-    now: int
-    id: str
-    status: int
-    body: bytes
-    version: int = 0
-    """In force; 0 when nothing was ever saved."""
+SETTINGS: Final = Subject(
+    "settings",
+    keys.CONFIG_ASK,
+    keys.CONFIG_ANSWER,
+    ConfigRequest,
+    changes=frozenset({"save", "restore"}),
+    deadline_s=5.0,
+)
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ Points are arrays, which only grow at the end. Times are milliseconds UTC; `star
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TypeAlias, TypedDict
 
 import msgspec
 
@@ -51,6 +52,19 @@ class ComponentPoint(msgspec.Struct, array_like=True, frozen=True):
     confidence: float | None
     """0..100."""
     coverage: float
+
+
+class AboutPast(TypedDict):
+    """What every document of a span of the past says of itself."""
+
+    status: Status
+    timestamp: str
+    sources: tuple[Source, ...]
+    data_source: DataSource
+    start: int
+    end: int
+    step_ms: int
+    reasons: tuple[str, ...]
 
 
 class StoredScoresDocument(msgspec.Struct, frozen=True):
@@ -189,6 +203,11 @@ class DerivativesHistoryDocument(msgspec.Struct, frozen=True):
     step_ms: int
     points: tuple[DerivativesPoint, ...]
     reasons: tuple[str, ...] = ()
+
+
+Past: TypeAlias = (
+    StoredScoresDocument | RecordedBoard | RecordedOverviewDocument | DerivativesHistoryDocument
+)
 
 
 def gap_of(gap: Gap) -> HistoryGap:

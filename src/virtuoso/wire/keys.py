@@ -21,6 +21,8 @@ REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
 ALERTS = "virtuoso:alerts:v1"
+SIGNALS = "virtuoso:signals:v1"
+PATTERNS = "virtuoso:patterns:v1"
 SPARKLINES = "virtuoso:sparklines:v1"
 MOVERS = "virtuoso:movers:v1"
 INPUTS = "virtuoso:inputs:v1"
@@ -32,13 +34,19 @@ CONFIG_ASK: Final = "virtuoso:config_ask:v1"
 """Channel of `config.ConfigRequest`, from who serves to the engine."""
 
 CONFIG_ANSWER: Final = "virtuoso:config_answer:v1"
-"""Channel of `config.ConfigAnswer`, back."""
+"""Channel of `asking.Answered`, back."""
 
 ALERT_ASK: Final = "virtuoso:alert_ask:v1"
 """Channel of `alerts.AlertRequest`, from who serves to the engine."""
 
 ALERT_ANSWER: Final = "virtuoso:alert_answer:v1"
-"""Channel of `alerts.AlertAnswer`, back."""
+"""Channel of `asking.Answered`, back."""
+
+MONITOR_ASK: Final = "virtuoso:monitor_ask:v1"
+"""Channel of `monitoring.HistoryRequest`, from who serves pages to the monitor."""
+
+MONITOR_ANSWER: Final = "virtuoso:monitor_answer:v1"
+"""Channel of `asking.Answered`, back."""
 
 LOOKED: Final = "virtuoso:looked:v1"
 """Channel of `market_messages.Looked`: which symbols somebody looks at."""
@@ -105,6 +113,8 @@ KINDS: Final = (
     ),
     KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
     KeyKind("alerts", ALERTS, "AlertsDocument", 60 * SECOND, SECOND),
+    KeyKind("signals", SIGNALS, "SignalsDocument", 60 * SECOND, SECOND),
+    KeyKind("patterns", PATTERNS, "PatternsDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("movers", MOVERS, "MoversDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("inputs", INPUTS, "InputsDocument", 30 * SECOND, SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),

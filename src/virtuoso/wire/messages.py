@@ -19,6 +19,7 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.wire.finite import is_suspect, without_nonfinite
+from virtuoso.wire.measures import Measure
 
 SCHEMA: Final = 1
 
@@ -1024,6 +1025,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     """Hash of what the newest cycle was computed by."""
     cycles: tuple[CycleTotals, ...] = ()
     """One for each venue."""
+    measures: tuple[Measure, ...] = ()
+    """Numbers of its process, feeds, alerts and store, made anew every 5 s."""
 
 
 class Writer(msgspec.Struct, frozen=True):
@@ -1073,6 +1076,8 @@ class ProcessReport(msgspec.Struct, frozen=True):
     clients: int
     """Websocket clients."""
     tiers: tuple[TierReport, ...]
+    measures: tuple[Measure, ...] = ()
+    """Numbers of its process and of its socket clients."""
 
 
 class LastGood(msgspec.Struct, frozen=True):

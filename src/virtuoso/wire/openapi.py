@@ -1,6 +1,6 @@
 """Answers as OpenAPI says them: schemas made from the very structs that are sent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -17,7 +17,13 @@ REFERENCE: Final = "#/components/schemas/{name}"
 MEANINGS: Final[Mapping[int, str]] = {
     304: "What you hold is still the newest (If-None-Match).",
     400: "The request cannot be meant for this server, or names what cannot be.",
+    401: "Sign in, or show a token that is known.",
+    403: "Not for this caller, or not from this page; a change needs the write token.",
     404: "There is no such thing here.",
+    409: "It is not in a state that allows this.",
+    412: "Something else is in force meanwhile (If-Match): read it again.",
+    415: "A change needs a body of the type application/json.",
+    428: "A change needs If-Match with the ETag of what was read.",
     406: "None of the forms you accept is offered.",
     411: "A body needs a Content-Length.",
     413: "The body is larger than this server accepts.",
@@ -33,6 +39,24 @@ STATES: Final = """Numbers come with what is needed to judge them. `state`: `liv
 venue's time of the oldest input a number needed. Times are milliseconds UTC; `timestamp` is
 ISO 8601 UTC. Percentages are percent, shares 0..1, basis points 1/100 of a percent. `source` names
 where the data come from; `simulator` is SIMULATED and no market. Nothing is written by GET."""
+
+
+SCHEMES: Final[Mapping[str, Any]] = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The read token or the write token.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "virtuoso_session",
+        "description": "What POST /api/session gives to a browser.",
+    },
+}
+TO_READ: Final[Sequence[Mapping[str, Sequence[str]]]] = ({}, {"token": []}, {"session": []})
+"""Where no read token and no password is set, this computer reads without one."""
+TO_CHANGE: Final[Sequence[Mapping[str, Sequence[str]]]] = ({"token": []}, {"session": []})
 
 
 def reference(kind: type) -> dict[str, str]:
@@ -51,7 +75,10 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
     for code in codes:
         said: dict[str, Any] = {"description": MEANINGS[code]}
         if code == 503:
-            said["content"] = {JSON: {"schema": reference(Nothing)}}
+            said["content"] = {
+                JSON: {"schema": reference(Nothing)},
+                PROBLEM: {"schema": reference(Problem)},
+            }
         elif code != 304:
             said["content"] = {PROBLEM: {"schema": reference(Problem)}}
         found[code] = said
@@ -64,6 +91,7 @@ def finish(document: dict[str, Any], kinds: Iterable[type]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= components(kinds)
+    document["components"]["securitySchemes"] = SCHEMES
     examples = recorded_examples()
     refused = refusals(422)[422]
     for path in document["paths"].values():

@@ -16,13 +16,18 @@ import msgspec
 import msgspec.inspect as shape
 
 from virtuoso.wire import (
+    alerts,
     client,
+    config,
     health,
     history,
     list_messages,
     market_messages,
     messages,
     metrics,
+    monitoring,
+    patterns,
+    signals,
     workings,
 )
 
@@ -47,6 +52,10 @@ ANSWERS: Final = (
     messages.BetaMatrixDocument,
     messages.EngineStatus,
     history.StoredScoresDocument,
+    signals.SignalsPage,
+    signals.SignalDocument,
+    signals.SignalStatistics,
+    patterns.PatternsDocument,
     history.RecordedBoard,
     history.RecordedOverviewDocument,
     history.DerivativesHistoryDocument,
@@ -62,6 +71,18 @@ ANSWERS: Final = (
     workings.FiguresDocument,
     workings.InputsDocument,
     health.Problem,
+    alerts.AlertList,
+    alerts.AlertRecord,
+    alerts.RulesDocument,
+    alerts.RuleSaved,
+    alerts.RuleProblem,
+    alerts.AlertChanged,
+    alerts.RehearsalDocument,
+    config.ConfigDocument,
+    config.DryRunDocument,
+    config.SavedDocument,
+    config.VersionsDocument,
+    monitoring.MonitoringHistory,
 )
 """What a server sends: every field is always there."""
 

@@ -1,6 +1,7 @@
 """What one edition publishes of the market as a whole."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
+from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Reason, Source, State
-from virtuoso.domain.time import HOUR, SECOND, Millis
+from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine import edition as edition_module
 from virtuoso.engine.documents import correlations
 from virtuoso.engine.edition import Content, Editor
@@ -25,6 +27,7 @@ from virtuoso.wire.messages import (
     DashboardDocument,
     Document,
     MobileDocument,
+    ReplayInfo,
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({"bybit": Source.BYBIT})
@@ -186,3 +189,29 @@ def test_details_that_take_too_long_are_made_in_turn(
     editions = [of & published(editor, pipeline).keys() for _ in range(2)]
     assert [len(each) for each in editions] == [made, made]
     assert set().union(*editions) == of
+
+
+def test_an_engine_that_is_behind_lets_no_document_run_out() -> None:
+    """Without time for details, what is there is written again, long before its life is over."""
+    pipeline, editor = running(), Editor("one", Source.BYBIT, "1")
+    whole = published(editor, pipeline)
+    content = content_of(pipeline)
+
+    def light(later_ms: int, replay: ReplayInfo | None = None) -> Mapping[str, bytes]:
+        cycle = replace(content.cycle, now=Millis(content.cycle.now + later_ms))
+        hurried = replace(content, cycle=cycle, details=False, replay=replay)
+        return [each for each in editor.edit(hurried) if each is not None][-1].documents
+
+    assert light(5 * SECOND) == {}
+    assert light(16 * SECOND, ReplayInfo(NOW, "max", ended=False)) == {}
+    again = light(16 * SECOND)
+    name = Symbol("BTCUSDT")
+    assert {
+        keys.candles(name, Timeframe.H4),
+        keys.score_history(name),
+        keys.symbol_detail(name),
+        keys.MOVERS,
+    } <= set(again)
+    assert all(whole[key] == value for key, value in again.items())
+    assert light(20 * SECOND) == {}
+    assert set(light(32 * SECOND)) == set(again)

@@ -1,11 +1,13 @@
 """The past as it is served: from the store, within bounds, and honest where it is not there."""
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from support.stores import Opened, opened
@@ -141,6 +143,38 @@ async def test_derivatives_and_the_market_as_a_whole_have_a_past_too(site: Site)
     assert beside["points"][0]["open_interest"] == 5_000.0
     market = await site.get("/api/history/overview", resolution="30m", **SIMULATED)
     assert [each["scored"] for each in market["points"]] == [29] * 5
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        (SCORES, "time,score,source,label,as_of"),
+        (f"{SCORES}?components=true", "time,score,orderbook,orderflow,"),
+        ("/api/symbols/BTCUSDT/derivatives/history", "time,venue,funding_8h,"),
+        ("/api/history/overview", "time,row_source,symbols,scored,"),
+        (f"/api/history/board?at={iso(START)}", "time,symbol,venue,row_source,confluence_score,"),
+    ],
+)
+async def test_the_past_is_the_same_as_csv_and_parquet(site: Site, path: str, columns: str) -> None:
+    """Every row says SIMULATED, or RECORDED of a venue: nothing of it is the present."""
+    query = SIMULATED | {"format": "csv"}
+    asked = httpx.URL(path).copy_merge_params(query)
+    answer = await site.http.get(asked)
+    head, *rows = answer.text.splitlines()
+    assert head.startswith(columns)
+    assert rows
+    assert all(",simulator,SIMULATED,20" in row for row in rows)
+    packed = await site.http.get(asked.copy_set_param("format", "parquet"))
+    table = pq.read_table(io.BytesIO(packed.content))
+    assert table.column_names == head.split(",")
+    assert table.num_rows == len(rows)
+
+
+async def test_recorded_rows_of_a_venue_are_not_called_live(site: Site) -> None:
+    """A file of the past cannot be taken for the present."""
+    answer = await site.http.get("/api/history/board", params={"at": iso(START), "format": "csv"})
+    assert answer.headers["x-virtuoso-label"] == "RECORDED"
+    assert "LIVE" not in answer.text
 
 
 async def test_what_cannot_be_asked_is_refused_with_a_sentence(site: Site) -> None:

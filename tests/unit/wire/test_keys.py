@@ -8,12 +8,22 @@ import pytest
 from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
-from virtuoso.wire import keys, list_messages, market_messages, messages, workings
+from virtuoso.wire import (
+    keys,
+    list_messages,
+    market_messages,
+    messages,
+    patterns,
+    signals,
+    workings,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
-MODULES = (messages, market_messages, list_messages, workings)
+MODULES = (messages, market_messages, list_messages, patterns, signals, workings)
 BTC = Symbol("BTCUSDT")
-CHANNELS = {"ALERT_ASK", "ALERT_ANSWER", "CONFIG_ASK", "CONFIG_ANSWER", "LOOKED", "PUSH"}
+CHANNELS = {"LOOKED", "PUSH"} | {
+    f"{subject}_{way}" for subject in ("ALERT", "CONFIG", "MONITOR") for way in ("ASK", "ANSWER")
+}
 NO_CACHE = {*CHANNELS, "MARK", "LEASE", "LAST_GOOD", "PROCESS"}
 """Channels, the keys of other ports than the cache, and how a key begins."""
 

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from virtuoso.ports import Clock
 from virtuoso.web.pages import Pages
 from virtuoso.web.problems import ProblemError, problem
 from virtuoso.web.routes.api import Api, respond
+from virtuoso.web.routes.board import add_board
 from virtuoso.web.routes.dashboard import add_dashboard
 from virtuoso.web.routes.drawn import add_drawn
 from virtuoso.web.routes.health import add_figures, add_health, add_metrics
@@ -43,9 +46,19 @@ def create_api(
     add_symbols(api, snapshot, symbols)
     add_market(api, snapshot, symbols)
     add_dashboard(api, snapshot)
+    add_board(api, snapshot)
     add_drawn(api, snapshot, symbols, clock, version)
     add_health(api, snapshot, pages, clock, version, own_parts)
     return api
+
+
+def methods_of(app: FastAPI, scope: Scope) -> list[str]:
+    """The methods by which an address is used."""
+    routes = [each for each in app.router.routes if isinstance(each, Route)]
+    matching = [each for each in routes if each.matches(scope)[0] is not Match.NONE]
+    # an address of its own comes before a pattern that it would fit as well
+    same = [each for each in matching if each.path == matching[0].path]
+    return sorted({method for each in same for method in each.methods or ()})
 
 
 def _add_refusals(app: FastAPI) -> None:
@@ -59,10 +72,11 @@ def _add_refusals(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
-        sentences = {
-            404: ("not_found", "There is nothing at this address."),
-            405: ("method_not_allowed", "This address can only be read: use GET or HEAD."),
-        }
+        if error.status_code == 405:
+            allow = ", ".join(methods_of(app, request.scope))
+            sentence = f"This address is used with {allow}."
+            return respond(request, problem(405, "method_not_allowed", sentence, allow))
+        sentences = {404: ("not_found", "There is nothing at this address.")}
         code, detail = sentences.get(
             error.status_code, ("refused", "The request cannot be answered.")
         )

@@ -17,13 +17,32 @@ from virtuoso.web.problems import ProblemError
 from virtuoso.wire import openapi
 
 READ: Final = ("GET", "HEAD")
-ALWAYS: Final = (400, 411, 413, 429, 500)
+ALWAYS: Final = (400, 401, 403, 411, 413, 429, 500)
 """What any request may be refused with."""
+
+OF_CHANGES: Final = (404, 409, 412, 415, 422, 428, 503)
+"""What any change may be refused with."""
 
 QUERIES_REMEMBERED: Final = 256
 """Of one route."""
 LONGEST_REMEMBERED: Final = 200
 """Bytes of a query; a longer one is read anew each time."""
+
+OWN_HEADER: Final[Mapping[str, Any]] = {
+    "name": "X-Virtuoso",
+    "in": "header",
+    "required": True,
+    "description": "No foreign page can send it.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,20}$"},
+    "example": "1",
+}
+IF_MATCH: Final[Mapping[str, Any]] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of what was read; where it must be there, 428 says so.",
+    "schema": {"type": "string", "pattern": '^"[a-z]{1,10}-[0-9]{1,9}"$'},
+}
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
@@ -83,11 +102,13 @@ class Api:
         errors: Sequence[int] = (),
         other_forms: Sequence[str] = (),
         says_why: bool = False,
+        is_stored: bool = False,
     ) -> None:
         """Answer GET and HEAD at these paths with documents of a kind.
 
         `errors` beside those that any route may give; `other_forms` are content types beside JSON.
-        `says_why`: a 503 is a document of the same kind.
+        `says_why`: a 503 is a document of the same kind. `is_stored`: it is read from the store,
+        and a 503 is a problem like any other refusal.
         """
         self._kinds[kind.__name__] = kind
         content = openapi.content(kind)
@@ -102,6 +123,8 @@ class Api:
         }
         if says_why:
             responses[503]["content"] = openapi.content(kind)
+        if is_stored:
+            responses[503]["content"] = responses[400]["content"]
         for path in (paths,) if isinstance(paths, str) else paths:
             self._add(path, handler, tag, responses)
 
@@ -120,17 +143,7 @@ class Api:
                 route.remember(query, kwargs)
             return await handler(request=request, **kwargs)
 
-        text = " ".join((handler.__doc__ or "").split())
-        settings: dict[str, Any] = {"response_model": None, "description": text, "tags": [tag]}
-        self.app.add_api_route(
-            path,
-            strict,
-            methods=["GET"],
-            responses=responses,
-            summary=text.split(". ")[0].rstrip("."),
-            response_description="",
-            **settings,
-        )
+        self._route(path, strict, "GET", responses, tag, {"security": openapi.TO_READ})
         route = self.app.routes[-1]
         if isinstance(route, RememberingRoute):
             routes.append(route)
@@ -140,6 +153,72 @@ class Api:
                 responses.pop(422, None)
         self.app.add_api_route(
             path, strict, methods=["HEAD"], include_in_schema=False, response_model=None
+        )
+
+    def also(self, *kinds: type) -> None:
+        """Describe structs that a document holds without saying so."""
+        self._kinds |= {each.__name__: each for each in kinds}
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        kind: type,
+        *,
+        tag: str,
+        body: dict[str, Any] | None = None,
+        versioned: bool = False,
+    ) -> None:
+        """Answer a change with documents of a kind.
+
+        `body` is the JSON schema of what is sent; `versioned`: If-Match says what was seen.
+        """
+        self._kinds[kind.__name__] = kind
+
+        @wraps(handler)
+        async def strict(request: Request, **kwargs: Any) -> Response:  # noqa: ANN401 (FastAPI's)
+            if request.scope["query_string"]:
+                refuse_unknown(request, set())
+            return await handler(request=request, **kwargs)
+
+        responses: dict[int | str, dict[str, Any]] = {
+            200: {
+                "description": (kind.__doc__ or "").strip().split("\n")[0],
+                "content": openapi.content(kind),
+            },
+            **openapi.refusals(*ALWAYS, *OF_CHANGES),
+        }
+        extra: dict[str, Any] = {
+            "security": openapi.TO_CHANGE,
+            "parameters": [OWN_HEADER, *([IF_MATCH] if versioned else [])],
+        }
+        if body is not None:
+            content = {openapi.JSON: {"schema": body}}
+            extra["requestBody"] = {"required": True, "content": content}
+        self._route(path, strict, method, responses, tag, extra)
+
+    def _route(
+        self,
+        path: str,
+        handler: Handler,
+        method: str,
+        responses: dict[int | str, dict[str, Any]],
+        tag: str,
+        extra: dict[str, Any],
+    ) -> None:
+        text = " ".join((handler.__doc__ or "").split())
+        self.app.add_api_route(
+            path,
+            handler,
+            methods=[method],
+            responses=responses,
+            response_model=None,
+            summary=text.split(". ")[0].rstrip("."),
+            description=text,
+            response_description="",
+            tags=[tag],
+            openapi_extra=extra,
         )
 
     async def _openapi(self, request: Request) -> Response:
@@ -164,8 +243,11 @@ class Api:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Say what FastAPI cannot: a page with chosen `fields` leaves out the others."""
+    """Say what structs cannot: a page with chosen `fields` leaves out the others."""
     schemas = document["components"]["schemas"]
+    if "AlertList" in schemas:
+        kinds = [{"$ref": f"#/components/schemas/{name}"} for name in ("AlertRecord", "Alert")]
+        schemas["AlertList"]["properties"]["alerts"]["items"] = {"anyOf": kinds}
     if "SymbolsPage" in schemas:
         whole = schemas["SymbolRecord"]
         schemas["SymbolRecordPart"] = {

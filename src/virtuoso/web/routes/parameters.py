@@ -4,10 +4,23 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from fastapi import Path, Query
 
-from virtuoso.domain.time import Timeframe
+from virtuoso.domain.scores import Source
+from virtuoso.domain.time import DAY, HOUR, MINUTE, SECOND, Timeframe
 
 SYMBOL_PATTERN: Final = "^[A-Z0-9]{2,30}([:_-][A-Z0-9]{1,15}){0,2}$"
 MOST_ROWS: Final = 5_000
+STEPS: Final = {
+    "raw": 0,
+    "30s": 30 * SECOND,
+    "1m": MINUTE,
+    "5m": 5 * MINUTE,
+    "15m": 15 * MINUTE,
+    "30m": 30 * MINUTE,
+    "1h": HOUR,
+    "4h": 4 * HOUR,
+    "1d": DAY,
+}
+"""Resolutions of the past, in milliseconds."""
 
 _DAY: Final = (
     "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
@@ -70,6 +83,34 @@ FormatQuery: TypeAlias = Annotated[
         description="Form of the answer; without it the Accept header chooses.",
         examples=["csv"],
         json_schema_extra={"anyOf": [{"type": "string", "enum": ["json", "csv", "parquet"]}]},
+    ),
+]
+InstantQuery: TypeAlias = Annotated[
+    str,
+    Query(
+        max_length=40,
+        description="An instant, ISO 8601 UTC.",
+        examples=["2026-07-19T12:00:00Z"],
+        json_schema_extra={"pattern": TIME_PATTERN},
+    ),
+]
+ResolutionQuery: TypeAlias = Annotated[
+    str,
+    Query(
+        max_length=10,
+        description="The first row of each such interval; `raw` gives every row.",
+        examples=["5m"],
+        json_schema_extra={"enum": ["auto", *STEPS]},
+    ),
+]
+SourcesQuery: TypeAlias = Annotated[
+    str,
+    Query(
+        alias="source",
+        max_length=20,
+        description="Whose rows: `live` for all venues; without it what the board shows.",
+        examples=["simulator"],
+        json_schema_extra={"enum": ["", "live", *Source]},
     ),
 ]
 VolumeQuery: TypeAlias = Annotated[

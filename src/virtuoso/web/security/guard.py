@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from virtuoso.domain.audit import AuditEntry
@@ -27,6 +24,7 @@ from virtuoso.web.security.forwarded import NO_PROXIES, Asked, Proxies
 from virtuoso.web.security.gate import Gate, Locked
 from virtuoso.web.security.handshake import Handshake
 from virtuoso.web.security.lockout import group_of
+from virtuoso.web.security.window import Window
 
 log = structlog.get_logger()
 
@@ -36,9 +34,10 @@ Takes: TypeAlias = Callable[[Scope], bool]
 SESSION_PATH: Final = "/api/session"
 CHANGE_HEADER: Final = b"x-virtuoso"
 MAX_BODY_BYTES: Final = 64 * 1024
-CHANGES: Final = RateLimitItemPerMinute(30)
-SOCKETS: Final = RateLimitItemPerMinute(10)
-"""Handshakes of one address; this computer's own are not counted."""
+CHANGES: Final = 30
+"""Of one address in a minute."""
+SOCKETS: Final = 10
+"""Handshakes of one address in a minute; this computer's own are not counted."""
 KNOWN_HOSTS: Final = 200
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
@@ -102,6 +101,7 @@ class Guard:
         process: str = "web",
         takes_change: Takes = lambda _: True,
         dress: bool = True,
+        changes: int = CHANGES,
     ) -> None:
         policy = policy or Policy()
         self._app = app
@@ -115,8 +115,9 @@ class Guard:
         self._process = process
         self._takes_change = takes_change
         self._dress = dress
+        self._changes = Window(clock, changes)
+        self._sockets = Window(clock, SOCKETS)
         self._hosts: dict[bytes, bool] = {}
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._open_here = gate.anybody
         self.refused: dict[str, int] = {}
         """Requests and handshakes that did not pass, by status."""
@@ -255,7 +256,7 @@ class Guard:
             await self._refuse(send, judged)
             return
         scope[ACCESS] = judged
-        if not self._allowed(CHANGES, address):
+        if not self._changes.take(group_of(address)):
             await self._refuse(send, refusals.too_often(60 * SECOND))
             return
         action = f"{scope['method']} {scope['path'][:200]}"
@@ -296,9 +297,6 @@ class Guard:
             return refusals.WRITES_OFF
         return refusals.READ_ONLY if judged.session or judged.read else refusals.SIGN_IN
 
-    def _allowed(self, item: RateLimitItem, address: str) -> bool:
-        return self._limiter.hit(item, group_of(address))
-
     async def _note(self, actor: str, client: str, action: str, outcome: str) -> bool:
         """Write down what is done; False where that is not possible."""
         log.info("change", actor=actor, client=client, action=action, outcome=outcome)
@@ -325,7 +323,11 @@ class Guard:
         address = scope[CLIENT]
         if answer is None and b"origin" in found and not _is_own(scope, found):
             answer = refusals.WRONG_ORIGIN
-        if answer is None and not is_loopback(address) and not self._allowed(SOCKETS, address):
+        if (
+            answer is None
+            and not is_loopback(address)
+            and not self._sockets.take(group_of(address))
+        ):
             answer = refusals.too_often(60 * SECOND)
         if answer is None and any(word in scope["query_string"].lower() for word in _TOKEN_WORDS):
             answer = refusals.TOKEN_IN_URL

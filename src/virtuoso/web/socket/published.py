@@ -8,25 +8,11 @@ import msgspec
 from virtuoso.domain.instruments import Symbol
 from virtuoso.web.socket.client import OVERVIEW, Client
 from virtuoso.web.socket.line import frame
+from virtuoso.web.views import overview_of
 from virtuoso.wire import keys
 from virtuoso.wire.client import DetailChanged, OverviewChanged
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import to_json
-
-
-class _Overview(msgspec.Struct):
-    """The part of the dashboard's document that `/api/market/overview` answers."""
-
-    status: str
-    timestamp: str
-    as_of: int | None
-    source: str
-    data_source: str
-    market_overview: msgspec.Raw
-    reasons: tuple[str, ...] = ()
-    epoch: str = ""
-    seq: int = 0
 
 
 class _Reasons(msgspec.Struct):
@@ -116,5 +102,5 @@ def _message(name: str, served: Served) -> bytes:
         data = msgspec.Raw(b"null")
         reasons = msgspec.json.decode(served.body, type=_Reasons).reasons
     elif name == OVERVIEW:
-        data = msgspec.Raw(to_json(msgspec.json.decode(served.body, type=_Overview)))
+        data = msgspec.Raw(overview_of(served.body))
     return msgspec.json.encode({**start, "data": data, "reasons": reasons})
