@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -23,8 +24,20 @@ HEIGHT = 1000
 PHONE = 480
 """Up to this width the phone's page is taken."""
 SETTLE_MS = 4_000
-EXTRA = ("/s/BTCUSDT", "/?open=ETHUSDT")
-"""Places that no line of the rail names as they are."""
+EXTRA = (
+    "/s/BTCUSDT",
+    "/?open=ETHUSDT",
+    "/overview?area=root",
+    "/movers?window=15m&min=50000000",
+    "/beta?sort=-correlation&pick=ETHUSDT",
+    "/health?late=1",
+    "/alerts?tab=rules&edit=confluence-strong-buying",
+    "/config?all=1",
+    "/?at=@minute",
+)
+"""Places that no line of the rail names as they are; `@minute` is the last one that is over."""
+NARROW = ("/overview", "/movers", "/beta", "/health")
+"""Pages of the desktop that hold at the phone's width too."""
 
 
 def places() -> list[str]:
@@ -52,8 +65,11 @@ def take(live: Running, folder: Path) -> None:
                 )
                 context.add_init_script(f"localStorage.setItem('virtuoso.theme', '{theme}')")
                 page = context.new_page()
-                for place in ("/", "/s/BTCUSDT") if phone else places():
-                    page.goto(f"{live.url}{'/mobile' if phone else '/'}#{place}")
+                wanted = ["/mobile#/", "/mobile#/s/BTCUSDT"] if phone else []
+                wanted += [f"/#{each}" for each in (NARROW if phone else places())]
+                for place in wanted:
+                    minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - 30))
+                    page.goto(f"{live.url}{place.replace('@minute', minute)}")
                     page.reload()
                     page.wait_for_timeout(SETTLE_MS)
                     page.screenshot(path=folder / f"{name_of(place)}-{width}-{theme}.png")

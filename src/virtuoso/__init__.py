@@ -6,6 +6,9 @@ indicators   pure maths with a carried state, one idea per file
 market       the state of one market, and the door before it
 components   six views of one market, none knows another
 scoring      the views joined: score, confidence, direction, explanation
+signals      a confirmed change of direction, what became of it, and what such changes are worth
+patterns     named scans over numbers that are computed already
+alerting     rules over published numbers
 wire         what processes say to each other and to browsers
 engine       process 1: events in, scores out
 web          process 2: serves what the engine published

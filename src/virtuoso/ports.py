@@ -48,7 +48,7 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.scores import Source
-from virtuoso.domain.signals import Signal, SignalFilter, SignalState
+from virtuoso.domain.signals import Signal, SignalEvent, SignalFilter, SignalResult, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 
 
@@ -343,12 +343,17 @@ class Ledger(Protocol):
     What is written under an id that is there already changes nothing: asking twice is safe.
     """
 
-    async def add_signal(self, signal: Signal) -> bool:
-        """Keep a signal; False when it is kept already."""
+    async def add_signal(self, signal: Signal, events: Sequence[SignalEvent] = ()) -> bool:
+        """Keep a signal and its first steps, together; False when it is kept already."""
         ...
 
-    async def change_signal(self, signal: Signal, before: SignalState) -> bool:
-        """Keep what became of a signal, if its state is still `before`; False when it is not."""
+    async def change_signal(
+        self, signal: Signal, before: SignalState, events: Sequence[SignalEvent] = ()
+    ) -> bool:
+        """Keep what became of a signal, if its state is still `before`; False when it is not.
+
+        What was said when it was opened stays as it was, whatever `signal` says of it.
+        """
         ...
 
     async def add_alert(self, alert: Alert, deliveries: Sequence[Delivery] = ()) -> bool:
@@ -508,6 +513,16 @@ class Archive(Protocol):
         self, wanted: SignalFilter, limit: int = 100, before: str | None = None
     ) -> Sequence[Signal]:
         """Signals, newest first; `before` names the last one of the page before."""
+        ...
+
+    async def signal_events(self, signal: str) -> Sequence[SignalEvent]:
+        """The steps of a signal's life, in the order in which they were written."""
+        ...
+
+    async def signal_results(
+        self, wanted: SignalFilter, limit: int = 200_000
+    ) -> Sequence[SignalResult]:
+        """What statistics need of signals, newest first."""
         ...
 
     async def alert(self, alert: str) -> Alert | None:

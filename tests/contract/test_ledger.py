@@ -5,10 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from support.stores import Opened, opened
+from virtuoso.adapters.store import migrating
 from virtuoso.adapters.store.database import Place, open_engine, place_of
+from virtuoso.adapters.store.tables import metadata
 from virtuoso.domain.alerts import (
     Acknowledgement,
     AlertFilter,
@@ -20,7 +26,7 @@ from virtuoso.domain.alerts import (
 from virtuoso.domain.deeds import FIRST_LINK, Deed, SettingsVersion, first_break
 from virtuoso.domain.errors import StoreRefusedError
 from virtuoso.domain.scores import Direction
-from virtuoso.domain.signals import SignalFilter, SignalState
+from virtuoso.domain.signals import Outcome, SignalEvent, SignalFilter, SignalResult, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis
 from virtuoso.testing.fake_clock import START, FakeClock
 from virtuoso.testing.history_rows import ETHER, LIVE, alert, delivery, signal
@@ -61,7 +67,7 @@ async def test_a_signal_changes_only_from_the_state_it_was_seen_in(kept: Opened)
         state=SignalState.CLOSED,
         changed_at=Millis(START + HOUR),
         closed_at=Millis(START + HOUR),
-        outcome="target_1",
+        outcome=Outcome.TARGET,
         exit_price=91_500.0,
         best_excursion=0.006,
         worst_excursion=-0.001,
@@ -218,3 +224,96 @@ async def test_the_audit_is_a_chain_and_a_changed_entry_breaks_it(kept: Opened) 
     engine.dispose()
     assert first_break(list(await kept.archive.audit())[::-1]) == 3
     assert first_break([*chain[:1], *chain[2:]]) == 2
+
+
+async def test_what_a_signal_said_is_never_rewritten_and_its_steps_are_kept(kept: Opened) -> None:
+    """Only what followed changes; each step is a row of its own, written with the change."""
+    said = signal("bybit:1000000MOGUSDT_2026-12-25:bull:1763596800000:abcdef012345")
+    opened_step = SignalEvent(said.id, Millis(START), SignalState.ACTIVE, "opened", said.price)
+    assert await kept.ledger.add_signal(said, [opened_step])
+    later = replace(
+        said,
+        score=99.0,
+        stop=1.0,
+        targets=(),
+        price=1.0,
+        state=SignalState.CONFIRMED,
+        targets_hit=1,
+        best_excursion=0.004,
+        left_at=Millis(START + MINUTE),
+        left_as=Outcome.DIRECTION_LEFT,
+        reopened=2,
+        last_price=91_400.0,
+    )
+    step = SignalEvent(said.id, Millis(START), SignalState.CONFIRMED, "target_1", 91_500.0)
+    assert await kept.ledger.change_signal(later, SignalState.ACTIVE, [step])
+    assert not await kept.ledger.change_signal(later, SignalState.ACTIVE, [step])
+    found = await kept.archive.signal(said.id)
+    assert found == said.followed_like(later)
+    assert found is not None
+    assert (found.score, found.stop, found.price) == (said.score, said.stop, said.price)
+    assert await kept.archive.signal_events(said.id) == [opened_step, step]
+
+
+async def test_statistics_read_what_they_need_of_signals_and_never_mix_sources(
+    kept: Opened,
+) -> None:
+    """Simulated results and live ones are asked for apart."""
+    over = replace(
+        signal("over"),
+        state=SignalState.CLOSED,
+        outcome=Outcome.TARGET,
+        r=3.0,
+        targets_hit=3,
+        best_excursion=0.01,
+        worst_excursion=-0.002,
+    )
+    await kept.ledger.add_signal(over)
+    await kept.ledger.add_signal(signal("live", START, LIVE))
+    (found,) = await kept.archive.signal_results(SignalFilter(sources=("simulator",)))
+    assert found == SignalResult(
+        "BTCUSDT", Direction.BULLISH, 4 * HOUR, Millis(START), SignalState.CLOSED, over.method,
+        "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, has_stop=True,
+    )  # fmt: skip
+    (other,) = await kept.archive.signal_results(SignalFilter(sources=("bybit", "binance")))
+    assert other.state is SignalState.ACTIVE
+
+
+async def test_a_store_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it(
+    place: Place,
+) -> None:
+    """A signal that was kept then is read now, and the columns of today compare to the tables."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    engine = open_engine(place, "admin")
+    body = (
+        '{"score":71.5,"confidence":null,"coverage":0.9,"definition":"d","price":100.0,'
+        '"components":{},"horizon_ms":14400000,"method":"m","stop":null,"targets":[],'
+        '"exit_price":null,"best_excursion":null,"worst_excursion":null,"followed_to":null}'
+    )
+    with engine.begin() as link:
+        config.attributes["connection"] = link
+        command.upgrade(config, "0001")
+        link.execute(
+            text(
+                "INSERT INTO signals (id, source, venue, symbol, opened_at, state, direction,"
+                " changed_at, body) VALUES ('old', 'bybit', 'bybit', 'BTCUSDT', 1, 'active',"
+                " 'Bullish', 1, :body)"
+            ),
+            {"body": body},
+        )
+    assert migrating.migrate(place) == "0001"
+    with engine.connect() as link:
+        # SQLite does not look at the length of a text, and keeps the one of the first schema
+        types = engine.dialect.name != "sqlite"
+        compared = compare_metadata(
+            MigrationContext.configure(link, opts={"compare_type": types}), metadata
+        )
+    engine.dispose()
+    assert compared == []
+    async with opened(place, FakeClock()) as kept:
+        found = await kept.archive.signal("old")
+        assert found is not None
+        assert (found.score, found.targets_hit, found.left_as) == (71.5, 0, None)
+        assert await kept.archive.signal_results(SignalFilter()) == []

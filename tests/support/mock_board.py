@@ -18,7 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from virtuoso.web.pages import STATIC
+from virtuoso.web.pages import SHELLS, STATIC
 
 LIMITS = {
     "heartbeat_ms": 3_000,
@@ -159,9 +159,11 @@ class MockBoard:
         self.asked.append(request.path)
         if parts.path == "/ws":
             return None
+        if parts.path == "/api/board":
+            return _response("application/json", self.snapshot(1).encode())
         if parts.path.startswith("/api/"):
             return _response("application/json", json.dumps(self._document(parts)).encode())
-        path = STATIC / ("index.html" if parts.path == "/" else parts.path.lstrip("/"))
+        path = STATIC / SHELLS.get(parts.path, parts.path.lstrip("/"))
         if not path.is_file():
             return _response("text/plain", b"", HTTPStatus.NOT_FOUND)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -34,6 +34,9 @@ ADDRESSES: Final = {
     "RulesDocument": "/api/alerts/rules",
     "ConfigDocument": "/api/config",
     "VersionsDocument": "/api/config/versions",
+    "SignalsPage": "/api/signals?limit=1",
+    "SignalStatistics": "/api/signals/statistics",
+    "PatternsDocument": "/api/patterns",
 }
 FIXED: Final = {"components", "coverage_floor", "rho", "weights", "levels_known"}
 """Fields whose rows are a fixed set."""

@@ -130,6 +130,49 @@ describe("the board", () => {
     expect(priceOf("BTCUSDT")).toBe(102)
   })
 
+  it("takes another rhythm without losing its place, and calls what is as old as asked for late, not stale", () => {
+    const socket = connected()
+    board.pace(0.2)
+    expect(socket.sent.at(-1)).toMatchObject({ type: "subscribe", hz: 0.2, resume: { epoch: "one", seq: 10 } })
+    expect(board.limits?.price_stale_ms).toBe(15_000)
+    socket.say(snapshot(11))
+    expect(board.limits?.price_stale_ms).toBe(15_000)
+    board.pace(1)
+    expect(board.limits?.price_stale_ms).toBe(10_000)
+  })
+
+  it("shows the rows that came another way once the socket is open, and lets it go on from them", async () => {
+    stop()
+    board = new Board("mobile", 1)
+    stop = board.start(Promise.resolve(snapshot(20)))
+    await Promise.resolve()
+    expect([priceOf("BTCUSDT"), board.snapshots]).toEqual([undefined, 0])
+    const socket = FakeSocket.all.at(-1)
+    socket?.open()
+    expect([priceOf("BTCUSDT"), board.feed.kind]).toEqual([100, "live"])
+    expect(socket?.sent[0]).toMatchObject({ type: "subscribe", resume: { epoch: "one", seq: 20 } })
+  })
+
+  it("connects all the same when nothing comes another way", async () => {
+    stop()
+    board = new Board("mobile", 1)
+    stop = board.start(Promise.resolve(null))
+    await Promise.resolve()
+    const socket = connected()
+    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 1 })
+    expect(priceOf("BTCUSDT")).toBe(100)
+  })
+
+  it("hears of alerts once somebody listens, and goes on after the last one", () => {
+    const socket = connected()
+    const heard: unknown[] = []
+    board.listen({ number: 7, receive: (message) => heard.push(message) })
+    expect(socket.sent.at(-1)).toMatchObject({ groups: ["board", "alerts"], resume: { seq: 10, alerts: 7 } })
+    socket.say({ type: "alerts", epoch: "one", number: 8, since: 0, alerts: [] })
+    expect(heard).toHaveLength(1)
+    expect(board.received).toBeGreaterThan(100)
+  })
+
   it("drops what is older than what it holds", () => {
     const socket = connected()
     socket.say(update(9, 8, [row(0, 55)]))

@@ -57,32 +57,36 @@ class Comparison:
         known = NUMBERS.get(self.number)
         if known is None:
             message = f"expected the name of a number, found {self.number!r}"
-            raise RuleError(message)
+            raise RuleError(message, "number")
         if self.operator is Operator.CHANGES:
             if self.limit is not None or self.clear is not None:
                 message = f"{self.number}: `changes` takes no limit"
-                raise RuleError(message)
+                raise RuleError(message, "limit")
             return
         if known.is_word:
             if self.operator not in (Operator.IS, Operator.IS_NOT):
                 message = f"{self.number} is a word: expected is, is_not or changes"
-                raise RuleError(message)
+                raise RuleError(message, "is")
             if not isinstance(self.limit, str) or self.clear is not None:
                 message = f"{self.number} is a word: expected a word as limit, and no clear"
-                raise RuleError(message)
+                raise RuleError(message, "limit")
+            if known.words and self.limit not in known.words:
+                words = ", ".join(known.words)
+                message = f"{self.number}: expected one of {words}, found {self.limit!r}"
+                raise RuleError(message, "limit")
             return
         if self.operator in (Operator.IS, Operator.IS_NOT):
             message = f"{self.number} is a number: expected above, at_least, below or at_most"
-            raise RuleError(message)
+            raise RuleError(message, "is")
         if not isinstance(self.limit, float):
             message = f"{self.number}: expected a number as limit, found {self.limit!r}"
-            raise RuleError(message)
+            raise RuleError(message, "limit")
         if self.clear is not None and (
             self.clear > self.limit if self.operator in RISING else self.clear < self.limit
         ):
             side = "not above" if self.operator in RISING else "not below"
             message = f"{self.number}: expected a clear {side} {self.limit}, found {self.clear}"
-            raise RuleError(message)
+            raise RuleError(message, "clear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +124,15 @@ def check(condition: Condition, depth: int = 1) -> None:
         return
     if not condition.parts:
         message = "expected at least one condition in a group"
-        raise RuleError(message)
+        raise RuleError(message, "when")
     if depth > DEEPEST:
         message = f"expected groups at most {DEEPEST} deep"
-        raise RuleError(message)
+        raise RuleError(message, "when")
     for part in condition.parts:
         check(part, depth + 1)
     if depth == 1 and (count := sum(1 for _ in comparisons(condition))) > MOST_PARTS:
         message = f"expected at most {MOST_PARTS} comparisons, found {count}"
-        raise RuleError(message)
+        raise RuleError(message, "when")
 
 
 def compiled(condition: Condition) -> Test:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from virtuoso.domain.scores import ComponentName, DimensionName
+from virtuoso.domain.scores import ComponentName, DimensionName, Direction
 from virtuoso.domain.words import Word
 
 Reading: TypeAlias = float | str | None
@@ -35,6 +35,8 @@ class Number:
     """One sentence a trader understands."""
     recorded: bool = False
     """Kept in history, so that a rule over it can be rehearsed."""
+    words: tuple[str, ...] = ()
+    """Of a word: everything it can be."""
 
     @property
     def scope(self) -> Scope:
@@ -51,6 +53,7 @@ class Number:
 
 
 WORD: Final = "word"
+LIQUIDATED: Final = ("longs", "shorts", "both", "none")
 
 
 def _by_name(numbers: Iterable[Number]) -> Mapping[str, Number]:
@@ -62,7 +65,13 @@ NUMBERS: Final = _by_name(
         Number("score", "0..100", "The confluence score.", recorded=True),
         Number("confidence", "0..100", "How far to believe the score.", recorded=True),
         Number("coverage", "0..1", "Share of the score's weight that was present.", recorded=True),
-        Number("direction", WORD, "Bullish, Bearish or Neutral, with hysteresis.", recorded=True),
+        Number(
+            "direction",
+            WORD,
+            "Bullish, Bearish or Neutral, with hysteresis.",
+            recorded=True,
+            words=tuple(each.value for each in Direction),
+        ),
         *(
             Number(f"component.{name}", "0..100", f"The view {name} alone.", recorded=True)
             for name in ComponentName
@@ -72,7 +81,7 @@ NUMBERS: Final = _by_name(
         Number("price", "USDT", "The last price.", recorded=True),
         Number("change_1h", "percent", "Change of the price over one hour."),
         Number("change_24h", "percent", "Change of the price over 24 hours."),
-        Number("turnover_24h", "USDT", "Turnover of 24 hours."),
+        Number("turnover_24h", "USDT", "Turnover of 24 hours.", recorded=True),
         Number("spread_bp", "basis points", "Best ask less best bid.", recorded=True),
         Number(
             "funding",
@@ -93,6 +102,7 @@ NUMBERS: Final = _by_name(
             WORD,
             "buy, sell, both or none: orders of the last minute above the symbol's own 99.9th "
             "percentile of a day and the floor that is set.",
+            words=("buy", "sell", "both", "none"),
         ),
         Number("large_buys_5m", "USDT", "Such orders that bought, five minutes, summed."),
         Number("large_sells_5m", "USDT", "Such orders that sold, five minutes, summed."),
@@ -105,6 +115,7 @@ NUMBERS: Final = _by_name(
             WORD,
             "longs, shorts, both or none: positions of which one above the symbol's own 99th "
             "percentile of a day and the floor was liquidated within a minute.",
+            words=LIQUIDATED,
         ),
         Number("liquidated_longs_5m", "USDT", "Longs that were liquidated, five minutes, summed."),
         Number(
@@ -115,18 +126,50 @@ NUMBERS: Final = _by_name(
             WORD,
             "longs, shorts, both or none: five liquidations of one side within a minute whose sum "
             "is above the 95th percentile of such minutes.",
+            words=LIQUIDATED,
         ),
         Number("beta", "ratio", "Move of the symbol for each move of Bitcoin."),
         Number("beta_change", "ratio", "Beta now less what it was an hour before."),
         Number("bitcoin_correlation", "-1..1", "Correlation with Bitcoin."),
         Number("residual_z", "standard deviations", "Move that Bitcoin does not explain, an hour."),
+        Number(
+            "pattern.correlation_breakdown",
+            WORD,
+            "yes or none: three hours moved four standard errors less alike with Bitcoin than "
+            "before.",
+        ),
+        Number(
+            "pattern.beta_expansion",
+            WORD,
+            "yes or none: the beta of three hours is four standard errors further from 0.",
+        ),
+        Number(
+            "pattern.beta_compression",
+            WORD,
+            "yes or none: the beta of three hours is four standard errors nearer to 0.",
+        ),
+        Number(
+            "pattern.timeframe_agreement",
+            WORD,
+            "up, down or none: the candle views of all four timeframes point one way.",
+        ),
+        Number(
+            "pattern.residual_breakout",
+            WORD,
+            "up, down or none: an hour's move of three standard deviations that is not Bitcoin's.",
+        ),
         Number("feed_age", "seconds", "Age of the newest message of the market's stream."),
-        Number("market.regime", WORD, "trending_up, trending_down, ranging, volatile or quiet."),
+        Number(
+            "market.regime",
+            WORD,
+            "trending_up, trending_down, ranging, volatile or quiet.",
+            words=("trending_up", "trending_down", "ranging", "volatile", "quiet"),
+        ),
         Number("market.trend_strength", "0..100", "How much of the moves went one way."),
         Number("market.volatility", "percent a year", "Volatility of the watched markets."),
         Number("market.breadth", "0..1", "Share of the symbols that rose in 24 hours."),
         Number("market.bitcoin_share", "percent", "Bitcoin's share of the watched turnover."),
-        Number("system.health", WORD, "pass, warn or fail."),
+        Number("system.health", WORD, "pass, warn or fail.", words=("pass", "warn", "fail")),
         Number("system.stale_symbols", "count", "Symbols whose score is stale or absent."),
         Number("system.second_ms", "milliseconds", "How long the scoring of one second took."),
     )

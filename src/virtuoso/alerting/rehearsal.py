@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from statistics import median
-from typing import Final
+from typing import Final, TypeAlias
 
 from virtuoso.alerting.conditions import comparisons
 from virtuoso.alerting.numbers import NUMBERS, Readings
@@ -54,6 +54,10 @@ class Rehearsal:
     moments: int
     firings: tuple[Firing, ...]
     followed: tuple[Followed, ...]
+    moves: tuple[tuple[float | None, ...], ...]
+    """Log return after each firing, over each horizon; None where no price is known."""
+    prices: tuple[float | None, ...]
+    """The price at each firing."""
 
 
 def rehearse(
@@ -69,7 +73,7 @@ def rehearse(
     )
     if missing:
         message = f"rule {rule.id} cannot be rehearsed: {missing[0]} is not kept in history"
-        raise RuleError(message)
+        raise RuleError(message, "when")
     watch = Watch([replace(rule, enabled=True)])
     firings: list[Firing] = []
     prices: dict[str, tuple[list[Millis], list[float]]] = {}
@@ -88,20 +92,34 @@ def rehearse(
                 times.append(moment.at)
                 values.append(price)
     followed = tuple(_followed(firings, prices, horizon) for horizon in horizons)
-    return Rehearsal(begin, end, count, tuple(firings), followed)
+    moves = tuple(
+        tuple(_after(prices, firing, horizon) for horizon in horizons) for firing in firings
+    )
+    known = tuple(_price_at(prices, firing) for firing in firings)
+    return Rehearsal(begin, end, count, tuple(firings), followed, moves, known)
+
+
+Prices: TypeAlias = Mapping[str, tuple[list[Millis], list[float]]]
+
+
+def _after(prices: Prices, firing: Firing, horizon: Millis) -> float | None:
+    if firing.subject not in prices:
+        return None
+    return _move(*prices[firing.subject], firing.at, horizon)
+
+
+def _price_at(prices: Prices, firing: Firing) -> float | None:
+    times, values = prices.get(firing.subject, ([], []))
+    place = bisect_left(times, firing.at)
+    return values[place] if place < len(times) and times[place] == firing.at else None
 
 
 def _followed(
     firings: Sequence[Firing],
-    prices: Mapping[str, tuple[list[Millis], list[float]]],
+    prices: Prices,
     horizon: Millis,
 ) -> Followed:
-    after = [
-        move
-        for firing in firings
-        if firing.subject in prices
-        and (move := _move(*prices[firing.subject], firing.at, horizon)) is not None
-    ]
+    after = [move for firing in firings if (move := _after(prices, firing, horizon)) is not None]
     base = [
         move
         for times, values in prices.values()

@@ -51,6 +51,29 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Whom a rule looks at, and whether each for itself or all together."""
+
+    top: int | None = None
+    """The so many most traded, which are the first on the board; None: all, or those named."""
+    at_least: int | None = None
+    """One alert when so many of them are true at once; None: one alert for each."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense. Raises RuleError."""
+        for name, count in (("top", self.top), ("at_least", self.at_least)):
+            if count is not None and not 1 <= count <= MOST_SYMBOLS:
+                message = f"expected {name} of 1 to {MOST_SYMBOLS}, found {count}"
+                raise RuleError(message)
+        if self.top is None and self.at_least is None:
+            message = "expected top, at_least or both in a group"
+            raise RuleError(message)
+        if self.top is not None and self.at_least is not None and self.at_least > self.top:
+            message = f"expected at least {self.at_least} of more than {self.top} symbols"
+            raise RuleError(message)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. It fires once when its condition has held long enough, and clears when it ends."""
 
@@ -70,36 +93,53 @@ class Rule:
     channels: tuple[str, ...] = ()
     """Empty: every channel that is set up."""
     enabled: bool = True
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense. Raises RuleError."""
         if not NAME.fullmatch(self.id):
             message = f"expected an id of small letters, digits and dashes, found {self.id!r}"
-            raise RuleError(message)
+            raise RuleError(message, "id")
         if not 0 < len(self.title) <= LONGEST_TITLE:
             message = f"expected a title of 1 to {LONGEST_TITLE} characters"
-            raise RuleError(message)
+            raise RuleError(message, "title")
         if not NAME.fullmatch(self.kind.replace("_", "-")):
             message = f"expected a kind such as whale_trade, found {self.kind!r}"
-            raise RuleError(message)
+            raise RuleError(message, "kind")
         for name, seconds in (("for", self.for_seconds), ("cooldown", self.cooldown_seconds)):
             if not 0 <= seconds <= LONGEST_SECONDS:
                 message = f"expected {name}_seconds of 0 to {LONGEST_SECONDS}"
-                raise RuleError(message)
+                raise RuleError(message, f"{name}_seconds")
         if len(self.symbols) > MOST_SYMBOLS:
             message = f"expected at most {MOST_SYMBOLS} symbols"
-            raise RuleError(message)
+            raise RuleError(message, "symbols")
         for symbol in self.symbols:
             if not SYMBOL.fullmatch(symbol):
                 message = f"expected a symbol such as BTCUSDT, found {symbol!r}"
-                raise RuleError(message)
+                raise RuleError(message, "symbols")
         check(self.when)
         momentary = any(each.operator is Operator.CHANGES for each in comparisons(self.when))
         if momentary and self.for_seconds:
             message = "a change is over at once, so for_seconds must be 0"
-            raise RuleError(message)
+            raise RuleError(message, "for_seconds")
         if self.symbols and not self.is_of_symbols:
             message = "it looks at no number of a symbol, so symbols must be empty"
+            raise RuleError(message, "symbols")
+        if self.group is not None:
+            self._check_group(self.group, momentary=momentary)
+
+    def _check_group(self, group: Group, *, momentary: bool) -> None:
+        if not self.is_of_symbols:
+            message = "it looks at no number of a symbol, so there is no group"
+            raise RuleError(message)
+        if group.top is not None and self.symbols:
+            message = "expected the most traded symbols or those named, found both"
+            raise RuleError(message)
+        if group.at_least is not None and momentary:
+            message = "a change is over at once, so it cannot be counted over a group"
+            raise RuleError(message)
+        if group.at_least is not None and self.symbols and group.at_least > len(self.symbols):
+            message = f"expected at least {group.at_least} symbols, found {len(self.symbols)}"
             raise RuleError(message)
 
     @property
@@ -115,28 +155,28 @@ def parse(plain: object) -> Rule:
         return _parsed(table)
     except RuleError as wrong:
         message = f"rule {table.get('id', '?')}: {wrong}"
-        raise RuleError(message) from None
+        raise RuleError(message, wrong.field) from None
 
 
 def _parsed(table: Mapping[str, object]) -> Rule:
     allowed = {"id", "title", "kind", "level", "when", "symbols", "for_seconds"}
-    allowed |= {"cooldown_seconds", "quiet", "channels", "enabled"}
+    allowed |= {"cooldown_seconds", "quiet", "channels", "enabled", "group"}
     if unknown := sorted(set(table) - allowed):
         message = f"unknown key {unknown[0]!r}"
         raise RuleError(message)
     for needed in ("id", "title", "kind", "level", "when"):
         if needed not in table:
             message = f"{needed} is missing"
-            raise RuleError(message)
+            raise RuleError(message, needed)
     try:
         level = AlertLevel(_text(table["level"], "level"))
     except ValueError:
         message = f"expected info, warning or critical, found {table['level']!r}"
-        raise RuleError(message) from None
+        raise RuleError(message, "level") from None
     enabled = table.get("enabled", True)
     if not isinstance(enabled, bool):
         message = "expected enabled to be true or false"
-        raise RuleError(message)
+        raise RuleError(message, "enabled")
     return Rule(
         id=_text(table["id"], "id"),
         title=_text(table["title"], "title"),
@@ -149,6 +189,7 @@ def _parsed(table: Mapping[str, object]) -> Rule:
         quiet=_quiet(table["quiet"]) if table.get("quiet") is not None else None,
         channels=_texts(table.get("channels", ()), "channels"),
         enabled=enabled,
+        group=_group(table["group"]) if table.get("group") is not None else None,
     )
 
 
@@ -159,23 +200,27 @@ def plain(rule: Rule) -> dict[str, object]:
         "title": rule.title,
         "kind": rule.kind,
         "level": rule.level.value,
-        "when": _plain_condition(rule.when),
+        "when": plain_condition(rule.when),
         "symbols": list(rule.symbols),
         "for_seconds": rule.for_seconds,
         "cooldown_seconds": rule.cooldown_seconds,
         "channels": list(rule.channels),
         "enabled": rule.enabled,
     }
+    if rule.group is not None:
+        known = {"top": rule.group.top, "at_least": rule.group.at_least}
+        table["group"] = {name: count for name, count in known.items() if count is not None}
     if rule.quiet is not None:
         table["quiet"] = f"{_clock(rule.quiet.begin)}-{_clock(rule.quiet.end)}"
     return table
 
 
-def _plain_condition(condition: Condition) -> dict[str, object]:
+def plain_condition(condition: Condition) -> dict[str, object]:
+    """Give a condition as JSON and TOML write it."""
     if isinstance(condition, AllOf):
-        return {"all": [_plain_condition(part) for part in condition.parts]}
+        return {"all": [plain_condition(part) for part in condition.parts]}
     if isinstance(condition, AnyOf):
-        return {"any": [_plain_condition(part) for part in condition.parts]}
+        return {"any": [plain_condition(part) for part in condition.parts]}
     table: dict[str, object] = {"number": condition.number, "is": condition.operator.value}
     if condition.limit is not None:
         table["limit"] = condition.limit
@@ -184,7 +229,17 @@ def _plain_condition(condition: Condition) -> dict[str, object]:
     return table
 
 
-def _condition(given: object, depth: int = 0) -> Condition:
+def _condition(given: object, at: str = "when", depth: int = 0) -> Condition:
+    """Read a condition that stands at a place of its rule."""
+    try:
+        return _read_condition(given, at, depth)
+    except RuleError as wrong:
+        inside = wrong.field.startswith(at)
+        place = wrong.field if inside else f"{at}.{wrong.field}" if wrong.field else at
+        raise RuleError(str(wrong), place) from None
+
+
+def _read_condition(given: object, at: str, depth: int) -> Condition:
     table = _table(given, "a condition")
     # a depth that check() would refuse anyway must not be reached by recursion
     if depth > LONGEST_NEST:
@@ -196,7 +251,12 @@ def _condition(given: object, depth: int = 0) -> Condition:
             if set(table) != {word} or not isinstance(parts, Sequence) or isinstance(parts, str):
                 message = f"expected {word!r} alone with a list of conditions"
                 raise RuleError(message)
-            return group(tuple(_condition(part, depth + 1) for part in parts))
+            return group(
+                tuple(
+                    _condition(part, f"{at}.{word}.{place}", depth + 1)
+                    for place, part in enumerate(parts)
+                )
+            )
     if unknown := sorted(set(table) - {"number", "is", "limit", "clear"}):
         message = f"unknown key {unknown[0]!r} in a condition"
         raise RuleError(message)
@@ -205,7 +265,7 @@ def _condition(given: object, depth: int = 0) -> Condition:
     except ValueError:
         words = ", ".join(Operator)
         message = f"expected one of {words}, found {table.get('is')!r}"
-        raise RuleError(message) from None
+        raise RuleError(message, "is") from None
     limit, clear = table.get("limit"), table.get("clear")
     return Comparison(
         number=_text(table.get("number"), "number"),
@@ -218,6 +278,16 @@ def _condition(given: object, depth: int = 0) -> Condition:
 LONGEST_NEST: Final = 8
 
 
+def _group(given: object) -> Group:
+    table = _table(given, "a group")
+    if unknown := sorted(set(table) - {"top", "at_least"}):
+        message = f"unknown key {unknown[0]!r} in a group"
+        raise RuleError(message)
+    return Group(
+        **{name: _count(count, name) for name, count in table.items() if count is not None}
+    )
+
+
 def _quiet(given: object) -> QuietHours:
     text = _text(given, "quiet")
     found = re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", text)
@@ -227,7 +297,7 @@ def _quiet(given: object) -> QuietHours:
         if max(from_minute, to_minute) < 60 and max(begin, end) < DAY_MINUTES and begin != end:
             return QuietHours(begin, end)
     message = f"expected quiet hours such as 22:00-07:00 (UTC), found {text!r}"
-    raise RuleError(message)
+    raise RuleError(message, "quiet")
 
 
 def _clock(minute: int) -> str:
@@ -244,21 +314,21 @@ def _table(given: object, what: str) -> Mapping[str, object]:
 def _text(given: object, key: str) -> str:
     if not isinstance(given, str):
         message = f"expected text for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return given
 
 
 def _texts(given: object, key: str) -> tuple[str, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str):
         message = f"expected a list for {key}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return tuple(_text(each, key) for each in given)
 
 
 def _count(given: object, key: str) -> int:
     if not isinstance(given, int) or isinstance(given, bool):
         message = f"expected a whole number for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return given
 
 
@@ -267,9 +337,9 @@ def _float(given: object, key: str) -> float | None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float):
         message = f"expected a number for {key}, found {given!r}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     value = float(given)
     if value - value != 0.0:  # not finite
         message = f"expected a finite number for {key}"
-        raise RuleError(message)
+        raise RuleError(message, key)
     return value

@@ -1,11 +1,12 @@
 """Rules through time: when one fires, when it clears, and how long it is silent afterwards."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
-from virtuoso.alerting.conditions import Memory, compiled, numbers_of
-from virtuoso.alerting.numbers import Reading, Readings
+from virtuoso.alerting.conditions import Memory, Test, comparisons, compiled, numbers_of
+from virtuoso.alerting.numbers import NUMBERS, Reading, Readings, Scope
 from virtuoso.alerting.rules import Rule
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.domain.words import Word
@@ -27,7 +28,11 @@ class Firing:
     """When the condition became true."""
     at: Millis
     numbers: Mapping[str, Reading]
-    """What it saw."""
+    """What it saw; of a group counted together, nothing."""
+    members: tuple[str, ...] = ()
+    """Of a group counted together: the symbols that were true, most traded first."""
+    of: int = 0
+    """Of a group counted together: how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,16 @@ class Watch:
         alone: Mapping[str, Readings] = {NOBODY: {}}
         for rule, test, courses, named, is_of_symbols in self._looks:
             numbers = symbols if is_of_symbols else alone
-            for subject in named or numbers:
+            subjects: Iterable[str] = named or numbers
+            group = rule.group
+            if group is not None:
+                subjects = members = named or tuple(islice(symbols, group.top))
+                if group.at_least is not None:
+                    found += _counted(rule, test, courses, at, members, shared, symbols)
+                    continue
+                if symbols:
+                    found += _left(rule, courses, at, members)
+            for subject in subjects:
                 own = numbers.get(subject)
                 if own is None:
                     continue
@@ -142,6 +156,69 @@ class Watch:
             for subject, course in courses.items()
             if course.phase is Phase.FIRED or course.silent_until
         ]
+
+
+def _left(
+    rule: Rule, courses: dict[str, _Course], at: Millis, members: Collection[str]
+) -> Sequence[Clearing]:
+    """Begin anew with symbols that left a group, and clear what had fired of them."""
+    found = []
+    for subject, course in courses.items():
+        if course.phase is not Phase.IDLE and subject not in members:
+            if course.phase is Phase.FIRED:
+                found.append(Clearing(rule, subject, at))
+            course.phase, course.memory.held = Phase.IDLE, False
+    return found
+
+
+def _counted(
+    rule: Rule,
+    test: Test,
+    courses: dict[str, _Course],
+    at: Millis,
+    members: Sequence[str],
+    shared: Readings,
+    symbols: Mapping[str, Readings],
+) -> list[Firing | Clearing]:
+    """Look at a group as one subject: true when enough are, unknown when enough still could be."""
+    needed = rule.group.at_least if rule.group is not None else None
+    if needed is None:
+        return []
+    held: list[str] = []
+    unknown = 0
+    for symbol in members:
+        own = symbols.get(symbol)
+        if own is None:
+            # it is not on the board, and so not one that could still become true
+            continue
+        course = courses.setdefault(symbol, _Course())
+        truth = test(own, shared, course.memory)
+        if truth is None:
+            unknown += 1
+            continue
+        course.memory.held = truth
+        if truth:
+            held.append(symbol)
+    enough: bool | None = len(held) >= needed
+    if not enough and len(held) + unknown >= needed:
+        enough = None
+    course = courses.setdefault(NOBODY, _Course())
+    if course.phase is (Phase.FIRED if enough else Phase.IDLE):
+        return []
+    step = _step(rule, course, at, truth=enough)
+    if step is Phase.FIRED:
+        seen = _shared_of(rule, shared)
+        return [Firing(rule, NOBODY, course.since, at, seen, tuple(held), len(members))]
+    return [Clearing(rule, NOBODY, at)] if step is Phase.IDLE else []
+
+
+def _shared_of(rule: Rule, shared: Readings) -> Mapping[str, Reading]:
+    """Give the numbers of market and system that a rule over symbols looks at too."""
+    return {
+        each.number: shared.get(each.number)
+        for each in comparisons(rule.when)
+        if NUMBERS[each.number].scope is not Scope.SYMBOL
+    }
 
 
 def _step(rule: Rule, course: _Course, at: Millis, *, truth: bool | None) -> Phase | None:

@@ -1,5 +1,6 @@
 """Answers questions about alerts and rules where they are in force: in the engine's process."""
 
+import math
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -25,10 +26,12 @@ from virtuoso.wire.alerts import (
     ALERTS,
     AlertChanged,
     AlertRequest,
+    FiringEntry,
     FollowedEntry,
     NumberEntry,
     RehearsalDocument,
     RuleEntry,
+    RuleProblem,
     RuleSaved,
     RulesDocument,
 )
@@ -86,10 +89,10 @@ class AlertService:
                 case "put":
                     rule = parse(msgspec.json.decode(request.body))
                     if rule.id != request.target:
-                        return _problem(422, "wrong_rule", "The rule has another id.")
+                        return _wrong_rule("The rule has another id.", "id")
                     unknown = set(rule.channels) - set(self._channels)
                     if unknown:
-                        return _problem(422, "wrong_rule", "A channel of it is not set up.")
+                        return _wrong_rule("A channel of it is not set up.", "channels")
                     version = await self._desk.book.put(rule, request.version)
                     return 200, to_json(RuleSaved("success", self._timestamp(), version))
                 case "remove":
@@ -103,7 +106,7 @@ class AlertService:
                     return await self._change(request)
         except RuleError as error:
             # its text is ours, but may name what was sent: that is what its writer must see
-            return _problem(422, "wrong_rule", str(error)[:400])
+            return _wrong_rule(str(error)[:400], error.field or None)
         except (msgspec.MsgspecError, RecursionError):
             return _problem(422, "wrong_body", "Expected JSON as the documentation has it.")
         except ConflictError:
@@ -127,11 +130,19 @@ class AlertService:
                 for each in book.rules
             ),
             numbers=tuple(
-                NumberEntry(each.name, each.unit, each.what, each.scope.value, each.recorded)
+                NumberEntry(
+                    each.name,
+                    each.unit,
+                    each.what,
+                    each.scope.value,
+                    each.recorded,
+                    each.words,
+                )
                 for each in NUMBERS.values()
             ),
             channels=self._channels,
             problem=book.problem,
+            why_not=self._why_read_only(),
         )
 
     async def _change(self, request: AlertRequest) -> _Said:
@@ -166,19 +177,26 @@ class AlertService:
             moments=told.moments,
             fired=len(told.firings),
             firings=tuple(
-                {
-                    "at": each.at,
-                    "symbol": None if each.subject == NOBODY else each.subject,
-                    "numbers": dict(each.numbers),
-                }
-                for each in told.firings[-FIRINGS_SHOWN:]
+                FiringEntry(
+                    each.at,
+                    None if each.subject == NOBODY else each.subject,
+                    dict(each.numbers),
+                    price,
+                    tuple(None if move is None else _percent(move) for move in moves),
+                )
+                for each, price, moves in zip(
+                    told.firings[-FIRINGS_SHOWN:],
+                    told.prices[-FIRINGS_SHOWN:],
+                    told.moves[-FIRINGS_SHOWN:],
+                    strict=True,
+                )
             ),
             followed=tuple(
                 FollowedEntry(
                     each.horizon_ms,
                     each.n,
                     each.up,
-                    None if each.median is None else 100.0 * each.median,
+                    None if each.median is None else _percent(each.median),
                     each.base_n,
                     each.base_up,
                 )
@@ -186,6 +204,17 @@ class AlertService:
             ),
         )
         return 200, to_json(document)
+
+
+def _percent(log_return: float) -> float:
+    return 100.0 * math.expm1(log_return)
+
+
+def _wrong_rule(detail: str, field: str | None) -> _Said:
+    body = RuleProblem(
+        title="wrong_rule", status=422, code="wrong_rule", detail=detail, field=field
+    )
+    return 422, to_json(body)
 
 
 def _problem(status: int, code: str, detail: str) -> _Said:

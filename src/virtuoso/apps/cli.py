@@ -160,6 +160,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_store(commands)
     _add_alert(commands)
+    _add_signals(commands)
     _add_load(commands)
 
     commands.add_parser("token", help="print a new token of 256 bits")
@@ -182,6 +183,26 @@ def _add_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     test.add_argument("--hours", type=_count, default=24, help="over so many hours (default: 24)")
     test.add_argument("--simulated", action="store_true", help="over what the simulator said")
     for action in (listed, rules, test):
+        action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
+
+
+def _add_signals(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    signals = commands.add_parser("signals", help="what was said, and what became of it")
+    actions = signals.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="the newest signals")
+    listed.add_argument("--state", help="active, confirmed, invalidated, expired, closed")
+    listed.add_argument("--limit", type=_count, default=20, help="default: 20")
+    shown = actions.add_parser("show", help="one signal with every step of its life")
+    shown.add_argument("id", help="as `list` prints it")
+    counted = actions.add_parser("statistics", help="what such signals were worth, with n")
+    for action in (listed, counted):
+        action.add_argument("--symbol", help="such as BTCUSDT")
+        action.add_argument("--direction", choices=("Bullish", "Bearish"))
+        action.add_argument("--from", type=_instant, dest="since", metavar="TIME")
+        action.add_argument("--to", type=_instant, dest="until", metavar="TIME")
+        action.add_argument("--simulated", action="store_true", help="those of the simulator")
+    for action in (listed, shown, counted):
+        action.add_argument("--json", action="store_true", help="as the API gives it")
         action.add_argument("--config", type=Path, metavar="FILE", help="your settings (TOML)")
 
 
@@ -358,6 +379,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return _store(arguments, settings)
     if command == "alert":
         return _alert(arguments, settings)
+    if command == "signals":
+        return _signals(arguments, settings)
     if command == "record":
         return _record(arguments, settings)
     if command == "replay":
@@ -499,6 +522,27 @@ def _alert(arguments: argparse.Namespace, settings: Settings) -> int:
             rules=given.get("rules"),
             hours=given.get("hours", 24),
             simulated=given.get("simulated", False),
+        ),
+    )
+
+
+def _signals(arguments: argparse.Namespace, settings: Settings) -> int:
+    from virtuoso.apps.signal_commands import SignalOptions, run_signal_command
+
+    given = vars(arguments)
+    return run_signal_command(
+        settings,
+        SignalOptions(
+            action=arguments.action,
+            signal=given.get("id", ""),
+            symbol=given.get("symbol"),
+            direction=given.get("direction"),
+            states=tuple(each for each in (given.get("state") or "").split(",") if each),
+            since=given.get("since"),
+            until=given.get("until"),
+            limit=given.get("limit", 20),
+            simulated=given.get("simulated", False),
+            as_json=arguments.json,
         ),
     )
 

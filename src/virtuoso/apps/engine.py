@@ -48,6 +48,7 @@ from virtuoso.engine.last_good import LastGoodKeeper
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.signals import SignalDesk
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.venue_watch import VenueWatch, WatchSettings
 from virtuoso.engine.warmup import Warmup
@@ -251,6 +252,12 @@ def build_engine(
         archive=None if history is None else history.archive,
         alerts=None if alerting is None else alerting.desk,
         outbox=None if alerting is None else alerting.outbox,
+        signals=SignalDesk(
+            clock,
+            tuple(each.feed.source for each in (source, second) if each is not None),
+            None if history is None else history.ledger,
+            None if history is None else history.archive,
+        ),
         measures=measures,
     )
 

@@ -59,8 +59,18 @@ async def rehearse_stored(
 
 
 def _rehearse(rule: Rule, moments: dict[Millis, dict[str, dict[str, Reading]]]) -> Rehearsal:
-    ordered: Sequence[Moment] = [Moment(at, {}, moments[at]) for at in sorted(moments)]
+    ordered: Sequence[Moment] = [Moment(at, {}, _ranked(moments[at])) for at in sorted(moments)]
     return rehearse(rule, ordered)
+
+
+def _ranked(symbols: dict[str, dict[str, Reading]]) -> dict[str, dict[str, Reading]]:
+    """Put the most traded first, as on the board: groups go by that."""
+
+    def turnover(symbol: str) -> float:
+        value = symbols[symbol].get("turnover_24h")
+        return value if isinstance(value, float) else 0.0
+
+    return {symbol: symbols[symbol] for symbol in sorted(symbols, key=turnover, reverse=True)}
 
 
 def readings_of(row: KeptScore) -> dict[str, Reading]:
@@ -68,6 +78,7 @@ def readings_of(row: KeptScore) -> dict[str, Reading]:
     found: dict[str, Reading] = {
         "price": row.price,
         "spread_bp": row.spread_bp,
+        "turnover_24h": row.turnover_24h,
         "funding": None if row.funding_8h is None else 100.0 * row.funding_8h,
     }
     if row.state == "live":

@@ -20,6 +20,7 @@ from virtuoso.apps.presence import Presence
 from virtuoso.apps.self_watch import SelfWatch
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
+from virtuoso.apps.signal_record import SignalRecords
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
 from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.domain.errors import CacheError
@@ -125,6 +126,9 @@ class Serving:
             own_parts=self._own_parts,
             asked=self._warmer.note,
             archive=self._archive,
+            count_signals=None
+            if self._archive is None
+            else SignalRecords(self._archive, self._clock).count,
             routers=(session_router(self._guarding.gate),),
             more=(
                 lambda api: add_config(api, config),

@@ -48,7 +48,14 @@ class UnknownSymbolError(VirtuosoError):
 
 
 class RuleError(VirtuosoError):
-    """An alert rule makes no sense. Correct it; the rules before stay in force."""
+    """An alert rule makes no sense. Correct it; the rules before stay in force.
+
+    `field` is the place in its table, such as `when.all.0.limit`; empty where it is none alone.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class LeaseError(VirtuosoError):

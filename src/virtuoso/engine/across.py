@@ -11,8 +11,10 @@ from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.market.bitcoin_beta import (
     Beta,
     CorrelationMatrix,
+    ShortBeta,
     betas_in_parts,
     correlation_matrix,
+    short_betas,
 )
 from virtuoso.market.candles import Candles
 from virtuoso.market.closes import Closes
@@ -54,6 +56,8 @@ class AcrossView(NamedTuple):
     """Close time of the newest five minutes."""
     matrix: Matrix | None = None
     """Of the same closes; None before the first."""
+    short: Mapping[Instrument, ShortBeta | Reason] | None = None
+    """The same betas over three hours alone."""
 
     def state_at(self, now: Millis) -> State:
         """How fresh the market's state is, by the venue's clock."""
@@ -137,13 +141,19 @@ class Across:
             )
             betas = {each: found[str(each.symbol)] for each in rows}
             yield
+            near = short_betas(
+                {str(each.symbol): row for each, row in rows.items()},
+                "" if bitcoin is None else str(bitcoin.symbol),
+            )
+            short = {each: near[str(each.symbol)] for each in rows}
+            yield
             chosen = tuple(each for each in board or rows if each in rows)[:MATRIX_MOST]
             matrix = None
             if chosen:
                 cells = correlation_matrix([rows[each] for each in chosen])
                 matrix = Matrix(chosen, cells, len(rows))
             self.view = self.view._replace(
-                betas=betas, bitcoin=bitcoin, betas_as_of=newest, matrix=matrix
+                betas=betas, bitcoin=bitcoin, betas_as_of=newest, matrix=matrix, short=short
             )
             yield
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from virtuoso.alerting.numbers import NUMBERS, WORD, Reading
+from virtuoso.alerting.rules import plain_condition
 from virtuoso.alerting.watch import Firing
 from virtuoso.domain.alerts import Alert, AlertLevel, AlertState
 from virtuoso.domain.scores import Absent, Source
@@ -16,6 +17,9 @@ from virtuoso.engine.pairing import Shown
 POINTS: Final = 60
 """Of an alert's chart: an hour."""
 TOP: Final = 5
+MEMBERS_NAMED: Final = 10
+FAMILIES: Final = ("component.", "dimension.", "pattern.")
+"""Of numbers whose own name says enough."""
 SIMULATED: Final = "SIMULATED: "
 _OF_LIQUIDATIONS: Final = ("cascade", "large_liquidation", "largest_liquidation", "liquidated_")
 _COVERED: Final = {
@@ -39,7 +43,7 @@ def source_words(source: str) -> str:
 def worded(name: str, value: Reading) -> str:
     """Say a number with its unit."""
     number = NUMBERS[name]
-    label = name.replace("_", " ").removeprefix("component.").removeprefix("dimension.")
+    label = (name.partition(".")[2] if name.startswith(FAMILIES) else name).replace("_", " ")
     if value is None:
         return f"{label} unknown"
     if isinstance(value, str) or number.unit == WORD:
@@ -72,7 +76,17 @@ def alert_of(
         name: {"value": value, "unit": NUMBERS[name].unit} for name, value in firing.numbers.items()
     }
     parts = [worded(name, value) for name, value in firing.numbers.items()]
-    details: dict[str, object] = {"title": rule.title, "numbers": numbers, "since": firing.since}
+    details: dict[str, object] = {
+        "title": rule.title,
+        "numbers": numbers,
+        "since": firing.since,
+        "when": plain_condition(rule.when),
+    }
+    if firing.of:
+        named = ", ".join(firing.members[:MEMBERS_NAMED])
+        more = ", ..." if len(firing.members) > MEMBERS_NAMED else ""
+        parts.insert(0, f"{len(firing.members)} of {firing.of} symbols: {named}{more}")
+        details["group"] = {"members": list(firing.members), "of": firing.of}
     if shown is not None:
         parts += _of_symbol(details, firing, shown, content.lanes.get(subject))
         venue = shown.instrument.venue

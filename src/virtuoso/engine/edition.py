@@ -9,13 +9,15 @@ from itertools import takewhile
 from virtuoso.domain.alerts import Alert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
-from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.domain.signals import Signal
+from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine import documents as make
-from virtuoso.engine import lines
+from virtuoso.engine import followed, lines
 from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.documents import Edition
+from virtuoso.engine.inputs import inputs_document
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
 from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
@@ -23,6 +25,7 @@ from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import ScoreMovers
+from virtuoso.patterns.scans import Found
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.list_messages import MoverRecord
@@ -55,6 +58,8 @@ REPEAT_MS = 15 * SECOND
 ROWS_AT_ONCE = 50
 LINES_CYCLES = 20
 """Cycles after which the board's small lines are drawn anew."""
+INPUTS_CYCLES = 3
+"""Cycles after which the ages of all inputs are told again."""
 DETAILS_A_CYCLE = 100
 """Of more symbols than this, each one's documents are made in some later cycle, in turn."""
 LEAST_DETAILS = 50
@@ -99,6 +104,10 @@ class Content:
     """By how much the cycle is older than the present of an engine that cannot keep up."""
     alerts: tuple[int, tuple[Alert, ...]] | None = None
     """How often they changed, and those that nobody has resolved; None without a watch."""
+    signals: tuple[int, tuple[Signal, ...]] | None = None
+    """How often they changed, and those that are open or ended last; None without a desk."""
+    patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
+    """What the scans say, by symbol."""
     measures: tuple[Measure, ...] = ()
     second: Millis | None = None
     """The grid second that the scores are of, our clock; None before the first."""
@@ -353,6 +362,11 @@ class Editor:
         if content.alerts is not None:
             active = self._put_alerts(found, edition, content.alerts)
             yield
+        if content.signals is not None:
+            self._put_signals(found, edition, content.signals)
+            yield
+        self._put_patterns(found, edition, content)
+        yield
         dashboard = make.dashboard_document(edition, records, market, content.across, active)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
@@ -382,6 +396,10 @@ class Editor:
                     form = make.publish_form(edition, drawn, None)
                     self._put(found, keys.SPARKLINES, form)
                 yield
+        if self._edited % INPUTS_CYCLES == 1:
+            ages = inputs_document(edition, self._symbols, [each.view for each in content.shown])
+            self._put(found, keys.INPUTS, make.publish_form(edition, ages, None))
+            yield
         newest = content.refusals[-1][1] if content.refusals else None
         mark = (len(content.refusals), newest and (newest.at, newest.reason))
         again = self._edited % REPEAT_CYCLES == 0
@@ -407,6 +425,31 @@ class Editor:
             document = make.alerts_document(edition, messages)
             self._put(found, keys.ALERTS, make.publish_form(edition, document, document.as_of))
         return messages
+
+    def _put_signals(
+        self, found: dict[str, bytes], edition: Edition, signals: tuple[int, tuple[Signal, ...]]
+    ) -> None:
+        """Publish signals, open and ended last, when they changed and before they expire."""
+        number, known = signals
+        if self._marks.get(keys.SIGNALS) != (number,) or self._edited % REPEAT_CYCLES == 0:
+            self._marks[keys.SIGNALS] = (number,)
+            document = followed.signals_document(edition, known)
+            self._put(found, keys.SIGNALS, make.publish_form(edition, document, document.as_of))
+
+    def _put_patterns(self, found: dict[str, bytes], edition: Edition, content: Content) -> None:
+        """Publish what the scans say once a minute, and again before it expires."""
+        mark = (content.across.betas_as_of, (content.second or 0) // MINUTE)
+        if self._marks.get(keys.PATTERNS) != mark or self._edited % REPEAT_CYCLES == 0:
+            self._marks[keys.PATTERNS] = mark
+            across = content.across
+            document = followed.patterns_document(
+                edition,
+                content.shown,
+                content.patterns,
+                across.betas_as_of,
+                across.betas_state_at(content.cycle.now),
+            )
+            self._put(found, keys.PATTERNS, make.publish_form(edition, document, document.as_of))
 
     def _movers_document(
         self,

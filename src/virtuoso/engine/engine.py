@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,10 +19,12 @@ from virtuoso.engine.lane import Lane
 from virtuoso.engine.measures import channel_measures, input_measures, venue_measures
 from virtuoso.engine.outbox import Outbox
 from virtuoso.engine.pairing import Pairing, Shown
+from virtuoso.engine.pattern_watch import PatternWatch
 from virtuoso.engine.publisher import Publisher
 from virtuoso.engine.readers import Readers
 from virtuoso.engine.recall import Recall
 from virtuoso.engine.recorder import Recorder
+from virtuoso.engine.signals import SignalDesk
 from virtuoso.engine.trial import Trial, try_definition
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
@@ -72,6 +74,7 @@ class Engine:
         archive: Archive | None = None,
         alerts: AlertDesk | None = None,
         outbox: Outbox | None = None,
+        signals: SignalDesk | None = None,
         measures: Callable[[], Iterable[Measure]] = tuple,
     ) -> None:
         """`second` stands in for `first` where that one's numbers are stale; None: nobody does.
@@ -88,6 +91,7 @@ class Engine:
         self._recorder = recorder
         self._alerts = alerts
         self._outbox = outbox
+        self._signals = signals
         self._measures_beside = measures
         self._measures: tuple[Measure, ...] = ()
         self._measures_due_ms = 0
@@ -106,6 +110,7 @@ class Engine:
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
+        self._patterns = PatternWatch()
         self._dirty = asyncio.Event()
         self._loop_lag = LoopLag()
         self._published: tuple[object, ...] = ()
@@ -157,6 +162,8 @@ class Engine:
                 tasks.create_task(self._alerts.run())
             if self._outbox is not None:
                 tasks.create_task(self._outbox.run())
+            if self._signals is not None:
+                tasks.create_task(self._signals.run())
             for venue, recall in self._recalls:
                 tasks.create_task(recall.run(venue.lanes))
             for venue in self._venues:
@@ -189,9 +196,16 @@ class Engine:
         printed: Printed | None = None
         content = self._content()
         await breath.take()
+        for _ in self._patterns.taking(content):
+            await breath.take()
+        content = replace(content, patterns=self._patterns.found)
         if self._alerts is not None:
             # before anything is written: what fires must leave within the second
             for _ in self._alerts.taking(content):
+                await breath.take()
+        if self._signals is not None:
+            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
+            for _ in self._signals.taking(content, beside):
                 await breath.take()
         for part in self._editor.edit(content):
             printed, self._printed = part, content
@@ -263,6 +277,7 @@ class Engine:
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
             alerts=None if self._alerts is None else self._alerts.shown,
+            signals=None if self._signals is None else self._signals.shown,
             measures=self._newest_measures(shown, venue_now),
         )
 
@@ -366,7 +381,8 @@ class Engine:
         history = () if recorder is None else (recorder.part(),)
         alerts = () if self._alerts is None else (self._alerts.part(),)
         channels = () if self._outbox is None else self._outbox.parts()
-        return (*parts, *history, *alerts, *channels, *self._beside())
+        signals = () if self._signals is None else (self._signals.part(),)
+        return (*parts, *history, *alerts, *signals, *channels, *self._beside())
 
     def _second_parts(self, second: VenueWatch) -> list[PartHealth]:
         feed = second.feed_part()

@@ -6,17 +6,17 @@ from typing import Final
 from virtuoso.domain.history import (
     KeptDerivatives,
     KeptOverview,
-    KeptPart,
     KeptScore,
     Series,
 )
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import TickerField
-from virtuoso.domain.scores import Absent, ComponentName, ConfluenceScore, Source, State
+from virtuoso.domain.scores import Source, State
 from virtuoso.domain.time import Millis
 from virtuoso.engine.edition import Content
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
+from virtuoso.engine.turning import parts_of
 
 _HEARD: Final = frozenset({State.LIVE, State.DELAYED})
 
@@ -63,28 +63,12 @@ def score_row(shown: Shown, series: Series, at: Millis, lane: Lane | None) -> Ke
     )
 
 
-def parts_of(score: ConfluenceScore) -> Mapping[ComponentName, KeptPart]:
-    """Give each component's score with what it added, or why it has none."""
-    points = {each.component: each.points for each in score.contributions}
-    return {
-        name: KeptPart(None, None, part.reason)
-        if isinstance(part, Absent)
-        else KeptPart(part.score, points.get(name), None)
-        for name, part in score.components.items()
-    }
-
-
 def middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]:
     """Give the middle of the best quote and its spread, while the stream is heard."""
     if lane is None or shown.view.heard not in _HEARD:
         return None, None
-    quote = lane.market.trades.best
-    best = lane.market.book.best() if quote is None else quote
-    if best is None or not 0 < best.bid <= best.ask:
-        return None, None
-    middle = (best.bid + best.ask) / 2
-    spread_bp = 10_000 * (best.ask - best.bid) / middle
-    return (middle if is_of_the_board(shown) else None), spread_bp
+    found, spread_bp = lane.middle()
+    return (found if is_of_the_board(shown) else None), spread_bp
 
 
 def derivatives_row(shown: Shown, series: Series, at: Millis, lane: Lane) -> KeptDerivatives:

@@ -36,6 +36,7 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.engine.turning import turn_of
 from virtuoso.engine.view import BookHealth, Input, MarketView, Value
 from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
@@ -44,8 +45,11 @@ from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import composite, composite_value
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
-from virtuoso.scoring.direction import DirectionTracker
+from virtuoso.scoring.direction import DirectionChange, DirectionTracker
 from virtuoso.scoring.sensitivity import Formula
+from virtuoso.signals.levels import TIMEFRAME as RANGE_TIMEFRAME
+from virtuoso.signals.levels import range_of
+from virtuoso.signals.turns import Turn
 
 SCORE_STEP_MS = 10 * SECOND
 """Distance between two kept scores."""
@@ -86,6 +90,7 @@ GAPS_TO_DISTRUST = 3
 TRUST_AGAIN_MS = 60 * SECOND
 
 DEFINITIONS_KEPT = 50
+TURNS_KEPT = 32
 
 _WORSE = {State.ABSENT: -1, State.LIVE: 0, State.DELAYED: 1, State.STALE: 2}
 """What is absent was not used, and says nothing of what was."""
@@ -150,6 +155,8 @@ class Lane:
         self._formula = Formula(definition, self._correlation.rho)
         """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
+        self.turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
+        """Confirmed changes of direction with what was known then, oldest first."""
         self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
         self._book_sequenced = book_sequenced
         self.liquidations = liquidations
@@ -594,7 +601,7 @@ class Lane:
         )
         self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
-        self._direction.second(at, score.z)
+        change = self._direction.second(at, score.z)
         self._score, self._second = score, at
         self._live = self._live_score(at, scores, peek=peek)
         if at % SCORE_STEP_MS == 0:
@@ -606,6 +613,31 @@ class Lane:
             self._interests.append((now, interest.value))
         if interest is not None:
             self.tracks.minute(at, now, market.trades, interest.value)
+        if change is not None:
+            self.turns.append(self._turned(change, score, at, now))
+
+    def _turned(
+        self, change: DirectionChange, score: ConfluenceScore, at: Millis, now: Millis
+    ) -> Turn:
+        """Hold on to what is known at the second that confirmed a change of direction."""
+        heard = self._inputs(at, now)["stream"].state in {State.LIVE, State.DELAYED}
+        candles = self.market.candles[RANGE_TIMEFRAME]
+        return turn_of(
+            change,
+            self._direction.minute_score,
+            score,
+            self.middle() if heard else (None, None),
+            range_of(candles.closed, now, gap=candles.gap),
+        )
+
+    def middle(self) -> tuple[float | None, float | None]:
+        """Give the middle of the best quote and its spread in 1/10,000 of it."""
+        quote = self.market.trades.best
+        best = self.market.book.best() if quote is None else quote
+        if best is None or not 0 < best.bid <= best.ask:
+            return None, None
+        middle = (best.bid + best.ask) / 2
+        return middle, 10_000 * (best.ask - best.bid) / middle
 
     def _live_score(
         self,

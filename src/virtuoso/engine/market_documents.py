@@ -11,6 +11,7 @@ from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.lens_states import worst
 from virtuoso.engine.view import Input, MarketView, Value
+from virtuoso.market import large_trades, liquidation_flow
 from virtuoso.market.order_book import OrderBook
 from virtuoso.market.tape import LIQUIDATIONS_KEPT, TRADES_KEPT
 from virtuoso.wire.market_messages import (
@@ -217,6 +218,11 @@ def order_book_document(
     )
 
 
+def _large(limit: float | None, floor: float) -> float | None:
+    """Give the notional from which on something is large, while it is known."""
+    return None if limit is None else max(limit, floor)
+
+
 def trades_document(
     edition: Edition, symbol: RowSymbol, view: MarketView, lane: Lane
 ) -> TradesDocument:
@@ -249,6 +255,7 @@ def trades_document(
         alive_at=known.as_of,
         delayed_ms=delayed,
         stale_ms=stale,
+        large_from=_large(lane.market.trades.whales.limit, large_trades.FLOOR),
     )
 
 
@@ -283,6 +290,7 @@ def liquidations_document(
         alive_at=known.as_of,
         delayed_ms=delayed,
         stale_ms=stale,
+        large_from=_large(lane.market.trades.liquidated.limit, liquidation_flow.FLOOR),
     )
 
 

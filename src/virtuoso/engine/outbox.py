@@ -90,6 +90,8 @@ class Sender:
         """Send for ever."""
         pause = STORE_PAUSE_S[0]
         while True:
+            # before the look: who commits something during it must not wait for the next one
+            self._wake.clear()
             try:
                 busy = await self._turn()
                 self._store_trouble, pause = None, STORE_PAUSE_S[0]
@@ -102,7 +104,6 @@ class Sender:
                 continue
             if busy:
                 continue
-            self._wake.clear()
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()

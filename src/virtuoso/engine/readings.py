@@ -17,6 +17,7 @@ from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import Input, Value
 from virtuoso.market import large_trades, liquidation_flow
+from virtuoso.patterns.scans import Found
 
 NEAR: Final = 0.01
 """How far from the price a level of the book may lie, a share of the price."""
@@ -130,7 +131,18 @@ def symbol_readings(
         ):
             found["open_interest"] = ticker.value
     _add_beta(found, shown, content.across, now, betas)
+    for pattern in content.patterns.get(shown.symbol, ()):
+        found[f"pattern.{pattern.name}"] = _word_of(pattern)
     return found
+
+
+def _word_of(pattern: Found) -> str | None:
+    """Say what a scan found: its side, `yes` where it has none, `none`; None: not known."""
+    if pattern.found is None:
+        return None
+    if not pattern.found:
+        return "none"
+    return "yes" if pattern.side is None else pattern.side.value
 
 
 def _known(value: Value, good: Collection[State], scale: float) -> float | None:

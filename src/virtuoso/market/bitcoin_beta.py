@@ -36,6 +36,9 @@ MOST_LAGS: Final = 6
 LAGS: Final = (0, *(lag for lag in range(-MOST_LAGS, MOST_LAGS + 1) if lag))
 """Bars by which Bitcoin's returns are shifted: moments with all of them are taken at once."""
 LEAD_LIMIT: Final = 3.0
+SHORT_BARS: Final = 36
+"""Three hours."""
+SHORT_PAIRS: Final = 30
 AT_ONCE: Final = 8
 """Markets in one part of the work: a few milliseconds, and products so small that the library does
 not start threads for them, which on busy cores take longer than the work."""
@@ -71,6 +74,16 @@ class Beta:
     """The market often stands still: Bitcoin's return before counts too (Dimson)."""
     samples: int
     effective_samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShortBeta:
+    """One market against Bitcoin over the last bars alone, equally weighted."""
+
+    beta: float
+    standard_error: float
+    correlation: float
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,41 @@ def betas_in_parts(
         if number % AT_ONCE == AT_ONCE - 1:
             yield
     return {name: found[name] for name in names}
+
+
+def short_betas(returns: Mapping[str, Floats], bitcoin: str) -> dict[str, ShortBeta | Reason]:
+    """Every market against Bitcoin over the last SHORT_BARS; for one that has none, the reason.
+
+    `returns` as for `bitcoin_betas`; the formulas are those of section 8 with equal weights and
+    without shrinkage.
+    """
+    if bitcoin not in returns:
+        return dict.fromkeys(returns, Reason.NO_FEED)
+    reference = returns[bitcoin][-SHORT_BARS:]
+    found: dict[str, ShortBeta | Reason] = {}
+    for name, row in returns.items():
+        own = row[-SHORT_BARS:]
+        whole = np.isfinite(own) & np.isfinite(reference)
+        x, y = reference[whole], own[whole]
+        samples = len(x)
+        if name == bitcoin:
+            found[name] = Reason.NOT_APPLICABLE
+        elif samples < SHORT_PAIRS:
+            found[name] = Reason.WARMING_UP
+        else:
+            square, own_square, product = float(x @ x), float(y @ y), float(x @ y)
+            if square == 0.0 or own_square == 0.0:
+                found[name] = Reason.TOO_FEW
+                continue
+            beta = product / square
+            left = max(own_square - beta * product, 0.0)
+            found[name] = ShortBeta(
+                beta=beta,
+                standard_error=sqrt(left / (square * (samples - 2))),
+                correlation=min(1.0, max(-1.0, product / sqrt(square * own_square))),
+                samples=samples,
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class LiquidationFlow:
 
     def take(self, at: Millis, side: PositionSide, notional: float) -> None:
         """Take one liquidation, received at `at`; notional in quote currency."""
-        limit = self._singles.limit(SINGLE_PERCENT, SINGLES_NEEDED)
+        limit = self.limit
         is_rare = limit is not None and notional > limit
         self._recent.append(_One(at, side, notional, is_rare))
         self._singles.take(notional)
@@ -80,9 +80,14 @@ class LiquidationFlow:
         """The largest one of the last minute, quote currency; 0 without any."""
         return max((each.notional for each in self._last_minute()), default=0.0)
 
+    @property
+    def limit(self) -> float | None:
+        """Notional above which one is rare for its symbol; None while too few are known."""
+        return self._singles.limit(SINGLE_PERCENT, SINGLES_NEEDED)
+
     def large_sides(self, floor: float = FLOOR) -> frozenset[PositionSide] | None:
         """Of which positions a large one was liquidated in the last minute; None: too few known."""
-        if self._singles.limit(SINGLE_PERCENT, SINGLES_NEEDED) is None:
+        if self.limit is None:
             return None
         return frozenset(
             each.side for each in self._last_minute() if each.is_rare and each.notional >= floor

@@ -107,7 +107,7 @@ def signal(
         price=91_000.25,
         components=parts(),
         horizon_ms=4 * HOUR,
-        method="atr14@5m x 1.5",
+        method="atr14@30m stop 1.5 targets 1R 2R 3R",
         stop=90_500.0,
         targets=(91_500.0, 92_000.0),
         changed_at=Millis(at),

@@ -176,10 +176,15 @@ def add_alerts(
         """Say that an alert is seen to."""
         return await engine.write(request, AlertRequest(action="resolve", target=alert))
 
+    async def alert(alert: AlertId) -> Response:
+        """One alert, with how it fares on its channels."""
+        return await listing.alert(alert)
+
     api.also(CachedAlert, AlertRecord)
     one = "/api/alerts/rules/{rule}"
     api.get("/api/alerts", listing.alerts, AlertList, tag=TAG, errors=(422, 503))
     api.get("/api/alerts/rules", rules, RulesDocument, tag=TAG, errors=(503,))
+    api.get("/api/alerts/{alert}", alert, AlertRecord, tag=TAG, errors=(404, 422, 503))
     path = "/api/alerts/rules/rehearse"
     api.change("POST", path, rehearse, RehearsalDocument, tag=TAG, body=REHEARSE)
     api.change("PUT", one, put, RuleSaved, tag=TAG, body=RULE, versioned=True)
@@ -245,6 +250,19 @@ class _Listing:
             next=found[-1].id if len(found) == limit else None,
         )
         return Response(to_json(document), 200, {"cache-control": "no-store"}, JSON)
+
+    async def alert(self, alert: str) -> Response:
+        """One alert, with how it fares on its channels."""
+        if self._archive is None:
+            raise ProblemError(503, "no_store", "The store, which has the alerts, is off.")
+        try:
+            found = await self._archive.alert(alert[:64])
+            told = () if found is None else await self._archive.deliveries([found.id])
+        except StoreError:
+            raise ProblemError(503, "store_away", "The store cannot be read now.") from None
+        if found is None:
+            raise ProblemError(404, "not_found", "There is no alert of this id.")
+        return Response(to_json(_record(found, told)), 200, {"cache-control": "no-store"}, JSON)
 
     async def _held(self, timestamp: str, why: str) -> Response:
         """Give the active ones from the cache; they are not filtered."""

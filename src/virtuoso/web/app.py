@@ -15,7 +15,8 @@ from virtuoso.web.history_routes import add_history
 from virtuoso.web.options import WebOptions
 from virtuoso.web.pages import STATIC, Pages
 from virtuoso.web.problems import problem
-from virtuoso.web.routes import Api, add_metrics, create_api
+from virtuoso.web.routes import Api, add_figures, add_metrics, create_api
+from virtuoso.web.routes.signals import Counter, add_signals
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.socket.hub import Hub
 from virtuoso.wire import keys
@@ -158,20 +159,23 @@ def create_app(
     own_parts: Callable[[], tuple[HealthPart, ...]] = tuple,
     asked: Callable[[str], None] = lambda _: None,
     archive: Archive | None = None,
+    count_signals: Counter | None = None,
     routers: Sequence[APIRouter] = (),
     more: Sequence[Callable[[Api], None]] = (),
 ) -> WebApp:
     """Put the web process together. `follower.run()` must run beside it.
 
     `own_parts` gives the health of what only this process sees; `asked` is told of each document
-    that is asked for and not held ready; `routers` are added to the API,
-    and `more` adds routes that its OpenAPI document describes.
+    that is asked for and not held ready; `count_signals` makes statistics of stored signals;
+    `routers` are added to the API, and `more` adds routes that its OpenAPI document describes.
     """
     snapshot = Snapshot(follower, asked)
     pages = Pages(static)
     hub = Hub(follower, clock, options or WebOptions())
     api = create_api(snapshot, pages, clock, version, own_parts)
     add_history(api, snapshot, archive, clock)
+    add_signals(api, snapshot, archive, clock, count_signals)
+    add_figures(api, snapshot, clock, hub.counters)
     if cache_metrics is not None:
         add_metrics(api, cache_metrics, hub.counters)
     for add in more:

@@ -17,7 +17,7 @@ class WebOptions:
     send_deadline_s: float = 2.0
     """A socket client that takes nothing for this long is cut off."""
     heartbeat_s: float = 1.0
-    rhythms: tuple[float, ...] = (20.0, 10.0, 5.0, 4.0, 2.0, 1.0, 0.5, 0.2)
+    rhythms: tuple[float, ...] = (20.0, 10.0, 5.0, 4.0, 2.0, 1.0, 0.5, 0.2, 1 / 30)
     """How often a second a socket client can be served at most, fastest first."""
     max_message_bytes: int = 16 * 1024
     """Of one message from a socket client; a longer one closes the socket with 1009."""

@@ -6,6 +6,7 @@ import msgspec
 
 from virtuoso.wire import keys
 from virtuoso.wire.asking import Question, Subject
+from virtuoso.wire.health import Problem
 
 AlertAction: TypeAlias = Literal["rules", "put", "remove", "rehearse", "acknowledge", "resolve"]
 
@@ -79,7 +80,11 @@ class NumberEntry(msgspec.Struct, frozen=True):
     unit: str
     what: str
     scope: str
+    """`symbol`, `market` or `system`."""
     recorded: bool
+    """A rule over it can be rehearsed."""
+    words: tuple[str, ...] = ()
+    """Of a word: everything it can be."""
 
 
 class RuleEntry(msgspec.Struct, frozen=True):
@@ -102,6 +107,15 @@ class RulesDocument(msgspec.Struct, frozen=True):
     channels: tuple[str, ...]
     problem: str | None
     """Why a changed file is not in force."""
+    why_not: str | None = None
+    """Why nobody may change rules or acknowledge here; null: who has the write token may."""
+
+
+class RuleProblem(Problem, frozen=True, kw_only=True):
+    """A refused rule: the body of a 422, `application/problem+json`."""
+
+    field: str | None
+    """The place in the rule, such as `when.all.0.limit`; null where it is none alone."""
 
 
 class RuleSaved(msgspec.Struct, frozen=True):
@@ -132,6 +146,18 @@ class FollowedEntry(msgspec.Struct, frozen=True):
     base_up: int
 
 
+class FiringEntry(msgspec.Struct, frozen=True):
+    """One time at which a rule would have fired."""
+
+    at: int
+    symbol: str | None
+    numbers: dict[str, float | str | None]
+    """What it would have seen."""
+    price: float | None
+    after: tuple[float | None, ...]
+    """Change of the price in percent over each horizon of `followed`; null: not known."""
+
+
 class RehearsalDocument(msgspec.Struct, frozen=True):
     """`POST /api/alerts/rules/rehearse`."""
 
@@ -143,6 +169,6 @@ class RehearsalDocument(msgspec.Struct, frozen=True):
     symbols: int
     moments: int
     fired: int
-    firings: tuple[dict[str, Any], ...]
-    """The newest 200."""
+    firings: tuple[FiringEntry, ...]
+    """The newest 200, oldest first."""
     followed: tuple[FollowedEntry, ...]

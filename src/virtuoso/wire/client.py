@@ -122,7 +122,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     now: int
     source: Source
     limits: Limits
-    cells: tuple[object, ...]
+    cells: tuple[Any, ...]
+    """Outlooks, by the number that a row names; none are proven yet."""
     symbols: tuple[RowSymbol, ...]
     rows: tuple[ScoreRow, ...]
     """Empty in the form `records`: a MarketUpdate for each symbol follows."""

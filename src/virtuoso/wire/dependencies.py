@@ -8,7 +8,7 @@ from virtuoso.wire import keys
 
 DEPENDENTS: Final[Mapping[str, frozenset[str]]] = {
     "market_data": frozenset(
-        {"candles", "confluence_scores", "bitcoin_beta", "bitcoin_beta_matrix"}
+        {"candles", "confluence_scores", "bitcoin_beta", "bitcoin_beta_matrix", "patterns"}
     ),
     "candles": frozenset({"symbol"}),
     "confluence_scores": frozenset({"symbol", "scores", "symbols", "symbols_plain", "ui"}),

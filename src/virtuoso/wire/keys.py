@@ -21,8 +21,11 @@ REFUSALS = "virtuoso:refusals:v1"
 BITCOIN_BETA = "virtuoso:bitcoin_beta:v1"
 CYCLES = "virtuoso:cycles:v1"
 ALERTS = "virtuoso:alerts:v1"
+SIGNALS = "virtuoso:signals:v1"
+PATTERNS = "virtuoso:patterns:v1"
 SPARKLINES = "virtuoso:sparklines:v1"
 MOVERS = "virtuoso:movers:v1"
+INPUTS = "virtuoso:inputs:v1"
 
 PUSH = "virtuoso:push:v1"
 """Channel of `messages.Push`: changed rows, and a heartbeat each second."""
@@ -110,7 +113,10 @@ KINDS: Final = (
     ),
     KeyKind("cycles", CYCLES, "CyclesDocument", 30 * SECOND, SECOND),
     KeyKind("alerts", ALERTS, "AlertsDocument", 60 * SECOND, SECOND),
+    KeyKind("signals", SIGNALS, "SignalsDocument", 60 * SECOND, SECOND),
+    KeyKind("patterns", PATTERNS, "PatternsDocument", 60 * SECOND, 15 * SECOND),
     KeyKind("movers", MOVERS, "MoversDocument", 60 * SECOND, 15 * SECOND),
+    KeyKind("inputs", INPUTS, "InputsDocument", 30 * SECOND, SECOND),
     KeyKind("symbol", "virtuoso:symbol:{symbol}:v1", "SymbolDetail", 30 * SECOND, 15 * SECOND),
     KeyKind(
         "candles",

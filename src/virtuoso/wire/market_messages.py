@@ -144,6 +144,9 @@ class TradesDocument(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    large_from: float | None = None
+    """Notional above which a trade is large for this symbol: the 99.9th percentile of its orders of
+    a day, and 100,000 at least; null while too few are known."""
 
 
 class LiquidationRecord(msgspec.Struct, frozen=True):
@@ -188,6 +191,9 @@ class LiquidationsDocument(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     epoch: str = ""
     seq: int = 0
+    large_from: float | None = None
+    """Notional above which one is large for this symbol: the 99th percentile of its own of a day,
+    and 50,000 at least; null while too few are known."""
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from virtuoso.alerting.conditions import (
 )
 from virtuoso.alerting.numbers import NUMBERS, Reading, Scope
 from virtuoso.domain.errors import RuleError
+from virtuoso.market.regime import Regime
 
 
 def holds(condition: Comparison | AllOf | AnyOf, **own: Reading) -> bool | None:
@@ -158,3 +159,14 @@ def test_every_number_says_whose_it_is() -> None:
     assert NUMBERS["market.breadth"].scope is Scope.MARKET
     assert NUMBERS["system.health"].scope is Scope.SYSTEM
     assert all(number.what.endswith(".") and number.unit for number in NUMBERS.values())
+
+
+def test_a_word_that_can_never_be_is_refused() -> None:
+    """A misspelt word would make a rule that is silent for ever."""
+    for number in NUMBERS.values():
+        assert number.is_word == bool(number.words)
+    assert set(NUMBERS["market.regime"].words) == {each.value for each in Regime}
+    assert Comparison("market.regime", Operator.IS, "quiet").limit == "quiet"
+    with pytest.raises(RuleError, match="expected one of trending_up") as refused:
+        Comparison("market.regime", Operator.IS_NOT, "Quiet")
+    assert refused.value.field == "limit"

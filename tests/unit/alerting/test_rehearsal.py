@@ -37,6 +37,9 @@ def test_it_counts_firings_and_what_followed_beside_what_always_followed() -> No
     assert (after.n, after.up, after.base_n, after.base_up) == (1, 1, 4, 2)
     assert after.median == pytest.approx(log(102.0 / 100.0))
     assert (found.begin, found.end, found.moments) == (0, 5 * MINUTE, 6)
+    assert found.prices == (100.0, 101.0)
+    assert found.moves[0][0] == pytest.approx(log(102.0 / 100.0))
+    assert found.moves[1] == (None,)
 
 
 def test_a_hole_in_the_prices_is_not_bridged() -> None:

@@ -133,3 +133,42 @@ def test_a_night_that_passes_midnight_is_one_night() -> None:
     assert night.ends_at(Millis(23 * HOUR)) == DAY + 7 * HOUR
     assert night.ends_at(Millis(3 * HOUR)) == 7 * HOUR
     assert night.ends_at(Millis(12 * HOUR)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": "Bad Id"}, "id"),
+        ({"title": ""}, "title"),
+        ({"level": "fatal"}, "level"),
+        ({"for_seconds": 1.5}, "for_seconds"),
+        ({"cooldown_seconds": -1}, "cooldown_seconds"),
+        ({"quiet": "late"}, "quiet"),
+        ({"symbols": ["btc"]}, "symbols"),
+        ({"when": {"all": []}}, "when"),
+        ({"when": {"number": "score", "is": "above", "limit": "high"}}, "when.limit"),
+        (
+            {"when": {"all": [{"number": "score", "is": "above", "limit": 70.0, "clear": 75.0}]}},
+            "when.all.0.clear",
+        ),
+        (
+            {
+                "when": {
+                    "all": [
+                        {"number": "price", "is": "changes"},
+                        {"any": [{"number": "direction", "is": "is", "limit": "Bulish"}]},
+                    ]
+                },
+                "for_seconds": 0,
+            },
+            "when.all.1.any.0.limit",
+        ),
+        ({"when": {"any": [{"number": "scor", "is": "above", "limit": 1.0}]}}, "when.any.0.number"),
+        ({"when": {"any": [{"number": "score", "is": "over"}]}}, "when.any.0.is"),
+    ],
+)
+def test_a_refusal_names_the_place_in_the_rule(change: dict[str, Any], field: str) -> None:
+    """An editor shows each refusal at its field, however deep it stands."""
+    with pytest.raises(RuleError) as refused:
+        parse(TABLE | change)
+    assert refused.value.field == field

@@ -20,7 +20,7 @@ from virtuoso.domain.market_data import (
     TickerField,
 )
 from virtuoso.domain.scores import Reason, Source, State
-from virtuoso.domain.time import SECOND, Millis
+from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.engine.edition import Content, Editor
 from virtuoso.engine.market_documents import depth_of, impact_of
 from virtuoso.engine.pairing import Shown
@@ -172,6 +172,27 @@ def test_a_liquidation_has_the_side_of_the_position_and_the_venues_coverage() ->
     found = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
     assert [each.side for each in found.liquidations] == ["short", "long"]
     assert (found.long_notional, found.short_notional, found.coverage) == (200.0, 100.0, "all")
+
+
+def test_the_tape_says_from_which_size_on_a_trade_is_large_for_its_symbol() -> None:
+    """The symbol's own percentile, but the floor at least; null while too few are known."""
+    pipeline = running()
+    lane = pipeline.lane(BTC)
+    assert lane is not None
+    assert read(documents(pipeline), keys.trades(BTC.symbol), TradesDocument).large_from is None
+    forced = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert forced.large_from is None
+    for limit, expected in ((250_000.0, 250_000.0), (1_000.0, 100_000.0)):
+        lane.market.trades.whales.limit = limit
+        trades = read(documents(pipeline), keys.trades(BTC.symbol), TradesDocument)
+        assert trades.large_from == expected
+    flow = lane.market.trades.liquidated
+    for _ in range(300):
+        flow.take(Millis(NOW + 900), PositionSide.LONG, 200_000.0)
+    flow.second(Millis(NOW + MINUTE))
+    forced = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert forced.large_from is not None
+    assert forced.large_from >= 200_000.0
 
 
 def test_none_seen_is_a_fact_while_the_stream_lives() -> None:

@@ -8,10 +8,18 @@ import pytest
 from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
-from virtuoso.wire import keys, list_messages, market_messages, messages
+from virtuoso.wire import (
+    keys,
+    list_messages,
+    market_messages,
+    messages,
+    patterns,
+    signals,
+    workings,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
-MODULES = (messages, market_messages, list_messages)
+MODULES = (messages, market_messages, list_messages, patterns, signals, workings)
 BTC = Symbol("BTCUSDT")
 CHANNELS = {"LOOKED", "PUSH"} | {
     f"{subject}_{way}" for subject in ("ALERT", "CONFIG", "MONITOR") for way in ("ASK", "ANSWER")

@@ -14,10 +14,22 @@ from virtuoso.wire import (
     market_messages,
     messages,
     openapi,
+    patterns,
+    signals,
 )
 from virtuoso.wire.messages import CandlesDocument, SymbolsDocument
 
-MODULES = (messages, market_messages, list_messages, health, history, alerts, config)
+MODULES = (
+    messages,
+    market_messages,
+    list_messages,
+    health,
+    history,
+    alerts,
+    config,
+    signals,
+    patterns,
+)
 OF_NO_MARKET = {"AlertList", "RulesDocument", "ConfigDocument", "VersionsDocument"}
 EXAMPLES = openapi.recorded_examples()
 

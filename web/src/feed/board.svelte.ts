@@ -1,6 +1,8 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
-import type { Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Update } from "../wire/types"
+import type {
+  AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Subscribe, Update,
+} from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
 import { CONNECTING, type Feed, feedOf } from "./freshness"
@@ -33,13 +35,31 @@ export class Row {
   }
 }
 
+/** Who is told of alerts; `number` is that of the last message it took, null before the first. */
+export interface AlertReader {
+  readonly number: number | null
+  receive(message: AlertsHeld | AlertRaised): void
+}
+
 /** At most this often a new snapshot is asked for while none has come, milliseconds. */
 const ASK_AGAIN_MS = 2_000
 
 /** Seconds between two pings. */
 const PING_TICKS = 5
 
-export class Board {
+/** What a table of rows needs: the board of now, or one of the past. */
+export interface BoardView {
+  readonly past: boolean
+  readonly rows: readonly Row[]
+  readonly limits: Limits | null
+  readonly feed: Feed
+  readonly now: number
+  readonly ticks: number
+  readonly snapshots: number
+}
+
+export class Board implements BoardView {
+  readonly past = false
   rows: readonly Row[] = $state.raw([])
   notices: readonly Notice[] = $state.raw([])
   limits: Limits | null = $state.raw(null)
@@ -57,10 +77,15 @@ export class Board {
   messagesASecond = $state.raw(0)
   /** How long a ping over the socket took, there and back, milliseconds; null while unknown. */
   delay: number | null = $state.raw(null)
+  /** What a screen reader is told beside the connection: the page's one live region says it. */
+  said = $state.raw("")
 
   readonly clock = new EngineClock()
   readonly #page: "desktop" | "mobile"
   readonly #connection: Connection
+  #hz: number
+  #alerts: AlertReader | null = null
+  #first: { readonly message: Snapshot; readonly at: number } | null = null
   readonly #pending = new Map<number, ScoreRow>()
   #byNumber = new Map<number, Row>()
   #held: Held | null = null
@@ -76,20 +101,17 @@ export class Board {
 
   constructor(page: "desktop" | "mobile", hz: number) {
     this.#page = page
+    this.#hz = hz
     this.#connection = new Connection(
       socketUrl(window.location),
-      () => ({
-        type: "subscribe",
-        form: "rows",
-        hz,
-        ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: null } }),
-      }),
+      () => this.#hello(),
       { connected: (yes) => this.#onConnected(yes), message: (message) => this.receive(message) },
     )
   }
 
-  /** Connect, and tick each second until the returned function is called. */
-  start(): () => void {
+  /** Connect, and tick each second until the returned function is called. With `first` a snapshot is
+   *  waited for that comes another way: it is shown once the socket is open, which goes on from it. */
+  start(first?: Promise<Snapshot | null>): () => void {
     const timer = setInterval(() => this.tick(), TICK_MS)
     const onVisible = (): void => {
       if (document.visibilityState === "visible") this.#wake()
@@ -97,13 +119,60 @@ export class Board {
     const onOnline = (): void => this.#connection.hurry()
     document.addEventListener("visibilitychange", onVisible)
     window.addEventListener("online", onOnline)
-    this.#connection.open()
+    if (first === undefined) this.#connection.open()
+    else {
+      void first.then((message) => {
+        if (message !== null) this.#first = { message, at: performance.now() }
+        this.#connection.open()
+      })
+    }
     return () => {
       clearInterval(timer)
       document.removeEventListener("visibilitychange", onVisible)
       window.removeEventListener("online", onOnline)
       this.#connection.close()
     }
+  }
+
+  #hello(): Subscribe {
+    return {
+      type: "subscribe",
+      form: "rows",
+      hz: this.#hz,
+      ...(this.#alerts !== null && { groups: ["board", "alerts"] as const }),
+      ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: this.#alerts?.number ?? null } }),
+    }
+  }
+
+  /** Take updates `hz` times a second at most. What comes more seldom than each second is `delayed`,
+   *  not `stale`, until as much longer has passed: its age is what was asked for. */
+  pace(hz: number): void {
+    const before = this.#slack
+    this.#hz = hz
+    if (this.limits !== null) {
+      this.limits = { ...this.limits, price_stale_ms: this.limits.price_stale_ms - before + this.#slack }
+    }
+    this.#connection.send(this.#hello())
+  }
+
+  get #slack(): number {
+    return this.#hz >= 1 ? 0 : Math.round(1_000 / this.#hz)
+  }
+
+  /** Hear of alerts too, from now on. */
+  listen(reader: AlertReader): void {
+    this.#alerts = reader
+    this.#connection.send(this.#hello())
+  }
+
+  /** Do not wait for the next try to connect. */
+  retry(): void {
+    this.#connection.hurry()
+  }
+
+  /** Characters the socket has brought so far. */
+  get received(): number {
+    return this.#connection.received
   }
 
   row(symbol: string): Row | undefined {
@@ -134,13 +203,15 @@ export class Board {
       case "pong":
         if (this.#pinged?.id === message.id) this.delay = performance.now() - this.#pinged.at
         break
+      case "alerts":
+      case "alert":
+        this.#alerts?.receive(message)
+        break
       case "hello":
       case "market_update":
       case "fields_update":
       case "overview":
       case "detail":
-      case "alerts":
-      case "alert":
       case "error":
         break
     }
@@ -175,6 +246,12 @@ export class Board {
     this.#connected = yes
     this.#askedAt = null
     this.delay = null
+    const first = this.#first
+    this.#first = null
+    if (yes && first !== null && this.#held === null) {
+      this.#replace(first.message, first.at)
+      return
+    }
     this.#refresh(performance.now())
   }
 
@@ -184,8 +261,7 @@ export class Board {
     this.#connection.send({ type: "resync" })
   }
 
-  #replace(message: Snapshot): void {
-    const at = performance.now()
+  #replace(message: Snapshot, at = performance.now()): void {
     const known = new Map(this.rows.map((row) => [row.symbol, row]))
     const byNumber = new Map<number, Row>()
     for (const named of message.symbols) {
@@ -211,14 +287,14 @@ export class Board {
     this.#askedAt = null
     this.clock.anchor(message.now, at, message.limits.heartbeat_ms)
     this.rows = [...byNumber.values()]
-    this.limits = message.limits
+    this.limits = { ...message.limits, price_stale_ms: message.limits.price_stale_ms + this.#slack }
     this.notices = message.notices
     this.replay = message.replay
     this.source = message.source
     this.simulated = message.source === "simulator" || message.symbols.some((named) => named.source === "simulator")
     this.snapshots += 1
     this.#connection.settled()
-    this.#refresh(at)
+    this.#refresh(performance.now())
     this.#report()
   }
 

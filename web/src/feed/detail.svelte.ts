@@ -12,11 +12,13 @@ export class OpenSymbol {
   failure: string | null = $state.raw(null)
   /** Status of the refusal; null when there was no answer, or nothing failed. */
   status: number | null = $state.raw(null)
+  readonly #every: number
   readonly #abort = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(symbol: string) {
+  constructor(symbol: string, everyMs = EVERY_MS) {
     this.symbol = symbol
+    this.#every = everyMs
   }
 
   /** Read until the returned function is called. */
@@ -30,6 +32,7 @@ export class OpenSymbol {
 
   async #read(): Promise<void> {
     try {
+      if (document.visibilityState === "hidden" && this.detail !== null) return this.#again()
       const detail = await fetchDetail(this.symbol, this.#abort.signal)
       const held = this.detail
       const older = held !== null && held.epoch === detail.epoch && detail.seq < held.seq
@@ -41,6 +44,10 @@ export class OpenSymbol {
       this.status = error instanceof DocumentError ? error.status : null
       this.failure = error instanceof DocumentError ? error.message : "no answer from the server"
     }
-    if (!this.#abort.signal.aborted) this.#timer = setTimeout(() => void this.#read(), EVERY_MS)
+    this.#again()
+  }
+
+  #again(): void {
+    if (!this.#abort.signal.aborted) this.#timer = setTimeout(() => void this.#read(), this.#every)
   }
 }

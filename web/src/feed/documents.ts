@@ -17,7 +17,7 @@ export class DocumentError extends Error {
   }
 }
 
-async function get<T>(path: string, signal: AbortSignal): Promise<T> {
+export async function get<T>(path: string, signal: AbortSignal): Promise<T> {
   const response = await fetch(path, {
     signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
     headers: { accept: "application/json" },
@@ -38,7 +38,7 @@ export async function fetchChanged<T>(path: string, tag: string, signal: AbortSi
   return { document: (await response.json()) as T, tag: response.headers.get("etag") ?? "" }
 }
 
-async function refusal(response: Response): Promise<string> {
+export async function refusal(response: Response): Promise<string> {
   try {
     const problem = (await response.json()) as Partial<Problem> & { reasons?: readonly string[] }
     return problem.detail ?? problem.title ?? problem.reasons?.join("; ") ?? `answer ${response.status}`

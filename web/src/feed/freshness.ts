@@ -2,7 +2,10 @@
 
 import type { Limits, Reason, Source, State } from "../wire/types"
 
-export const MARKS: Readonly<Record<State, string>> = { live: "●", delayed: "◐", stale: "○", absent: "—" }
+/** A state, or that a number is of the past: it has no age then, and is never live. */
+export type Shown = State | "past"
+
+export const MARKS: Readonly<Record<Shown, string>> = { live: "●", delayed: "◐", stale: "○", absent: "—", past: "◷" }
 
 const ORDER: readonly State[] = ["live", "delayed", "stale", "absent"]
 

@@ -21,6 +21,8 @@ export interface Listener {
 
 /** Keeps one socket open. `settled` must be called once a connection has proved itself. */
 export class Connection {
+  /** Characters received so far. */
+  received = 0
   #socket: WebSocket | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
@@ -45,11 +47,12 @@ export class Connection {
     this.#spokeAt = performance.now()
     socket.onopen = () => {
       this.#spokeAt = performance.now()
-      this.send(typeof this.#hello === "function" ? this.#hello() : this.#hello)
       this.#listener.connected(true)
+      this.send(typeof this.#hello === "function" ? this.#hello() : this.#hello)
     }
     socket.onmessage = (event: MessageEvent<unknown>) => {
       this.#spokeAt = performance.now()
+      if (typeof event.data === "string") this.received += event.data.length
       const message = read(event.data)
       if (message !== null) this.#listener.message(message)
     }

@@ -4,6 +4,7 @@ import { zone } from "./zone.svelte"
 
 export const DASH = "—"
 const MINUS = "−"
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 const fixed = new Map<number, Intl.NumberFormat>()
 
@@ -125,6 +126,14 @@ export function shifted(milliseconds: number): Date {
 /** `14:03:07 UTC`, in the chosen zone. */
 export function clock(milliseconds: number | null): string {
   return milliseconds === null ? DASH : `${shifted(milliseconds).toISOString().slice(11, 19)} ${zoneName(milliseconds)}`
+}
+
+/** `14:03 UTC`, with its day when that is more than half a day away: `19 Jul 14:03 UTC`. */
+export function minute(milliseconds: number | null, now: number): string {
+  if (milliseconds === null) return DASH
+  const at = shifted(milliseconds)
+  const date = now - milliseconds < 43_200_000 ? "" : `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} `
+  return `${date}${at.toISOString().slice(11, 16)} ${zoneName(milliseconds)}`
 }
 
 /** `14:03:07`, where the zone is named beside it. */

@@ -31,6 +31,27 @@ export interface Alert {
   source: Source
 }
 
+/** Answer to an acknowledgement. */
+export interface AlertChanged {
+  status: string
+  timestamp: string
+  id: string
+  state: string
+}
+
+/** `GET /api/alerts`: newest first. */
+export interface AlertList {
+  status: string
+  timestamp: string
+  /** `store`; `cache` when the store cannot be read, and only the active ones are known. */
+  data_source: string
+  /** AlertRecord each; without details and delivery from the cache. */
+  alerts: readonly unknown[]
+  /** `before` of the next page; null: there is none. */
+  next: string | null
+  reasons: readonly string[]
+}
+
 /** Server, group `alerts`: one fired, or changed its state. None is left out. */
 export interface AlertRaised {
   type: "alert"
@@ -38,6 +59,23 @@ export interface AlertRaised {
   /** One more than the alert message before. */
   number: number
   alert: Alert
+}
+
+/** One alert, with everything that is known of it. */
+export interface AlertRecord {
+  id: string
+  level: string
+  symbol: string | null
+  rule: string
+  kind: string
+  message: string
+  details: Readonly<Record<string, unknown>>
+  timestamp: string
+  at: number
+  state: string
+  changed_at: number | null
+  source: string
+  delivery: readonly DeliveryRecord[]
 }
 
 /** Server, group `alerts`: what this server knows of them, replacing what the client held. */
@@ -158,6 +196,31 @@ export const BookLevelColumn = {
   cumulative: 2,
 } as const
 
+/** `/cache-metrics`. All figures since the start of this process: cold ones are included. */
+export interface CacheMetrics {
+  status: "degraded" | "success"
+  timestamp: string
+  role: string
+  /** `cache.type` as it is in force. */
+  backend: string
+  since: number
+  since_ms: number
+  /** Requests that any tier answered, 0..1. */
+  hit_rate: number | null
+  requests: number
+  /** Reads that waited for another's instead of asking themselves. */
+  shared_flights: number
+  tiers: readonly TierMetrics[]
+  warming: WarmingMetrics | null
+  reasons: readonly string[]
+  /** By server; one that was not asked yet, or does not answer, is not there. */
+  cache_memory_usage: Readonly<Record<string, MemoryMetrics>>
+  /** Servers that were found empty and got back what this process held; the engine's business. */
+  emptied: number
+  /** Values given back to them. */
+  restored: number
+}
+
 /** Minutes that the stream did not bring. */
 export interface CandleGap {
   start: number
@@ -249,9 +312,71 @@ export interface ConfidenceDetail {
   record_reason: Reason | null
 }
 
+/** `GET /api/config`. */
+export interface ConfigDocument {
+  status: string
+  timestamp: string
+  version: number
+  author: string | null
+  saved_at: string | null
+  /** Hash of the scoring definition in force. */
+  definition: string
+  writable: boolean
+  why_not: string | null
+  settings: readonly ConfigEntry[]
+  /** Versions that are broken, a file that is refused. */
+  problems: readonly string[]
+}
+
+/** One setting. */
+export interface ConfigEntry {
+  key: string
+  value: unknown
+  default: unknown
+  source: "default" | "environment" | "file" | "version"
+  description: string
+  unit: string | null
+  editable: boolean
+  needs_restart: boolean
+  /** JSON Schema of its value. */
+  schema: Readonly<Record<string, unknown>>
+  secret: boolean
+  /** Of a secret: whether there is one; its value is never told. */
+  is_set: boolean
+  /** Whether another value is in force until the next start. */
+  waiting: boolean
+}
+
 /** The strongest pressures of now. */
 export interface Confluence {
   top_signals: readonly Signal[]
+}
+
+/** A mean with its number and interval. */
+export interface CountedMean {
+  n: number
+  /** null while there are too few. */
+  mean: number | null
+  /** Lower end of the 95 % day-block bootstrap interval. */
+  low: number | null
+  high: number | null
+  reason: Reason | null
+}
+
+/** A share with its denominator: never one without the other. */
+export interface CountedRate {
+  /** Of so many signals. */
+  n: number
+  /** So many. */
+  hits: number
+  /** hits / n, 0..1; null while there are too few. */
+  rate: number | null
+  /** Lower end of the 95 % Wilson interval on n_eff. */
+  low: number | null
+  high: number | null
+  /** n after days on which signals ended alike are counted as less. */
+  n_eff: number | null
+  reason: Reason | null
 }
 
 /** Everything since the start of one venue's cycles, for counters and histograms. */
@@ -303,6 +428,17 @@ export const DefinitionSinceColumn = {
   at: 0,
   definition: 1,
 } as const
+
+/** One alert on its way to one channel. */
+export interface DeliveryRecord {
+  channel: string
+  state: string
+  attempts: number
+  changed_at: number | null
+  due_at: number | null
+  error: string | null
+  remote: string | null
+}
 
 /** What rests within a distance from the middle; null where the book is not known so deep. */
 export interface DepthPoint {
@@ -415,6 +551,16 @@ export interface DetailChanged {
   reasons: readonly string[]
 }
 
+/** One setting that would change, or did. */
+export interface Difference {
+  key: string
+  before: unknown
+  after: unknown
+  needs_restart: boolean
+  /** The environment sets it: nothing changes as long as it does. */
+  overridden: boolean
+}
+
 /** One lens beside the score: it describes, and never votes. */
 export interface DimensionDetail {
   name: DimensionName
@@ -462,6 +608,32 @@ export interface DimensionValues {
 
 /** Which way the score points, with hysteresis. */
 export type Direction = "Bullish" | "Bearish" | "Neutral"
+
+/** One kind of document in one tier. */
+export interface DocumentMetrics {
+  hits: number
+  /** By reason; a value that was refused is a miss. */
+  misses: Readonly<Record<string, number>>
+  /** Share of the requests, 0..1; null before the first. */
+  hit_rate: number | null
+  bytes_read: number
+  bytes_written: number
+  writes: number
+  /** Of what was served: from its making by the engine's clock to its serving by ours. */
+  age_mean_ms: number | null
+  age_worst_ms: number | null
+}
+
+/** `POST /api/config/dry-run`. */
+export interface DryRunDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  definition_before: string
+  definition_after: string
+  scores: readonly TrialScore[]
+}
 
 /** The engine about itself, each second. Kept in the cache under keys.ENGINE (msgpack). */
 export interface EngineStatus {
@@ -523,12 +695,49 @@ export interface Figure {
   stale_ms: number | null
 }
 
+/** `/api/figures`: what the engine and this process counted since they started. */
+export interface FiguresDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** How long ago the engine was heard of; null when it never was. */
+  engine_ms: number | null
+  engine: EngineStatus | null
+  /** What this process met while it followed the engine. */
+  reader: Readonly<Record<string, number>>
+  /** Clients, messages, bytes, and how long deliveries took in microseconds. */
+  sockets: Readonly<Record<string, number>>
+  /** Upper bounds of the classes in `engine.cycles`; what is above the last counts in no class. */
+  cycle_bounds_ms: readonly number[]
+  reasons: readonly string[]
+}
+
+/** One time at which a rule would have fired. */
+export interface FiringEntry {
+  at: number
+  symbol: string | null
+  /** What it would have seen. */
+  numbers: Readonly<Record<string, number | string | null>>
+  price: number | null
+  /** Change of the price in percent over each horizon of `followed`; null: not known. */
+  after: readonly (number | null)[]
+}
+
 /** Client: how long this page took, milliseconds since navigation; once per page. */
 export interface FirstPaint {
   type: "timing"
   page: "desktop" | "mobile"
   first_paint_ms: number
   first_row_ms: number
+}
+
+/** What the price did after the firings, beside what it did anyway. */
+export interface FollowedEntry {
+  horizon_ms: number
+  n: number
+  up: number
+  median_percent: number | null
+  base_n: number
+  base_up: number
 }
 
 /** The open candle of a timeframe: `[open time, open, high, low, close, volume]`. */
@@ -656,6 +865,21 @@ export interface ImpactPoint {
   sell_bps: number | null
 }
 
+/** `/api/inputs`: how old every input of every symbol was at `now`, each few seconds. */
+export interface InputsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  source: Source
+  data_source: "cache" | "live" | "store"
+  /** The engine's clock when it looked: ages are `now` - `as_of`, and not older ones since. */
+  now: number
+  kinds: readonly string[]
+  symbols: readonly SymbolInputs[]
+  reasons: readonly string[]
+  epoch: string
+  seq: number
+}
+
 /** `[time, contracts in base currency]`. */
 export type InterestPoint = readonly [
   at: number,
@@ -667,6 +891,15 @@ export const InterestPointColumn = {
   at: 0,
   contracts: 1,
 } as const
+
+/** How long calls took; null before the first. Quantiles are upper ends of classes. */
+export interface Latency {
+  calls: number
+  mean_ms: number | null
+  p50_ms: number | null
+  p99_ms: number | null
+  worst_ms: number | null
+}
 
 /** The strongest correlation with Bitcoin's returns of other instants, as description. */
 export interface LeadLagRecord {
@@ -722,6 +955,8 @@ export interface LiquidationsDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Notional above which one is large for this symbol: the 99th percentile of its own of a day, and 50,000 at least; null while too few are known. */
+  large_from: number | null
 }
 
 /** The market as a whole. What is not known is null with its reason in `quality`. */
@@ -800,6 +1035,20 @@ export interface MemberDetail {
   reason: Reason | null
   have: number | null
   need: number | null
+}
+
+/** Memory of one server, as it says itself. */
+export interface MemoryMetrics {
+  used: number
+  allocated: number
+  limit: number | null
+  /** Used of the limit, 0..1; null where none is set. */
+  share: number | null
+  /** Whether it is 0.8 or more. */
+  alarm: boolean
+  text: string
+  /** When it was asked. */
+  at: number
 }
 
 /** A component, or members of one that is there, without a value, and what that costs. */
@@ -946,6 +1195,19 @@ export interface Notice {
   since: number | null
 }
 
+/** A number that a rule may look at. */
+export interface NumberEntry {
+  name: string
+  unit: string
+  what: string
+  /** `symbol`, `market` or `system`. */
+  scope: string
+  /** A rule over it can be rehearsed. */
+  recorded: boolean
+  /** Of a word: everything it can be. */
+  words: readonly string[]
+}
+
 /** `/api/symbols/{symbol}/orderbook`: the best 50 levels a side, and what they mean. */
 export interface OrderBookDocument {
   status: "degraded" | "error" | "success"
@@ -1014,6 +1276,9 @@ export interface OtherVenue {
   speaks: boolean
 }
 
+/** What ended a signal. */
+export type Outcome = "stop" | "last_target" | "expired" | "direction_left" | "reversed" | "lost_data"
+
 /** Server, group `overview`: the market as a whole. */
 export interface OverviewChanged {
   type: "overview"
@@ -1055,6 +1320,46 @@ export interface PartHealth {
   text: string
   since: number | null
   last_good: number | null
+}
+
+/** What a scan looks for, and what is known of what followed. */
+export interface PatternKind {
+  name: string
+  title: string
+  /** Its formula, in words. */
+  what: string
+  /** `unproven`: nothing was measured of what followed it. */
+  record: string
+}
+
+/** One scan's answer for one symbol. */
+export interface PatternRecord {
+  /** `correlation_breakdown`, `beta_expansion`, `beta_compression`, `timeframe_agreement` or `residual_breakout`. */
+  name: string
+  /** null: the numbers that it needs are not known, and `reason` says why. */
+  found: boolean | null
+  /** `up` or `down` where the pattern has a side. */
+  direction: string | null
+  /** What is held against the limit. */
+  value: number | null
+  limit: number
+  reason: Reason | null
+  /** Everything that the scan looked at. */
+  numbers: Readonly<Record<string, number | null>>
+}
+
+/** `/api/patterns`: scans over numbers that are published already. */
+export interface PatternsDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Closing time of the five minutes that the betas are of. */
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  kinds: readonly PatternKind[]
+  symbols: readonly SymbolPatterns[]
+  epoch: string
+  seq: number
 }
 
 /** Client: answer with Pong. */
@@ -1196,6 +1501,21 @@ export interface Refused {
   text: string
 }
 
+/** `POST /api/alerts/rules/rehearse`. */
+export interface RehearsalDocument {
+  status: string
+  timestamp: string
+  begin: number | null
+  end: number | null
+  step_ms: number
+  symbols: number
+  moments: number
+  fired: number
+  /** The newest 200, oldest first. */
+  firings: readonly FiringEntry[]
+  followed: readonly FollowedEntry[]
+}
+
 /** Which recording is being played. */
 export interface ReplayInfo {
   recorded_from: number
@@ -1238,6 +1558,56 @@ export interface RowSymbol {
   definition: string
   /** Under this coverage its score is null; null where it is that of the limits. */
   coverage_floor: number | null
+}
+
+/** A rule in force. */
+export interface RuleEntry {
+  rule: Readonly<Record<string, unknown>>
+  ready_made: boolean
+  /** A person wrote it; over a ready-made one when both are true. */
+  own: boolean
+}
+
+/** A refused rule: the body of a 422, `application/problem+json`. */
+export interface RuleProblem {
+  type: string
+  title: string
+  status: number
+  code: string
+  detail: string
+  /** The place in the rule, such as `when.all.0.limit`; null where it is none alone. */
+  field: string | null
+}
+
+/** Answer to a rule that was put or removed. */
+export interface RuleSaved {
+  status: string
+  timestamp: string
+  version: number
+}
+
+/** `GET /api/alerts/rules`. */
+export interface RulesDocument {
+  status: string
+  timestamp: string
+  version: number
+  rules: readonly RuleEntry[]
+  numbers: readonly NumberEntry[]
+  channels: readonly string[]
+  /** Why a changed file is not in force. */
+  problem: string | null
+  /** Why nobody may change rules or acknowledge here; null: who has the write token may. */
+  why_not: string | null
+}
+
+/** `PUT /api/config` and a restore. */
+export interface SavedDocument {
+  status: string
+  timestamp: string
+  version: number
+  differences: readonly Difference[]
+  /** Hash of the definition that is taken up now. */
+  definition: string
 }
 
 /** What presses up, what down, what is missing, and what would change the score most. */
@@ -1397,6 +1767,164 @@ export interface Signal {
   confidence: number | null
 }
 
+/** What became of the signals of one symbol, direction, horizon and method. */
+export interface SignalCell {
+  /** `*`: all symbols together. */
+  symbol: string
+  direction: Direction
+  horizon_ms: number
+  method: string
+  /** `too_few`, `early` (the interval is wide) or `measured`. */
+  standing: string
+  /** Signals that ended. */
+  n: number
+  /** Signals that have not, and count nowhere else. */
+  open: number
+  /** Distinct days (UTC) on which those n were opened. */
+  days: number
+  /** Of n. */
+  outcomes: Readonly<Record<string, number>>
+  /** Of n: there was nothing to measure them by. */
+  without_stop: number
+  /** Of n: nothing was seen for too long, so they have no result. */
+  lost: number
+  /** Reached the first target before the stop, of those with a stop that were seen to their end.  It is no rate of winning: what came after the first target may have taken it back. */
+  first_target: CountedRate
+  /** Result in units of the distance to the stop, before any cost. */
+  mean_r: CountedMean
+  median_r: number | null
+  /** Median of the largest move in its direction, a log return; null while there are too few. */
+  best_excursion: number | null
+  worst_excursion: number | null
+}
+
+/** `/api/signals/{id}`: one signal with the steps of its life. */
+export interface SignalDocument {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  as_of: number | null
+  source: Source
+  data_source: "cache" | "live" | "store"
+  signal: SignalRecord
+  steps: readonly SignalStep[]
+  reasons: readonly string[]
+}
+
+/** One component of the score that a signal was made of. */
+export interface SignalPart {
+  /** 0..100; null exactly when `reason` is set. */
+  score: number | null
+  /** What it added to score - 50. */
+  points: number | null
+  reason: Reason | null
+}
+
+/** One confirmed change of direction as it was said, and what became of it. */
+export interface SignalRecord {
+  /** The same change of the same market has the same one. */
+  id: string
+  source: Source
+  /** True: it says nothing of any market, and is in no statistic of live signals. */
+  simulated: boolean
+  venue: string
+  symbol: string
+  direction: Direction
+  /** `active` and `confirmed` are open; the others are final. */
+  state: SignalState
+  /** ISO 8601 UTC. */
+  opened: string
+  opened_at: number
+  /** 0..100, of the second that confirmed it. */
+  score: number | null
+  /** 0..100: the score of the minute that confirmed it. */
+  decided_on: number | null
+  /** 0..100. */
+  confidence: number | null
+  /** Share of the score's weight that was present, 0..1. */
+  coverage: number
+  /** Hash of what the score was computed by. */
+  definition: string
+  components: Readonly<Record<string, SignalPart>>
+  /** The middle of the best quote then. */
+  price: number | null
+  spread_bp: number | null
+  /** How stop, targets and results are made: docs/signals.md. */
+  method: string
+  /** The average true range that stop and targets were made from, percent. */
+  range_percent: number | null
+  stop: number | null
+  /** At 1, 2 and 3 times the distance to the stop. */
+  targets: readonly number[]
+  /** Why there is no stop. */
+  reason: Reason | null
+  horizon_ms: number
+  expires_at: number
+  /** Closing time of the last one-minute candle it was held against. */
+  followed_to: number | null
+  /** Close of that candle. */
+  last_price: number | null
+  targets_hit: number
+  /** Largest move in its direction so far, a log return. */
+  best_excursion: number | null
+  /** Largest move against it so far, a log return, not above 0. */
+  worst_excursion: number | null
+  /** The same in units of the distance to the stop. */
+  best_excursion_r: number | null
+  worst_excursion_r: number | null
+  /** When its direction was left; within 30 minutes it may come back. */
+  left_at: number | null
+  /** How often it did. */
+  reopened: number
+  closed_at: number | null
+  outcome: Outcome | null
+  exit_price: number | null
+  /** Result of the whole position in units of the distance to the stop; null without one. */
+  r: number | null
+  /** The same as a percentage of the price, before any cost. */
+  return_percent: number | null
+  changed_at: number
+}
+
+/** Where a signal is in its life. */
+export type SignalState = "active" | "confirmed" | "invalidated" | "expired" | "closed"
+
+/** `/api/signals/statistics`: counted over what is stored, with every denominator. */
+export interface SignalStatistics {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  sources: readonly Source[]
+  data_source: "cache" | "live" | "store"
+  /** Signals opened from then on; null: all. */
+  since: number | null
+  cells: readonly SignalCell[]
+  reasons: readonly string[]
+}
+
+/** One step of a signal's life, written down then and never changed. */
+export interface SignalStep {
+  at: number
+  state: SignalState
+  /** `opened`, `target_1`, `left`, `reopened`, or the outcome. */
+  what: string
+  price: number | null
+}
+
+/** `/api/signals`: newest first. */
+export interface SignalsPage {
+  status: "degraded" | "error" | "success"
+  timestamp: string
+  /** Closing time of the newest candle that any of them was held against. */
+  as_of: number | null
+  /** Whose signals these are: simulated ones or live ones, never both. */
+  sources: readonly Source[]
+  /** `cache` when the store cannot be read: then only open ones and the last ended are known. */
+  data_source: "cache" | "live" | "store"
+  signals: readonly SignalRecord[]
+  /** `before` of the next page; null: there is none. */
+  next: string | null
+  reasons: readonly string[]
+}
+
 /** Server: everything subscribed, replacing whatever the client held. */
 export interface Snapshot {
   type: "snapshot"
@@ -1405,6 +1933,7 @@ export interface Snapshot {
   now: number
   source: Source
   limits: Limits
+  /** Outlooks, by the number that a row names; none are proven yet. */
   cells: readonly unknown[]
   symbols: readonly RowSymbol[]
   /** Empty in the form `records`: a MarketUpdate for each symbol follows. */
@@ -1537,6 +2066,24 @@ export interface SymbolDetail {
   dimensions: readonly DimensionDetail[]
 }
 
+/** What one symbol's score is made from, in the order of `InputsDocument.kinds`. */
+export interface SymbolInputs {
+  symbol: string
+  venue: string
+  /** Venue time of each input's newest fact; null where there is none. */
+  as_of: readonly (number | null)[]
+  states: readonly State[]
+  /** Why an input is not there. */
+  reasons: readonly (Reason | null)[]
+}
+
+/** What the scans say of one symbol. */
+export interface SymbolPatterns {
+  symbol: string
+  venue: string
+  patterns: readonly PatternRecord[]
+}
+
 /** One symbol in REST answers (the owner's fields, then ours). */
 export interface SymbolRecord {
   symbol: string
@@ -1594,6 +2141,32 @@ export interface SymbolsPage {
   definition: string
   /** Only where the request has parameters. */
   page: PageInfo | null
+}
+
+/** One tier, as this process knows it. */
+export interface TierMetrics {
+  name: string
+  state: "in_use" | "left_alone"
+  /** Why it is left alone, or was last. */
+  text: string
+  /** How often it was lost. */
+  lost: number
+  hits: number
+  misses: number
+  hit_rate: number | null
+  /** Of all hits, those that this tier gave. */
+  share_of_hits: number | null
+  errors: Readonly<Record<string, number>>
+  read: Latency
+  written: Latency
+  promoted: number
+  dropped: number
+  waiting: number
+  /** Null for a server, which counts its own. */
+  evictions: number | null
+  items: number | null
+  bytes_held: number | null
+  documents: Readonly<Record<string, DocumentMetrics>>
 }
 
 /** `[time, value]`. */
@@ -1679,6 +2252,24 @@ export interface TradesDocument {
   reasons: readonly string[]
   epoch: string
   seq: number
+  /** Notional above which a trade is large for this symbol: the 99.9th percentile of its orders of a day, and 100,000 at least; null while too few are known. */
+  large_from: number | null
+}
+
+/** One symbol's newest second, scored by both definitions. */
+export interface TrialScore {
+  symbol: string
+  venue: string
+  at: string | null
+  before: number | null
+  after: number | null
+  before_reason: string | null
+  after_reason: string | null
+  before_coverage: number | null
+  after_coverage: number | null
+  /** What the score alone proposes by the thresholds, without its past. */
+  before_direction: string | null
+  after_direction: string | null
 }
 
 /** Client: send me these no more; nothing at all when all three are null. */
@@ -1700,6 +2291,44 @@ export interface Update {
   rows: readonly ScoreRow[]
   /** Present when they changed. */
   notices: readonly Notice[] | null
+}
+
+/** One saved version. */
+export interface VersionEntry {
+  version: number
+  saved_at: string
+  author: string
+  actor: string
+  reason: string
+  restored_from: number | null
+  values: Readonly<Record<string, unknown>>
+}
+
+/** `GET /api/config/versions`. */
+export interface VersionsDocument {
+  status: string
+  timestamp: string
+  version: number
+  versions: readonly VersionEntry[]
+}
+
+/** What was read ahead of being asked for. */
+export interface WarmingMetrics {
+  profile: string
+  interval_s: number
+  why: string
+  rounds: number
+  attempted: number
+  warmed: number
+  failed: number
+  /** Warmed values that somebody asked for before they were warmed again. */
+  used: number
+  /** Share of the warmed values that were used, 0..1. */
+  efficiency: number | null
+  /** Time that warming took so far. */
+  busy_ms: number
+  /** Processor time of this process's loop meanwhile: at most so much was warming's. */
+  cpu_ms: number
 }
 
 /** The score computed anew with one input changed. */

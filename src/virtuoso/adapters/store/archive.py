@@ -18,6 +18,8 @@ from virtuoso.adapters.store.records import (
     alert_from,
     delivery_from,
     entry_from,
+    event_from,
+    result_from,
     signal_from,
     version_from,
 )
@@ -44,13 +46,14 @@ from virtuoso.domain.history import (
 )
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
-from virtuoso.domain.signals import Signal, SignalFilter
+from virtuoso.domain.signals import Signal, SignalEvent, SignalFilter, SignalResult
 from virtuoso.domain.time import Millis, Timeframe
 
 THREADS: Final = 3
 """Queries at once; the others wait, and those that wait too long are told so."""
 WAITING: Final = 64
 MOST_ROWS: Final = 50_000
+MOST_RESULTS: Final = 200_000
 PAGE: Final = 1_000
 
 _PLAIN: Final = tuple(
@@ -328,21 +331,39 @@ class SqlArchive:
         self, wanted: SignalFilter, limit: int = 100, before: str | None = None
     ) -> Sequence[Signal]:
         """Signals, newest first."""
-        kept = tables.signals.c
-        query = _page(tables.signals, limit, before)
-        if wanted.sources:
-            query = query.where(kept.source.in_(wanted.sources))
-        if wanted.symbol is not None:
-            query = query.where(kept.symbol == wanted.symbol)
-        if wanted.direction is not None:
-            query = query.where(kept.direction == wanted.direction)
-        if wanted.states:
-            query = query.where(kept.state.in_(wanted.states))
-        if wanted.since is not None:
-            query = query.where(kept.opened_at >= wanted.since)
-        if wanted.until is not None:
-            query = query.where(kept.opened_at < wanted.until)
+        query = _of_signals(_page(tables.signals, limit, before), wanted)
         return [signal_from(row) for row in await self._rows(query)]
+
+    async def signal_events(self, signal: str) -> Sequence[SignalEvent]:
+        """The steps of a signal's life, in the order in which they were written."""
+        table = tables.signal_events
+        query = select(table).where(table.c.signal == signal).order_by(table.c.number).limit(PAGE)
+        return [event_from(row) for row in await self._rows(query)]
+
+    async def signal_results(
+        self, wanted: SignalFilter, limit: int = MOST_RESULTS
+    ) -> Sequence[SignalResult]:
+        """What statistics need of signals, newest first."""
+        kept = tables.signals.c
+        columns = (
+            kept.symbol,
+            kept.direction,
+            kept.horizon_ms,
+            kept.opened_at,
+            kept.state,
+            kept.method,
+            kept.definition,
+            kept.outcome,
+            kept.r,
+            kept.targets_hit,
+            kept.best_excursion,
+            kept.worst_excursion,
+            kept.has_stop,
+        )
+        query: Select[Any] = select(*columns)
+        query = query.where(kept.method.is_not(None)).order_by(kept.number.desc())
+        query = _of_signals(query.limit(min(limit, MOST_RESULTS)), wanted)
+        return await self.read(lambda link: [result_from(row) for row in link.execute(query)])
 
     async def alert(self, alert: str) -> Alert | None:
         """One alert by its id."""
@@ -470,6 +491,23 @@ def _page(table: Table, limit: int, before: str | None) -> Select[Any]:
         return query
     last = select(table.c.number).where(table.c.id == before).scalar_subquery()
     return query.where(table.c.number < last)
+
+
+def _of_signals(query: Select[Any], wanted: SignalFilter) -> Select[Any]:
+    kept = tables.signals.c
+    if wanted.sources:
+        query = query.where(kept.source.in_(wanted.sources))
+    if wanted.symbol is not None:
+        query = query.where(kept.symbol == wanted.symbol)
+    if wanted.direction is not None:
+        query = query.where(kept.direction == wanted.direction)
+    if wanted.states:
+        query = query.where(kept.state.in_(wanted.states))
+    if wanted.since is not None:
+        query = query.where(kept.opened_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(kept.opened_at < wanted.until)
+    return query
 
 
 def _numbered(table: Table, limit: int, before: int | None) -> Select[Any]:

@@ -13,6 +13,8 @@ from virtuoso.adapters.store.records import (
     delivery_values,
     entry_from,
     entry_values,
+    event_values,
+    signal_from,
     signal_values,
 )
 from virtuoso.adapters.store.store import upsert
@@ -20,7 +22,7 @@ from virtuoso.adapters.store.thread import WriteThread
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertState, Delivery, DeliveryState
 from virtuoso.domain.deeds import FIRST_LINK, ChainedDeed, Deed, SettingsVersion, link
 from virtuoso.domain.errors import StoreRefusedError
-from virtuoso.domain.signals import Signal, SignalState
+from virtuoso.domain.signals import Signal, SignalEvent, SignalState
 from virtuoso.domain.time import Millis
 
 T = TypeVar("T")
@@ -32,21 +34,42 @@ class SqlLedger:
     def __init__(self, thread: WriteThread) -> None:
         self._thread = thread
 
-    async def add_signal(self, signal: Signal) -> bool:
-        """Keep a signal; False when it is kept already."""
+    async def add_signal(self, signal: Signal, events: Sequence[SignalEvent] = ()) -> bool:
+        """Keep a signal and its first steps, together; False when it is kept already."""
         values = _checked(signal_values, signal)
-        return await self._thread.call(lambda link: _add(link, tables.signals, values))
+        steps = [event_values(each) for each in events]
 
-    async def change_signal(self, signal: Signal, before: SignalState) -> bool:
-        """Keep what became of a signal, if its state is still `before`."""
-        values = _checked(signal_values, signal)
+        def add(link: Connection) -> bool:
+            if not _add(link, tables.signals, values):
+                return False
+            if steps:
+                link.execute(insert(tables.signal_events), steps)
+            return True
+
+        return await self._thread.call(add)
+
+    async def change_signal(
+        self, signal: Signal, before: SignalState, events: Sequence[SignalEvent] = ()
+    ) -> bool:
+        """Keep what became of a signal, if its state is still `before`; what was said stays."""
+        _checked(signal_values, signal)
         table = tables.signals
-        statement = (
-            update(table)
-            .where(table.c.id == signal.id, table.c.state == before)
-            .values({name: value for name, value in values.items() if name != "id"})
+        wanted = (
+            select(table).where(table.c.id == signal.id, table.c.state == before).with_for_update()
         )
-        return await self._thread.call(lambda link: link.execute(statement).rowcount == 1)
+        steps = [event_values(each) for each in events]
+
+        def change(link: Connection) -> bool:
+            row = link.execute(wanted).first()
+            if row is None:
+                return False
+            values = signal_values(signal_from(row).followed_like(signal))
+            link.execute(update(table).where(table.c.number == row.number).values(values))
+            if steps:
+                link.execute(insert(tables.signal_events), steps)
+            return True
+
+        return await self._thread.call(change)
 
     async def add_alert(self, alert: Alert, deliveries: Sequence[Delivery] = ()) -> bool:
         """Keep an alert and what is to be sent of it, together; False when it is kept already."""

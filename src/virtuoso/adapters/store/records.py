@@ -20,7 +20,7 @@ from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
 from virtuoso.domain.history import KeptPart, Series
 from virtuoso.domain.instruments import Symbol, Venue
 from virtuoso.domain.scores import ComponentName, Direction, Reason, Source
-from virtuoso.domain.signals import Signal, SignalState
+from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalResult, SignalState
 from virtuoso.domain.time import Millis
 
 
@@ -46,9 +46,15 @@ def signal_values(signal: Signal) -> Values:
         "stop": signal.stop,
         "targets": list(signal.targets),
         "exit_price": signal.exit_price,
-        "best_excursion": signal.best_excursion,
-        "worst_excursion": signal.worst_excursion,
         "followed_to": signal.followed_to,
+        "decided_on": signal.decided_on,
+        "spread_bp": signal.spread_bp,
+        "atr": signal.atr,
+        "reason": signal.reason,
+        "last_price": signal.last_price,
+        "left_at": signal.left_at,
+        "left_as": signal.left_as,
+        "reopened": signal.reopened,
     }
     return {
         "id": signal.id,
@@ -61,6 +67,13 @@ def signal_values(signal: Signal) -> Values:
         "outcome": signal.outcome,
         "r": signal.r,
         "body": text_of(body),
+        "horizon_ms": signal.horizon_ms,
+        "method": signal.method,
+        "definition": signal.definition,
+        "has_stop": signal.stop is not None,
+        "targets_hit": signal.targets_hit,
+        "best_excursion": signal.best_excursion,
+        "worst_excursion": signal.worst_excursion,
     }
 
 
@@ -89,12 +102,54 @@ def signal_from(row: Row[Any]) -> Signal:
         targets=tuple(body["targets"]),
         changed_at=Millis(row.changed_at),
         closed_at=row.closed_at,
-        outcome=row.outcome,
+        outcome=_outcome(row.outcome),
         exit_price=body["exit_price"],
-        best_excursion=body["best_excursion"],
-        worst_excursion=body["worst_excursion"],
+        best_excursion=row.best_excursion,
+        worst_excursion=row.worst_excursion,
         r=row.r,
         followed_to=body["followed_to"],
+        decided_on=body.get("decided_on"),
+        spread_bp=body.get("spread_bp"),
+        atr=body.get("atr"),
+        reason=None if body.get("reason") is None else Reason(body["reason"]),
+        targets_hit=row.targets_hit or 0,
+        last_price=body.get("last_price"),
+        left_at=body.get("left_at"),
+        left_as=_outcome(body.get("left_as")),
+        reopened=body.get("reopened", 0),
+    )
+
+
+def _outcome(text: str | None) -> Outcome | None:
+    return None if text is None else Outcome(text)
+
+
+def event_values(event: SignalEvent) -> Values:
+    """Give the columns of a step of a signal's life."""
+    return event._asdict()
+
+
+def event_from(row: Row[Any]) -> SignalEvent:
+    """Read a row of `signal_events`."""
+    return SignalEvent(row.signal, Millis(row.at), SignalState(row.state), row.what, row.price)
+
+
+def result_from(row: Row[Any]) -> SignalResult:
+    """Read what statistics need of a row of `signals`."""
+    return SignalResult(
+        row.symbol,
+        Direction(row.direction),
+        row.horizon_ms,
+        Millis(row.opened_at),
+        SignalState(row.state),
+        row.method,
+        row.definition,
+        _outcome(row.outcome),
+        row.r,
+        row.targets_hit,
+        row.best_excursion,
+        row.worst_excursion,
+        row.has_stop,
     )
 
 

@@ -19,7 +19,7 @@ from virtuoso.adapters.store.store import SqlStore
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
 from virtuoso.domain.deeds import ChainedDeed, Deed, SettingsVersion
 from virtuoso.domain.errors import StoreUnavailableError
-from virtuoso.domain.signals import Signal, SignalState
+from virtuoso.domain.signals import Signal, SignalEvent, SignalState
 from virtuoso.domain.time import Millis
 
 log = structlog.get_logger()
@@ -43,13 +43,15 @@ class SpoolingLedger:
         self._is_empty = False
         """Whether the file is known to hold nothing; another run may have left something."""
 
-    async def add_signal(self, signal: Signal) -> bool:
-        """Keep a signal."""
-        return await self._server.add_signal(signal)
+    async def add_signal(self, signal: Signal, events: Sequence[SignalEvent] = ()) -> bool:
+        """Keep a signal; while the server is away its desk holds it."""
+        return await self._server.add_signal(signal, events)
 
-    async def change_signal(self, signal: Signal, before: SignalState) -> bool:
+    async def change_signal(
+        self, signal: Signal, before: SignalState, events: Sequence[SignalEvent] = ()
+    ) -> bool:
         """Keep what became of a signal."""
-        return await self._server.change_signal(signal, before)
+        return await self._server.change_signal(signal, before, events)
 
     async def add_alert(self, alert: Alert, deliveries: Sequence[Delivery] = ()) -> bool:
         """Keep an alert, in the file while the server is away."""

@@ -175,7 +175,7 @@ signals: Final = Table(
     "signals",
     metadata,
     Column("number", Number, primary_key=True),
-    Column("id", String(64), nullable=False, unique=True),
+    Column("id", String(160), nullable=False, unique=True),
     Column("source", String(16), nullable=False),
     Column("venue", String(40), nullable=False),
     Column("symbol", String(64), nullable=False),
@@ -187,11 +187,31 @@ signals: Final = Table(
     Column("outcome", String(32)),
     Column("r", Double),
     Column("body", Text, nullable=False),  # JSON: the whole signal
+    Column("horizon_ms", BigInteger),
+    Column("method", String(100)),
+    Column("definition", String(64)),
+    Column("has_stop", Boolean),
+    Column("targets_hit", SmallInteger),
+    Column("best_excursion", Double),
+    Column("worst_excursion", Double),
     sqlite_autoincrement=True,
 )
 Index("signals_by_symbol", signals.c.symbol, signals.c.number)
 Index("signals_by_state", signals.c.state, signals.c.number)
 Index("signals_by_time", signals.c.opened_at)
+
+signal_events: Final = Table(
+    "signal_events",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("signal", String(160), ForeignKey("signals.id"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("price", Double),
+    sqlite_autoincrement=True,
+)
+Index("signal_events_by_signal", signal_events.c.signal, signal_events.c.number)
 
 alerts: Final = Table(
     "alerts",
@@ -208,7 +228,7 @@ alerts: Final = Table(
     Column("details", Text, nullable=False),  # JSON
     Column("state", String(16), nullable=False),
     Column("changed_at", BigInteger),
-    Column("signal", String(64)),
+    Column("signal", String(160)),
     sqlite_autoincrement=True,
 )
 Index("alerts_by_state", alerts.c.state, alerts.c.number)

@@ -12,15 +12,16 @@ from virtuoso.ports import Clock
 from virtuoso.web.pages import Pages
 from virtuoso.web.problems import ProblemError, problem
 from virtuoso.web.routes.api import Api, respond
+from virtuoso.web.routes.board import add_board
 from virtuoso.web.routes.dashboard import add_dashboard
 from virtuoso.web.routes.drawn import add_drawn
-from virtuoso.web.routes.health import add_health, add_metrics
+from virtuoso.web.routes.health import add_figures, add_health, add_metrics
 from virtuoso.web.routes.market import add_market
 from virtuoso.web.routes.symbols import Symbols, add_symbols
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire.health import HealthPart
 
-__all__ = ["Api", "add_metrics", "create_api"]
+__all__ = ["Api", "add_figures", "add_metrics", "create_api"]
 
 
 def create_api(
@@ -45,6 +46,7 @@ def create_api(
     add_symbols(api, snapshot, symbols)
     add_market(api, snapshot, symbols)
     add_dashboard(api, snapshot)
+    add_board(api, snapshot)
     add_drawn(api, snapshot, symbols, clock, version)
     add_health(api, snapshot, pages, clock, version, own_parts)
     return api

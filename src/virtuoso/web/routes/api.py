@@ -102,11 +102,13 @@ class Api:
         errors: Sequence[int] = (),
         other_forms: Sequence[str] = (),
         says_why: bool = False,
+        is_stored: bool = False,
     ) -> None:
         """Answer GET and HEAD at these paths with documents of a kind.
 
         `errors` beside those that any route may give; `other_forms` are content types beside JSON.
-        `says_why`: a 503 is a document of the same kind.
+        `says_why`: a 503 is a document of the same kind. `is_stored`: it is read from the store,
+        and a 503 is a problem like any other refusal.
         """
         self._kinds[kind.__name__] = kind
         content = openapi.content(kind)
@@ -121,6 +123,8 @@ class Api:
         }
         if says_why:
             responses[503]["content"] = openapi.content(kind)
+        if is_stored:
+            responses[503]["content"] = responses[400]["content"]
         for path in (paths,) if isinstance(paths, str) else paths:
             self._add(path, handler, tag, responses)
 

@@ -12,11 +12,14 @@ from virtuoso.web.answers import Answer
 from virtuoso.web.pages import Pages
 from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.snapshot import JSON, Snapshot
+from virtuoso.wire import keys
 from virtuoso.wire.checks import judge, parts_of
 from virtuoso.wire.health import HealthDocument, HealthPart
 from virtuoso.wire.list_messages import Alive
-from virtuoso.wire.messages import to_json
+from virtuoso.wire.messages import CYCLE_BOUNDS_MS, to_json
 from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, cache_exposition
+from virtuoso.wire.records import iso
+from virtuoso.wire.workings import FiguresDocument, InputsDocument
 
 TAG: Final = "health"
 
@@ -57,9 +60,42 @@ def add_health(
         """Say that this process answers, and ask nobody else."""
         return respond(request, ALIVE)
 
+    async def inputs(request: Request) -> Response:
+        """How old every input of every symbol was when the engine looked, each few seconds."""
+        return respond(request, await snapshot.document(keys.INPUTS))
+
+    api.get("/api/inputs", inputs, InputsDocument, tag=TAG, errors=(304, 503))
     api.get("/health", health, HealthDocument, tag=TAG, errors=(503,), says_why=True)
     api.get("/health/ready", ready, HealthDocument, tag=TAG, errors=(503,), says_why=True)
     api.get("/health/live", live, Alive, tag=TAG)
+
+
+def add_figures(
+    api: Api, snapshot: Snapshot, clock: Clock, counters: Callable[[], Mapping[str, int]]
+) -> None:
+    """Add what the engine and this process counted."""
+
+    async def figures(request: Request) -> Response:
+        """Counters of the engine and of this process since their start, and how cycles went."""
+        follower = snapshot.follower
+        silent = follower.engine_silent()
+        document = FiguresDocument(
+            status="degraded" if silent else "success",
+            timestamp=iso(clock.now()),
+            engine_ms=follower.engine_ms() if follower.reader.engine_now else None,
+            engine=follower.engine,
+            reader={
+                "undecodable": follower.undecodable,
+                "missed_pushes": follower.missed_pushes,
+                "push_ms": follower.push_ms,
+            },
+            sockets=dict(counters()),
+            cycle_bounds_ms=CYCLE_BOUNDS_MS,
+            reasons=follower.why_nothing() if silent else (),
+        )
+        return respond(request, Answer(to_json(document), JSON, cache_control="no-store"))
+
+    api.get("/api/figures", figures, FiguresDocument, tag=TAG)
 
 
 ALIVE: Final = Answer(to_json(Alive()), JSON, cache_control="no-store")

@@ -18,6 +18,7 @@ from virtuoso.web.views import overview_of
 from virtuoso.wire import keys
 from virtuoso.wire.list_messages import MoversAnswer
 from virtuoso.wire.messages import BetaMatrixDocument, BitcoinBetaDocument, OverviewDocument
+from virtuoso.wire.patterns import PatternsDocument
 
 TAG: Final = "market"
 OVERVIEW_PATHS: Final = (
@@ -74,7 +75,16 @@ def add_market(api: Api, snapshot: Snapshot, symbols: Symbols) -> None:
         names = [symbols.known(each) for each in wanted.split(",")]
         return respond(request, cut_matrix(whole, names))
 
+    async def patterns(request: Request) -> Response:
+        """What the scans say of each symbol: found, not found, or not known and why.
+
+        Correlation breakdown, beta expansion and compression, residual breakout, and agreement of
+        the timeframes. `record` of each kind says what was measured of what followed: nothing yet.
+        """
+        return respond(request, await snapshot.document(keys.PATTERNS))
+
     of_any = (304, 422, 503)
+    api.get("/api/patterns", patterns, PatternsDocument, tag=TAG, errors=(304, 503))
     api.get(OVERVIEW_PATHS, overview, OverviewDocument, tag=TAG, errors=(304, 503))
     api.get("/api/market/movers", movers, MoversAnswer, tag=TAG, errors=of_any)
     api.get("/api/bitcoin-beta", betas, BitcoinBetaDocument, tag=TAG, errors=(304, 503))
