@@ -188,7 +188,7 @@ def add_alerts(
         """Say that an alert is seen to."""
         return await engine.write(request, AlertRequest(action="resolve", target=alert))
 
-    async def alert(alert: AlertId) -> Response:
+    async def alert(request: Request, alert: AlertId) -> Response:  # noqa: ARG001
         """One alert, with how it fares on its channels."""
         return await listing.alert(alert)
 
