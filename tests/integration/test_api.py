@@ -141,8 +141,19 @@ def test_every_address_a_page_calls_is_in_the_schema(openapi: dict[str, Any]) ->
     assert "/api/market/overview" in called
     starts = {path for path in called if path.endswith("/")}
     # the guard answers for sessions, before the application that the document describes
-    assert called - starts <= offered | {"/api/session"}
+    known = offered | {"/api/session"}
+    assert {
+        each for each in called - starts if not any(_fits(each, path) for path in known)
+    } == set()
     assert all(any(path.startswith(start) for path in offered) for start in starts)
+
+
+def _fits(called: str, offered: str) -> bool:
+    """Whether a page's address is this one: what it puts in may stand for any part of it."""
+    ours, theirs = called.split("/"), offered.split("/")
+    return len(ours) == len(theirs) and all(
+        "{}" in (a, b) or a == b for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def test_every_field_a_page_reads_is_in_the_schema(openapi: dict[str, Any]) -> None:

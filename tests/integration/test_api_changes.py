@@ -171,6 +171,9 @@ async def test_a_rule_is_put_seen_and_removed_with_the_version_that_was_read(
         assert (await http.post(seen, json={"note": "seen"})).json()["state"] == "acknowledged"
         assert (await http.post(seen, json={})).json()["code"] == "wrong_state"
         assert (await http.post("/api/alerts/none/resolve", json={})).status_code == 404
+        one = (await http.get("/api/alerts/an-alert")).json()
+        assert (one["id"], one["state"]) == ("an-alert", "acknowledged")
+        assert (await http.get("/api/alerts/none")).status_code == 404
         listed = (await http.get("/api/alerts", params={"state": "acknowledged"})).json()
         assert [each["id"] for each in listed["alerts"]] == ["an-alert"]
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from ccxt.async_support.bybit import bybit
 from ccxt.base.errors import BadRequest
 
@@ -30,14 +31,22 @@ async def venue() -> AsyncIterator[Venue]:
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Venue]:
+    """Return one venue for all tests that break nothing of it: making its past takes a second."""
+    async with running_venue() as running:
+        yield running
+
+
 def _is(topic: str) -> Callable[[Frame], bool]:
     """Return a test for frames of one topic, or kind of topic."""
     return lambda frame: str(frame.get("topic", "")).startswith(topic)
 
 
-async def test_the_answer_to_a_subscription_comes_before_its_snapshot(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_answer_to_a_subscription_comes_before_its_snapshot(shared: Venue) -> None:
     """The request id is echoed, then books and tickers begin with a snapshot."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     answer = await subscriber.subscribe(DEEP, "tickers.BTCUSDT", "orderbook.1.BTCUSDT")
     connection = answer.pop("conn_id")
     assert connection
@@ -47,9 +56,10 @@ async def test_the_answer_to_a_subscription_comes_before_its_snapshot(venue: Ven
     assert len(first[0].json()["data"]["b"]) == 200
 
 
-async def test_a_topic_that_is_already_subscribed_refuses_the_whole_request(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_topic_that_is_already_subscribed_refuses_the_whole_request(shared: Venue) -> None:
     """The good topic beside it is not subscribed either, and can be afterwards."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     await subscriber.subscribe("tickers.BTCUSDT")
     answer = await subscriber.subscribe("tickers.ETHUSDT", "tickers.BTCUSDT")
     assert answer["success"] is False
@@ -70,18 +80,20 @@ async def test_a_topic_that_is_already_subscribed_refuses_the_whole_request(venu
         "",
     ],
 )
-async def test_an_unknown_topic_refuses_the_whole_request(venue: Venue, topic: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_unknown_topic_refuses_the_whole_request(shared: Venue, topic: str) -> None:
     """The answer names the topic."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     answer = await subscriber.subscribe("tickers.ETHUSDT", topic)
     assert answer["success"] is False
     assert answer["ret_msg"] == f"error:handler not found,topic:{topic}"
     assert (await subscriber.subscribe("tickers.ETHUSDT"))["success"] is True
 
 
-async def test_a_renewed_topic_begins_with_a_new_snapshot(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_renewed_topic_begins_with_a_new_snapshot(shared: Venue) -> None:
     """Unsubscribing is acknowledged, ends the pushes, and allows to subscribe again."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     await subscriber.subscribe(DEEP)
     await subscriber.send({"op": "unsubscribe", "req_id": "8", "args": [DEEP]})
     answer = (await subscriber.frames(lambda frame: "op" in frame))[-1]
@@ -91,9 +103,10 @@ async def test_a_renewed_topic_begins_with_a_new_snapshot(venue: Venue) -> None:
     assert (await subscriber.receive()).json()["type"] == "snapshot"
 
 
-async def test_a_ping_is_answered_with_op_ping_and_message_pong(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_ping_is_answered_with_op_ping_and_message_pong(shared: Venue) -> None:
     """With and without a request id."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     for request_id in ("", "99"):
         await subscriber.send({"op": "ping", "req_id": request_id})
         pong = (await subscriber.receive()).json()
@@ -102,11 +115,12 @@ async def test_a_ping_is_answered_with_op_ping_and_message_pong(venue: Venue) ->
 
 
 @pytest.mark.parametrize("request_", ["{", "[]", "42", '{"op":"dance"}', '{"op":7}', "[" * 50_000])
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_request_that_makes_no_sense_is_answered_and_the_stream_lives_on(
-    venue: Venue, request_: str
+    shared: Venue, request_: str
 ) -> None:
     """A client's mistake ends nothing."""
-    subscriber = await venue.connect()
+    subscriber = await shared.connect()
     await subscriber.ws.send_str(request_)
     assert (await subscriber.receive()).json()["success"] is False
     assert (await subscriber.subscribe("tickers.BTCUSDT"))["success"] is True
@@ -249,43 +263,47 @@ def _masked(payload: bytes) -> bytes:
         ("funding/history", {"category": "linear", "symbol": "BTCUSDT", "startTime": "1"}),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_bad_parameter_is_answered_with_code_10001(
-    venue: Venue, path: str, query: dict[str, str]
+    shared: Venue, path: str, query: dict[str, str]
 ) -> None:
-    """HTTP 200, a code, a message: as on the venue."""
-    answer = await venue.get(path, **query)
+    """HTTP 200, a code, a message: as on the shared."""
+    answer = await shared.get(path, **query)
     assert answer["retCode"] == 10001
     assert answer["retMsg"]
     assert answer["result"] == {}
     assert set(answer) == {"retCode", "retMsg", "result", "retExtInfo", "time"}
 
 
-async def test_an_unknown_path_is_not_found(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_unknown_path_is_not_found(shared: Venue) -> None:
     """HTTP 404 and a code."""
-    async with venue.session.get(f"{venue.url}/v5/market/weather") as response:
+    async with shared.session.get(f"{shared.url}/v5/market/weather") as response:
         assert response.status == 404
         assert (await response.json())["retCode"] == 10017
 
 
 @pytest.mark.parametrize("category", ["spot", "inverse", "option"])
-async def test_other_categories_have_empty_lists(venue: Venue, category: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_other_categories_have_empty_lists(shared: Venue, category: str) -> None:
     """Nothing but linear contracts is listed here."""
     for path in ("instruments-info", "tickers"):
-        answer = await venue.get(path, category=category)
+        answer = await shared.get(path, category=category)
         assert answer["result"]["list"] == []
 
 
-async def test_instruments_come_in_pages(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_instruments_come_in_pages(shared: Venue) -> None:
     """The cursor leads on, whether a client sends it as it came or decoded."""
-    first = await venue.result("instruments-info", limit=2)
+    first = await shared.result("instruments-info", limit=2)
     assert [row["symbol"] for row in first["list"]] == ["BTCUSDT", "ETHUSDT"]
     cursor = first["nextPageCursor"]
     for sent in (cursor, unquote(cursor)):
-        second = await venue.result("instruments-info", limit=2, cursor=sent)
+        second = await shared.result("instruments-info", limit=2, cursor=sent)
         assert [row["symbol"] for row in second["list"]] == ["SOLUSDT"]
         assert second["nextPageCursor"] == ""
-    assert (await venue.result("instruments-info", status="PreLaunch"))["list"] == []
-    only = await venue.result("instruments-info", symbol="ETHUSDT")
+    assert (await shared.result("instruments-info", status="PreLaunch"))["list"] == []
+    only = await shared.result("instruments-info", symbol="ETHUSDT")
     assert [row["baseCoin"] for row in only["list"]] == ["ETH"]
 
 
@@ -293,14 +311,15 @@ async def test_instruments_come_in_pages(venue: Venue) -> None:
     ("path", "period", "limit", "wanted"),
     [("open-interest", "intervalTime", 200, 500), ("account-ratio", "period", 500, 500)],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_series_are_paged_without_hole_or_repetition(
-    venue: Venue, path: str, period: str, limit: int, wanted: int
+    shared: Venue, path: str, period: str, limit: int, wanted: int
 ) -> None:
     """Newest first, one period apart, from page to page."""
     times: list[int] = []
     cursor = ""
     while True:
-        page = await venue.result(
+        page = await shared.result(
             path, symbol="BTCUSDT", limit=limit, cursor=cursor, **{period: "1h"}
         )
         times += [int(row["timestamp"]) for row in page["list"]]
@@ -311,22 +330,24 @@ async def test_series_are_paged_without_hole_or_repetition(
     assert {late - early for late, early in pairwise(times)} == {3_600_000}
 
 
-async def test_a_range_of_a_series_has_both_its_ends(venue: Venue) -> None:
-    """From startTime to endTime; a start without an end is ignored, as on the venue."""
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_range_of_a_series_has_both_its_ends(shared: Venue) -> None:
+    """From startTime to endTime; a start without an end is ignored, as on the shared."""
     query = {"symbol": "BTCUSDT", "intervalTime": "5min"}
-    rows = (await venue.result("open-interest", **query, limit=10))["list"]
+    rows = (await shared.result("open-interest", **query, limit=10))["list"]
     newest, oldest = rows[2]["timestamp"], rows[6]["timestamp"]
-    part = await venue.result("open-interest", **query, startTime=oldest, endTime=newest)
+    part = await shared.result("open-interest", **query, startTime=oldest, endTime=newest)
     assert part["list"] == rows[2:7]
-    alone = await venue.result("open-interest", **query, startTime=newest, limit=10)
+    alone = await shared.result("open-interest", **query, startTime=newest, limit=10)
     assert alone["list"] == rows
 
 
-async def test_the_first_candle_of_an_answer_is_still_open(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_first_candle_of_an_answer_is_still_open(shared: Venue) -> None:
     """Newest first, and a thousand of them on each timeframe."""
     for interval, minutes in (("1", 1), ("5", 5), ("30", 30), ("240", 240)):
         for path in ("kline", "mark-price-kline", "index-price-kline"):
-            rows = (await venue.result(path, symbol="SOLUSDT", interval=interval, limit=1_000))[
+            rows = (await shared.result(path, symbol="SOLUSDT", interval=interval, limit=1_000))[
                 "list"
             ]
             assert len(rows) == 1_000
@@ -336,10 +357,11 @@ async def test_the_first_candle_of_an_answer_is_still_open(venue: Venue) -> None
             assert all(a[1] == b[4] for a, b in pairwise(rows))
 
 
-async def test_ccxt_reads_all_of_it(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_ccxt_reads_all_of_it(shared: Venue) -> None:
     """The library that knows the real venue finds what it looks for."""
     exchange: Any = bybit({"options": {"defaultType": "swap"}})
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], venue.url)
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], shared.url)
     symbol = "BTC/USDT:USDT"
     try:
         markets = await exchange.load_markets()
@@ -404,17 +426,19 @@ async def test_the_faults_can_be_listed(venue: Venue) -> None:
 @pytest.mark.parametrize(
     "fault", [{"fault": "earthquake"}, {"fault": "book_gap"}, {"fault": "freeze", "mood": "bad"}]
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_fault_that_makes_no_sense_is_refused(
-    venue: Venue, fault: dict[str, object]
+    shared: Venue, fault: dict[str, object]
 ) -> None:
     """HTTP 400; nothing happens."""
-    assert await venue.inject(**fault) == 400
+    assert await shared.inject(**fault) == 400
 
 
-async def test_faults_are_not_taken_from_a_web_page(venue: Venue) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_faults_are_not_taken_from_a_web_page(shared: Venue) -> None:
     """A form on some page can send text to this machine, but not JSON."""
-    url = f"{venue.url}/simulator/faults"
-    async with venue.session.post(url, data=b'{"fault":"freeze"}') as response:
+    url = f"{shared.url}/simulator/faults"
+    async with shared.session.post(url, data=b'{"fault":"freeze"}') as response:
         assert response.status == 415
 
 
@@ -441,10 +465,11 @@ async def test_connections_are_refused_until_the_fault_ends(venue: Venue) -> Non
 
 
 @pytest.mark.parametrize("variant", list(GARBAGE))
-async def test_garbage_reaches_everybody_once(venue: Venue, variant: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_garbage_reaches_everybody_once(shared: Venue, variant: str) -> None:
     """One malformed frame; then the stream goes on, if the client can."""
-    subscriber = await venue.connect()
-    await venue.inject(fault="garbage", variant=variant)
+    subscriber = await shared.connect()
+    await shared.inject(fault="garbage", variant=variant)
     message = await subscriber.receive()
     if variant == "invalid_utf8":
         assert message.type in {aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE}

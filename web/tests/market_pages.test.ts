@@ -56,11 +56,12 @@ describe("the regime", () => {
 
   it("stands since the last change that was recorded, or at least since the record began", () => {
     const points = [point(1, "quiet"), point(2, "ranging"), point(3, "ranging")]
-    expect(since(points, "ranging")).toEqual({ at: 2, exact: true })
-    expect(since(points.slice(1), "ranging")).toEqual({ at: 2, exact: false })
-    expect(since(points, "volatile")).toBeNull()
-    expect(since([], "ranging")).toBeNull()
-    expect(since([point(1, null)], null)).toBeNull()
+    expect(since(points, "ranging", 1)).toEqual({ at: 2, exact: true })
+    expect(since(points.slice(1), "ranging", 1)).toEqual({ at: 2, exact: false })
+    expect(since([point(1, "quiet"), ...[2, 3, 9, 10].map((at) => point(at, "ranging"))], "ranging", 1)).toEqual({ at: 9, exact: false })
+    expect(since(points, "volatile", 1)).toBeNull()
+    expect(since([], "ranging", 1)).toBeNull()
+    expect(since([point(1, null)], null, 1)).toBeNull()
   })
 
   it("says of each rule whether its figure holds, and nothing of what is not known", () => {

@@ -137,26 +137,31 @@ NUMBERS: Final = _by_name(
             WORD,
             "yes or none: three hours moved four standard errors less alike with Bitcoin than "
             "before.",
+            words=("yes", "none"),
         ),
         Number(
             "pattern.beta_expansion",
             WORD,
             "yes or none: the beta of three hours is four standard errors further from 0.",
+            words=("yes", "none"),
         ),
         Number(
             "pattern.beta_compression",
             WORD,
             "yes or none: the beta of three hours is four standard errors nearer to 0.",
+            words=("yes", "none"),
         ),
         Number(
             "pattern.timeframe_agreement",
             WORD,
             "up, down or none: the candle views of all four timeframes point one way.",
+            words=("up", "down", "none"),
         ),
         Number(
             "pattern.residual_breakout",
             WORD,
             "up, down or none: an hour's move of three standard deviations that is not Bitcoin's.",
+            words=("up", "down", "none"),
         ),
         Number("feed_age", "seconds", "Age of the newest message of the market's stream."),
         Number(

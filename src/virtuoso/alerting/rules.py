@@ -64,13 +64,13 @@ class Group:
         for name, count in (("top", self.top), ("at_least", self.at_least)):
             if count is not None and not 1 <= count <= MOST_SYMBOLS:
                 message = f"expected {name} of 1 to {MOST_SYMBOLS}, found {count}"
-                raise RuleError(message)
+                raise RuleError(message, "group")
         if self.top is None and self.at_least is None:
             message = "expected top, at_least or both in a group"
-            raise RuleError(message)
+            raise RuleError(message, "group")
         if self.top is not None and self.at_least is not None and self.at_least > self.top:
             message = f"expected at least {self.at_least} of more than {self.top} symbols"
-            raise RuleError(message)
+            raise RuleError(message, "group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +131,16 @@ class Rule:
     def _check_group(self, group: Group, *, momentary: bool) -> None:
         if not self.is_of_symbols:
             message = "it looks at no number of a symbol, so there is no group"
-            raise RuleError(message)
+            raise RuleError(message, "group")
         if group.top is not None and self.symbols:
             message = "expected the most traded symbols or those named, found both"
-            raise RuleError(message)
+            raise RuleError(message, "group")
         if group.at_least is not None and momentary:
             message = "a change is over at once, so it cannot be counted over a group"
-            raise RuleError(message)
+            raise RuleError(message, "group")
         if group.at_least is not None and self.symbols and group.at_least > len(self.symbols):
             message = f"expected at least {group.at_least} symbols, found {len(self.symbols)}"
-            raise RuleError(message)
+            raise RuleError(message, "group")
 
     @property
     def is_of_symbols(self) -> bool:
@@ -282,7 +282,7 @@ def _group(given: object) -> Group:
     table = _table(given, "a group")
     if unknown := sorted(set(table) - {"top", "at_least"}):
         message = f"unknown key {unknown[0]!r} in a group"
-        raise RuleError(message)
+        raise RuleError(message, "group")
     return Group(
         **{name: _count(count, name) for name, count in table.items() if count is not None}
     )

@@ -16,7 +16,7 @@ from virtuoso.web.asking import Asking
 from virtuoso.web.passing import Passing
 from virtuoso.web.problems import ProblemError
 from virtuoso.web.routes.api import Api
-from virtuoso.web.routes.parameters import FromQuery, ToQuery
+from virtuoso.web.routes.parameters import TIME_PATTERN
 from virtuoso.wire import keys
 from virtuoso.wire.alerts import (
     AlertChanged,
@@ -141,6 +141,18 @@ def _words(text: str, kind: type[Word]) -> FieldInfo:
     return listed
 
 
+def _time(name: str, text: str) -> FieldInfo:
+    """A parameter that is a time."""
+    pattern = f"^([0-9]{{1,14}}|{TIME_PATTERN[1:-1]})$"
+    found: FieldInfo = Query(
+        alias=name,
+        description=f"{text}: ISO 8601 UTC, or milliseconds UTC.",
+        examples=["2026-07-19T12:00:00Z"],
+        json_schema_extra={"anyOf": [{"type": "string", "pattern": pattern}]},
+    )
+    return found
+
+
 def add_alerts(
     api: Api,
     asking: Asking[AlertRequest],
@@ -176,7 +188,7 @@ def add_alerts(
         """Say that an alert is seen to."""
         return await engine.write(request, AlertRequest(action="resolve", target=alert))
 
-    async def alert(alert: AlertId) -> Response:
+    async def alert(request: Request, alert: AlertId) -> Response:  # noqa: ARG001 (as above)
         """One alert, with how it fares on its channels."""
         return await listing.alert(alert)
 
@@ -216,8 +228,8 @@ class _Listing:
             str,
             Query(max_length=60, description="Sources, separated by commas; without it all."),
         ] = "",
-        start: FromQuery = None,
-        end: ToQuery = None,
+        start: Annotated[str | None, _time("from", "Earliest time, inclusive")] = None,
+        end: Annotated[str | None, _time("to", "Latest time, exclusive")] = None,
         limit: Annotated[
             int, Query(ge=1, le=MOST, description="At most so many, the newest first.")
         ] = 100,

@@ -145,6 +145,7 @@ def test_a_night_that_passes_midnight_is_one_night() -> None:
         ({"cooldown_seconds": -1}, "cooldown_seconds"),
         ({"quiet": "late"}, "quiet"),
         ({"symbols": ["btc"]}, "symbols"),
+        ({"group": {"top": 0}}, "group"),
         ({"when": {"all": []}}, "when"),
         ({"when": {"number": "score", "is": "above", "limit": "high"}}, "when.limit"),
         (

@@ -146,6 +146,7 @@ async def test_a_change_is_a_row_and_then_it_is_shown(kept: Opened) -> None:
         assert not desk.shown[1]
         found = await until_kept(kept, ID, SignalState.ACTIVE)
         assert (found.price, found.decided_on, found.stop is None) == (100.0, 72.5, False)
+        await until_true(lambda: desk.part().text.startswith("1 signals"))
         take(desk, second(0.1, [turned(BULL)], quiet(-5, 5)))
         assert [each.id for each in desk.shown[1]] == [ID]
         assert [each.what for each in await kept.archive.signal_events(ID)] == ["opened"]
@@ -291,6 +292,7 @@ async def test_progress_is_written_each_five_minutes_and_shown_each_minute(kept:
     async with desk_over(kept, FakeClock()) as desk:
         take(desk, second(0, [turned(BULL)], quiet(-5, 5)))
         await until_kept(kept, ID, SignalState.ACTIVE)
+        await until_true(lambda: desk.part().text.startswith("1 signals"))
         take(desk, second(3, [turned(BULL)], quiet(-5, 8)))
         (shown,) = desk.shown[1]
         assert shown.followed_to == AT + 3 * MINUTE

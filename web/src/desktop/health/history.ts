@@ -2,7 +2,7 @@
 
 import { compact, number } from "../../ui/format"
 
-export const HISTORY_PATH = "/api/monitoring/history"
+const HISTORY_PATH = "/api/monitoring/history"
 
 /** What is worth a look, in its order; the monitor keeps more. */
 const MEASURES: readonly (readonly [string, string])[] = [

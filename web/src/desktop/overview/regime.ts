@@ -41,11 +41,19 @@ export function rulesOf({ trend_strength, breadth, volatility_percentile }: Figu
   ]
 }
 
-/** Since when the regime has stood in the record; `exact` is false where it stood before the record began. */
-export function since(points: readonly RecordedOverview[], regime: string | null): { readonly at: number; readonly exact: boolean } | null {
+/** Points farther apart have a hole between them: of what was said meanwhile nothing is known. */
+export function apartOf(step_ms: number): number {
+  return 3 * Math.max(step_ms, 30_000)
+}
+
+/** Since when the regime has stood in the record, without a hole; `exact` is false where it may have stood before. */
+export function since(
+  points: readonly RecordedOverview[], regime: string | null, apartMs: number,
+): { readonly at: number; readonly exact: boolean } | null {
   let found: number | null = null
   let exact = false
   for (const point of [...points].reverse()) {
+    if (found !== null && found - point.at > apartMs) break
     if (point.market_regime !== regime) {
       exact = true
       break
