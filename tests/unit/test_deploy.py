@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from virtuoso.apps.cli import parser
+from virtuoso.apps.arguments import parser
 from virtuoso.apps.crashes import MOST, WITHIN_MS
 from virtuoso.apps.settings import default_settings
 from virtuoso.domain.time import SECOND

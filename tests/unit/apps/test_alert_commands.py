@@ -16,7 +16,7 @@ import pytest
 from support.stores import opened
 from virtuoso.adapters.store.database import place_of
 from virtuoso.apps.alert_commands import AlertOptions, run_alert_command
-from virtuoso.apps.cli import parser
+from virtuoso.apps.arguments import parser
 from virtuoso.apps.settings import Settings, load_settings
 from virtuoso.apps.signal_commands import SignalOptions, run_signal_command
 from virtuoso.domain.alerts import DeliveryState
