@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from support.markets import BTC, ETH, drawn_seconds, played
 from virtuoso.domain.scores import DimensionName, Source
-from virtuoso.engine.documents import dimension_details
+from virtuoso.engine.detail_documents import dimension_details
 from virtuoso.engine.view import CycleView
 from virtuoso.wire.messages import DimensionDetail, to_json
 

@@ -15,7 +15,8 @@ from virtuoso.apps.sources import OpenSource, open_replay
 from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import Symbol, parse_symbol
 from virtuoso.domain.time import MINUTE, SECOND, Millis
-from virtuoso.engine.documents import Edition, detail_document
+from virtuoso.engine.detail_documents import detail_document
+from virtuoso.engine.documents import Edition
 from virtuoso.engine.pairing import Shown
 from virtuoso.wire.messages import SymbolDetail
 from virtuoso.wire.records import iso

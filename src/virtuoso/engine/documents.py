@@ -1,23 +1,19 @@
 """Turns one cycle into the messages of `wire`: pure, so that a replay gives the same bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import isnan
 from statistics import median
 from typing import Final
 
 import msgspec
 
-from virtuoso.dimensions.base import LABELS, UNITS
 from virtuoso.domain.alerts import Alert as KeptAlert
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import (
     Absent,
-    ComponentName,
     ComponentScore,
-    ConfluenceScore,
     DimensionName,
     Reason,
     Source,
@@ -27,70 +23,41 @@ from virtuoso.domain.time import DAY, HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
 from virtuoso.engine.lane import DAY_STEP_MS, SCORE_NEAR_MS
 from virtuoso.engine.lens_states import lens_states, worst
-from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import SCORE_STEP_MS
 from virtuoso.engine.view import CycleView, MarketView, Value
-from virtuoso.market.bitcoin_beta import (
-    HALF_LIFE,
-    MINIMUM_PAIRS,
-    Beta,
-    CorrelationMatrix,
-    no_correlation,
-)
-from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import History, ScoreMove, ScoreMovers, score_movers
-from virtuoso.scoring.account import Account, account
-from virtuoso.scoring.explanation import explain, explain_account
-from virtuoso.scoring.sensitivity import Case, Formula, WhatIf
 from virtuoso.wire.messages import (
     COMPONENT_ORDER,
     SCHEMA,
     Alert,
     AlertsDocument,
-    BetaMatrixDocument,
-    BetaRecord,
-    BitcoinBetaDocument,
-    BookIntegrity,
     CandleGap,
     CandlesDocument,
-    ComponentDetail,
-    ConfidenceDetail,
     CyclesDocument,
     CycleTrace,
     DashboardDocument,
     DefinitionSince,
-    DimensionDetail,
-    DimensionPart,
     DimensionValues,
     Document,
-    FeedAge,
     FormingBar,
-    LeadLagRecord,
     MarketOverview,
-    MemberDetail,
-    MissingRecord,
     MobileDocument,
     Movers,
     Notice,
-    OtherVenue,
-    PressureRecord,
     Quality,
     Refusal,
     RefusalsDocument,
     RowSymbol,
-    ScoreAccount,
     ScoreHistoryDocument,
     ScorePoint,
     ScoreRow,
     Signal,
     Status,
-    SymbolDetail,
     SymbolRecord,
     SymbolsDocument,
-    WhatIfRecord,
     to_json,
 )
 from virtuoso.wire.messages import ScoreMove as ScoreMoveRecord
@@ -200,33 +167,11 @@ def full_record(row: ScoreRow, symbol: RowSymbol, view: MarketView, now: Millis)
     return record_of(row, symbol, DimensionValues(*values), quality)
 
 
-def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:
-    """Take the six lenses of one symbol apart; `now` on the venue's clock."""
-    states = lens_states(view.dimensions, view.inputs, now)
-    return tuple(
-        DimensionDetail(
-            name=lens.name,
-            label=LABELS[lens.name],
-            value=rounded(lens.value, 2),
-            state=state,
-            as_of=lens.as_of,
-            source=source,
-            reason=lens.reason,
-            record=lens.record,
-            parts=tuple(
-                DimensionPart(name, rounded(value, 6), UNITS.get(name, "z"))
-                for name, value in lens.parts
-            ),
-        )
-        for lens, state in zip(view.dimensions, states, strict=True)
-    )
-
-
 def _oldest(records: Iterable[SymbolRecord]) -> int | None:
     return min((each.as_of for each in records if each.as_of is not None), default=None)
 
 
-def _status(records: Sequence[SymbolRecord], edition: Edition) -> tuple[Status, tuple[str, ...]]:
+def status_of(records: Sequence[SymbolRecord], edition: Edition) -> tuple[Status, tuple[str, ...]]:
     """Say `success` only when every symbol has a score that is live, and nothing is amiss."""
     reasons = [notice.text for notice in edition.notices]
     without = sum(1 for each in records if each.confluence_score is None)
@@ -240,7 +185,7 @@ def _status(records: Sequence[SymbolRecord], edition: Edition) -> tuple[Status, 
 
 def symbols_document(edition: Edition, records: tuple[SymbolRecord, ...]) -> SymbolsDocument:
     """Build `/api/symbols`."""
-    status, reasons = _status(records, edition)
+    status, reasons = status_of(records, edition)
     return SymbolsDocument(
         status=status,
         timestamp=edition.timestamp,
@@ -390,101 +335,6 @@ def overview_message(
     )
 
 
-def beta_record(symbol: str, found: Beta | Reason) -> BetaRecord:
-    """Build one symbol's row of `/api/bitcoin-beta`."""
-    if isinstance(found, Reason):
-        return BetaRecord(symbol, found)
-    lead = found.lead_lag
-    return BetaRecord(
-        symbol=symbol,
-        reason=None,
-        beta=rounded(found.beta, 4),
-        raw_beta=rounded(found.raw_beta, 4),
-        standard_error=rounded(found.standard_error, 4),
-        shrinkage=rounded(found.shrinkage, 4),
-        correlation=rounded(found.correlation, 4),
-        r_squared=rounded(found.r_squared, 4),
-        residual_z=rounded(found.residual_z, 2),
-        lead_lag=None if lead is None else LeadLagRecord(lead.bars, round(lead.correlation, 4)),
-        lagged=found.lagged,
-        samples=found.samples,
-        effective_samples=rounded(found.effective_samples, 1),
-    )
-
-
-def bitcoin_beta_document(edition: Edition, across: AcrossView) -> BitcoinBetaDocument:
-    """Build `/api/bitcoin-beta`."""
-    records = tuple(beta_record(str(each.symbol), beta) for each, beta in across.betas.items())
-    with_beta = sum(each.beta is not None for each in records)
-    reasons = [notice.text for notice in edition.notices]
-    if across.bitcoin is None:
-        reasons.append("no Bitcoin perpetual is among the symbols watched")
-    elif with_beta == 0:
-        reasons.append("too few 5m candles are here for any symbol")
-    state = across.betas_state_at(edition.cycle.now)
-    if state is State.STALE:
-        reasons.append("no 5m candle has closed for too long")
-    return BitcoinBetaDocument(
-        status="degraded" if reasons else "success",
-        timestamp=edition.timestamp,
-        as_of=across.betas_as_of,
-        state=state,
-        source=edition.source,
-        data_source="cache",
-        bitcoin=None if across.bitcoin is None else str(across.bitcoin.symbol),
-        timeframe=Timeframe.M5,
-        window=BETA_WINDOW,
-        symbols=records,
-        reasons=tuple(reasons),
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
-        half_life=HALF_LIFE,
-        minimum_pairs=MINIMUM_PAIRS,
-    )
-
-
-def _counts(row: Sequence[float]) -> tuple[int, ...]:
-    return tuple(map(int, row))
-
-
-def correlations(cells: CorrelationMatrix) -> Iterator[tuple[float | Reason, ...]]:
-    """Give each row's correlations, or the reason where there is none."""
-    for found, samples in zip(cells.correlation.tolist(), cells.samples.tolist(), strict=True):
-        yield tuple(
-            no_correlation(count) if isnan(each) else round(each, 6)
-            for each, count in zip(found, samples, strict=True)
-        )
-
-
-def beta_matrix_document(edition: Edition, across: AcrossView) -> BetaMatrixDocument:
-    """Build `/api/bitcoin-beta/matrix`."""
-    reasons = [notice.text for notice in edition.notices]
-    matrix, state = across.matrix, across.betas_state_at(edition.cycle.now)
-    if matrix is None:
-        reasons.append("no 5m candle is here for any symbol")
-    if state is State.STALE:
-        reasons.append("no 5m candle has closed for too long")
-    return BetaMatrixDocument(
-        status="degraded" if reasons else "success",
-        timestamp=edition.timestamp,
-        as_of=across.betas_as_of,
-        state=state,
-        source=edition.source,
-        data_source="cache",
-        timeframe=Timeframe.M5,
-        window=BETA_WINDOW,
-        half_life=HALF_LIFE,
-        minimum_pairs=MINIMUM_PAIRS,
-        symbols=() if matrix is None else tuple(str(each.symbol) for each in matrix.instruments),
-        monitored=0 if matrix is None else matrix.monitored,
-        correlations=() if matrix is None else tuple(correlations(matrix.cells)),
-        samples=() if matrix is None else tuple(map(_counts, matrix.cells.samples.tolist())),
-        reasons=tuple(reasons),
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
-    )
-
-
 def beta_summary(across: AcrossView) -> dict[str, object] | None:
     """Sum the betas up for the dashboards; None while no symbol has one."""
     found = sorted(
@@ -514,7 +364,7 @@ def dashboard_document(
     """Build `/api/dashboard/data`."""
     beta = beta_summary(across)
     no_beta = Reason.NO_FEED if across.bitcoin is None else Reason.WARMING_UP
-    status, reasons = _status(records, edition)
+    status, reasons = status_of(records, edition)
     strongest = sorted((r for r in records if r.confluence_score is not None), key=by_pressure)
     return DashboardDocument(
         status=status,
@@ -580,174 +430,10 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
     )
 
 
-def _component(name: ComponentName, score: ConfluenceScore) -> ComponentDetail:
-    part = score.components[name]
-    added = next((each for each in score.contributions if each.component == name), None)
-    points = {} if added is None else dict(added.members.items())
-    # by place and without a call for each number: there are a hundred members, and a hundred of
-    # these a second
-    members = tuple(
-        [
-            MemberDetail(
-                each,
-                family,
-                round(weight, 6),
-                None if x is None else round(x, 9),
-                None if value is None else round(value, 2),
-                None if (added_points := points.get(each)) is None else round(added_points, 4),
-                as_of,
-                reason,
-                have,
-                need,
-            )
-            for each, family, weight, x, value, _, as_of, reason, have, need in part.members
-        ]
-    )
-    if isinstance(part, Absent):
-        return ComponentDetail(
-            name=name,
-            score=None,
-            weight=None,
-            contribution=None,
-            shown=None,
-            completeness=round(part.completeness, 4),
-            freshness=None,
-            as_of=None,
-            reason=part.reason,
-            members=members,
-            have=part.have,
-            need=part.need,
-        )
-    return ComponentDetail(
-        name=name,
-        score=round(part.score, 2),
-        weight=None if added is None else round(added.weight, 6),
-        contribution=None if added is None else added.points,
-        shown=None if added is None else added.shown,
-        completeness=round(part.completeness, 4),
-        freshness=round(part.freshness, 4),
-        as_of=part.as_of,
-        reason=None,
-        members=members,
-    )
-
-
-def _what_if(found: WhatIf) -> WhatIfRecord:
-    return WhatIfRecord(
-        component=found.component,
-        member=found.member,
-        case="neutral" if found.case is Case.NEUTRAL else "absent",
-        score=rounded(found.score, 4),
-        change=rounded(found.change, 4),
-        coverage=round(found.coverage, 4),
-        reason=found.reason,
-    )
-
-
-def _account(found: Account, formula: Formula) -> ScoreAccount:
-    """Put the account of a score into its record, with what the score was made with."""
-    return ScoreAccount(
-        points_up=round(found.points_up, 4),
-        points_down=round(found.points_down, 4),
-        up=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.up),
-        down=tuple(PressureRecord(p.component, p.member, round(p.points, 4)) for p in found.down),
-        missing=tuple(
-            MissingRecord(
-                component=each.component,
-                members=each.members,
-                reason=each.reason,
-                have=each.have,
-                need=each.need,
-                coverage=round(each.coverage, 6),
-                confidence=rounded(each.confidence, 4),
-            )
-            for each in found.missing
-        ),
-        neutral=None if found.neutral is None else _what_if(found.neutral),
-        absent=None if found.absent is None else _what_if(found.absent),
-        without=tuple(_what_if(each) for each in found.without),
-        coverage=round(found.coverage, 6),
-        coverage_floor=found.coverage_floor,
-        rho=tuple(tuple(row) for row in formula.rho.round(9).tolist()),
-        weights=tuple(round(each, 9) for each in formula.definition.ordered_weights),
-    )
-
-
 def bar_of(candle: Candle) -> FormingBar:
     """Build the array shape of a candle."""
     return FormingBar(
         candle.open_time, candle.open, candle.high, candle.low, candle.close, candle.volume
-    )
-
-
-def _other_venue(shown: Shown) -> OtherVenue | None:
-    other = shown.other
-    if other is None:
-        return None
-    return OtherVenue(
-        venue=other.instrument.venue,
-        symbol=other.instrument.symbol,
-        state=other.price.state,
-        price=other.price.value,
-        price_difference_bps=rounded(other.price_difference_bps, 2),
-        score=rounded(other.score, 2),
-        score_difference=rounded(other.score_difference, 2),
-        speaks=other.speaks,
-    )
-
-
-def detail_document(edition: Edition, shown: Shown, record: SymbolRecord) -> SymbolDetail:
-    """Build `/api/symbols/{symbol}`."""
-    view = shown.view
-    score, confidence = view.score, view.score.confidence
-    status, reasons = _status((record,), edition)
-    found = None
-    if view.formula is not None:
-        found = account(score, view.formula)
-    return SymbolDetail(
-        status=status,
-        timestamp=edition.timestamp,
-        as_of=score.as_of,
-        source=record.source,
-        data_source="cache",
-        record=record,
-        components=tuple(_component(name, score) for name in COMPONENT_ORDER),
-        confidence=None
-        if confidence is None
-        else ConfidenceDetail(
-            value=round(confidence.value, 6),
-            agreement=round(confidence.agreement, 6),
-            completeness=round(confidence.completeness, 6),
-            freshness=round(confidence.freshness, 6),
-            record=rounded(confidence.record, 6),
-            record_reason=confidence.record_reason,
-        ),
-        z=rounded(score.z, 6),
-        definition=score.definition,
-        explanation=explain(score, view.direction)
-        + (() if found is None else explain_account(found)),
-        account=None if found is None or view.formula is None else _account(found, view.formula),
-        forming={
-            timeframe: FormingBar(
-                each.open_time, each.open, each.high, each.low, each.close, each.volume
-            )
-            for timeframe, each in view.forming.items()
-        },
-        inputs=tuple(
-            FeedAge(each.kind, each.as_of, each.state, each.reason) for each in view.inputs
-        ),
-        reasons=reasons,
-        epoch=edition.epoch,
-        seq=edition.cycle.seq,
-        now=edition.cycle.now,
-        book=BookIntegrity(
-            synced_since=view.book.synced_since,
-            gaps=view.book.gaps,
-            resyncs=view.book.resyncs,
-            distrusted_since=view.book.distrusted_since,
-        ),
-        other_venue=_other_venue(shown),
-        dimensions=dimension_details(view, record.source, edition.cycle.now),
     )
 
 

@@ -15,7 +15,9 @@ from virtuoso.engine import documents as make
 from virtuoso.engine import followed, lines
 from virtuoso.engine import market_documents as markets
 from virtuoso.engine.across import AcrossView
+from virtuoso.engine.beta_documents import beta_matrix_document, bitcoin_beta_document
 from virtuoso.engine.cycles import CYCLES_KEPT
+from virtuoso.engine.detail_documents import detail_document
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.inputs import inputs_document
 from virtuoso.engine.lane import SCORE_STEP_MS, Lane
@@ -377,12 +379,12 @@ class Editor:
         yield
         if self._betas is not content.across.betas or self._edited % REPEAT_CYCLES == 0:
             self._betas = content.across.betas
-            matrix = make.beta_matrix_document(edition, content.across)
+            matrix = beta_matrix_document(edition, content.across)
             self._put(
                 found, keys.BITCOIN_BETA_MATRIX, make.publish_form(edition, matrix, matrix.as_of)
             )
             yield
-            betas = make.bitcoin_beta_document(edition, content.across)
+            betas = bitcoin_beta_document(edition, content.across)
             self._put(found, keys.BITCOIN_BETA, make.publish_form(edition, betas, betas.as_of))
             yield
         if is_due:
@@ -501,7 +503,7 @@ class Editor:
             )
             if is_its_turn or shown.symbol in content.amended:
                 began = self._spent()
-                detail = make.detail_document(edition, shown, record)
+                detail = detail_document(edition, shown, record)
                 form = make.publish_form(edition, detail, detail.as_of)
                 self._put(found, keys.symbol_detail(make.name_of(symbol)), form)
                 taken += self._spent() - began

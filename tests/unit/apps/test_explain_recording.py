@@ -20,7 +20,8 @@ from virtuoso.domain.instruments import BYBIT, Symbol
 from virtuoso.domain.market_data import Connected, Tick, UniverseChosen
 from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import HOUR, SECOND, Millis
-from virtuoso.engine.documents import Edition, detail_document
+from virtuoso.engine.detail_documents import detail_document
+from virtuoso.engine.documents import Edition
 from virtuoso.engine.pairing import Shown
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.scoring.definition import COMPONENT_RHO

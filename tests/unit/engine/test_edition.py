@@ -14,7 +14,7 @@ from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine import edition as edition_module
-from virtuoso.engine.documents import correlations
+from virtuoso.engine.beta_documents import correlations
 from virtuoso.engine.edition import Content, Editor
 from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pairing import Shown

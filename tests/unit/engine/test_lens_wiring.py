@@ -15,13 +15,8 @@ from virtuoso.domain.scores import (
     State,
 )
 from virtuoso.domain.time import SECOND, Millis
-from virtuoso.engine.documents import (
-    Edition,
-    detail_document,
-    dimension_details,
-    full_record,
-    row_of,
-)
+from virtuoso.engine.detail_documents import detail_document, dimension_details
+from virtuoso.engine.documents import Edition, full_record, row_of
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, late
 from virtuoso.indicators.normal import phi
