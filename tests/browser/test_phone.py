@@ -172,7 +172,10 @@ def test_the_sheet_says_what_is_known_and_fetches_the_chart_on_the_tap(
     expect(outlook).to_contain_text("no outcome of such scores has been measured yet")
     assert re.search(r"\d", outlook.inner_text()) is None
     line = sheet.get_by_test_id("day-line").get_by_role("img")
-    expect(line).to_have_attribute("aria-label", re.compile("Price over 24 hours, from"))
+    # the lines of all symbols are drawn every twenty editions
+    expect(line).to_have_attribute(
+        "aria-label", re.compile("Price over 24 hours, from"), timeout=40_000
+    )
     expect(sheet.locator("[data-figure]")).to_have_count(6)
     for figure in sheet.locator("[data-figure]").all():
         assert figure.locator("b").count() or "—" in figure.inner_text()

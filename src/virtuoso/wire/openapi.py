@@ -27,6 +27,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     406: "None of the forms you accept is offered.",
     411: "A body needs a Content-Length.",
     413: "The body is larger than this server accepts.",
+    431: "The address or the headers are larger than this server accepts.",
     422: "A parameter is not of its kind; nothing of the request is repeated.",
     429: "Too many requests; Retry-After says when to come back.",
     500: "The server failed; its log says why.",

@@ -17,7 +17,7 @@ from virtuoso.web.problems import ProblemError
 from virtuoso.wire import openapi
 
 READ: Final = ("GET", "HEAD")
-ALWAYS: Final = (400, 401, 403, 411, 413, 429, 500)
+ALWAYS: Final = (400, 401, 403, 411, 413, 429, 431, 500)
 """What any request may be refused with."""
 
 OF_CHANGES: Final = (404, 409, 412, 415, 422, 428, 503)
