@@ -111,7 +111,7 @@ def test_no_answer_differs_from_what_openapi_says(
     command += [f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "--phases", phases]
     for method in methods:
         command += ["--include-method", method]
-    # one worker: CPython 3.11 may lose count in `ast.parse` when two threads of hypothesis are in it
+    # one worker: in CPython 3.11 two threads in `ast.parse` may end in a SystemError
     command += ["--max-examples", str(EXAMPLES), "--workers", "1"]
     command += ["--generation-database", "none", "--no-color", "--request-timeout", "10"]
     found = subprocess.run(
