@@ -1,7 +1,6 @@
 """Asks a venue again and again whether it announces maintenance, and keeps what it said last."""
 
 import asyncio
-from collections.abc import Sequence
 
 import structlog
 
@@ -27,14 +26,14 @@ class MaintenanceWatch:
         self._venue = venue
         self._history = history
         self._every_seconds = every_seconds
-        self._announced: Sequence[Maintenance] = ()
+        self._announced: tuple[Maintenance, ...] = ()
 
     async def run(self) -> None:
         """Ask until cancelled, or until the venue turns out to announce nothing."""
         while True:
             try:
                 async with asyncio.timeout(ASK_SECONDS):
-                    announced = await self._history.maintenance()
+                    announced = tuple(await self._history.maintenance())
             except NotOfferedError:
                 return
             except (FeedError, TimeoutError) as error:
