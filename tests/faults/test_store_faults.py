@@ -301,7 +301,7 @@ def test_what_was_said_survives_the_kill_of_the_whole_system(tmp_path: Path) -> 
     config = tmp_path / "settings.toml"
     config.write_text("[store]\nscore_seconds = 10\n", "utf-8")
     arguments = ("--symbols", "2", "--config", str(config))
-    raw = "/api/symbols/BTCUSDT/scores?resolution=raw"
+    raw = "/api/symbols/BTCUSDT/scores/history?resolution=raw"
 
     def points(site: Running) -> list[list[float]] | None:
         found = site.get(raw).get("points")
