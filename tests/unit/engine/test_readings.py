@@ -24,4 +24,5 @@ def test_the_ready_made_rules_treat_both_sides_alike() -> None:
     rules = {rule.id: rule for rule in ready_made_rules()}
     assert {"confluence-strong-buying", "confluence-strong-selling"} <= rules.keys()
     assert {"funding-high", "funding-low", "whale-trade", "liquidation-cascade"} <= rules.keys()
-    assert all(rule.enabled for rule in rules.values())
+    # on a calm day it is true of much of the market
+    assert [rule.id for rule in rules.values() if not rule.enabled] == ["beta-compression"]
