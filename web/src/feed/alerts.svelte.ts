@@ -54,7 +54,7 @@ export class OpenAlerts implements AlertReader {
     return () => {
       abort.abort()
       clearInterval(timer)
-      this.#board = null
+      if (this.#again === read) this.#board = null
     }
   }
 
@@ -65,14 +65,19 @@ export class OpenAlerts implements AlertReader {
     else this.#again() // another epoch, or too much was missed: it is in the list
   }
 
+  readonly #announced = new Set<string>()
+
   /** One fired or changed its state; a new critical one is announced. */
   take(alert: Alert, board: Pick<Board, "now" | "said">): void {
     for (const told of this.#told) told.push(alert)
-    const isNew = !this.open.has(alert.id) && alert.state === "active"
+    // not by what is open: the list may have been read between its writing and its telling
+    const isNew = !this.#announced.has(alert.id) && alert.state === "active"
     this.open = applied(this.open, [alert])
     this.changes += 1
     if (isNew && alert.level === "critical" && board.now - Date.parse(alert.timestamp) < NEW_MS) {
       const said = `Critical alert: ${alert.source === "simulator" ? "simulated, " : ""}${headOf(alert.message)}`
+      if (this.#announced.size >= MOST) this.#announced.clear()
+      this.#announced.add(alert.id)
       board.said = said
       // the same words may have to be said again
       setTimeout(() => { if (board.said === said) board.said = "" }, SAID_MS)
