@@ -148,7 +148,10 @@ def test_without_permission_rules_are_read_only(live: Running, open_page: Opener
 
 
 def test_a_rule_is_made_rehearsed_saved_and_deleted(live: Running, open_page: Opener) -> None:
-    """The server's refusal stands at its field; the draft is in the address; it fires."""
+    """The server's refusal stands at its field; the draft is in the address; it fires, and says so.
+
+    A new critical alert is said in the one live region.
+    """
     # a refusal is an error in the browser's console, whatever the page makes of it
     page = open_page(f"{live.url}/#/alerts?tab=rules", expect_errors=True)
     sign_in(page, live.url)
@@ -181,6 +184,9 @@ def test_a_rule_is_made_rehearsed_saved_and_deleted(live: Running, open_page: Op
     row = page.locator("tr[data-rule=price-is-there]")
     expect(row).to_contain_text("yours", timeout=10_000)
     expect(form).to_have_count(0)
+    expect(page.get_by_role("status").first).to_contain_text(
+        "Critical alert: simulated, Price is there", timeout=10_000
+    )
     wait_for("four alerts", lambda: len(fired(live, "price-is-there")) == 4, 20)
     row.locator(".pick").click()
     page.get_by_test_id("rule-remove").click()

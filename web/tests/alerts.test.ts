@@ -12,6 +12,7 @@ const { whyNot } = await import("../src/ui/permission.svelte")
 type Told = import("../src/desktop/alerts/told").ListedAlert
 type Numbers = import("../src/wire/types").NumberEntry
 type Wire = import("../src/wire/types").Alert
+type Board = import("../src/feed/board.svelte").Board
 
 const MINUTE = 60_000
 const entry = (name: string, unit: string, words: string[] = []): Numbers => ({ name, unit, what: "", scope: "symbol", recorded: true, words })
@@ -116,6 +117,23 @@ describe("open alerts", () => {
     alerts.take(alert("c", "active", "critical", -200_000), board)
     expect([board.said, alerts.active.map(({ id }) => id), alerts.critical, alerts.changes]).toEqual(["", ["c", "b"], 1, 4])
     expect(headOf("Market report - x")).toBe("Market report")
+  })
+
+  it("announce what a new connection tells of the last minute", () => {
+    vi.stubGlobal("fetch", () => new Promise(() => undefined))
+    const alerts = new OpenAlerts()
+    const board = { now: 0, said: "", listen: () => undefined }
+    const stop = alerts.start(board as unknown as Board)
+    const held = { type: "alerts", epoch: "e", number: 2, since: 0 } as const
+    alerts.receive({ ...held, alerts: [alert("a", "active")] })
+    expect(board.said).toBe("")
+    board.now = 2_000
+    alerts.receive({ ...held, alerts: [alert("old", "active", "critical", -200_000), alert("a", "active")] })
+    expect(board.said).toBe("Critical alert: simulated, Boom: BTC")
+    board.said = ""
+    alerts.receive({ ...held, number: 3, alerts: [alert("a", "active")] })
+    expect(board.said).toBe("")
+    stop()
   })
 })
 

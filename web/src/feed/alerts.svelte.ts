@@ -61,8 +61,12 @@ export class OpenAlerts implements AlertReader {
   receive(message: AlertsHeld | AlertRaised): void {
     this.number = message.number
     if (this.#board === null) return
-    if (message.type === "alert") this.take(message.alert, this.#board)
-    else this.#again() // another epoch, or too much was missed: it is in the list
+    if (message.type === "alert") {
+      this.take(message.alert, this.#board)
+      return
+    }
+    for (const alert of message.alerts) this.#announce(alert, this.#board)
+    this.#again() // another epoch, or too much was missed: it is in the list
   }
 
   readonly #announced = new Set<string>()
@@ -70,18 +74,22 @@ export class OpenAlerts implements AlertReader {
   /** One fired or changed its state; a new critical one is announced. */
   take(alert: Alert, board: Pick<Board, "now" | "said">): void {
     for (const told of this.#told) told.push(alert)
-    // not by what is open: the list may have been read between its writing and its telling
-    const isNew = !this.#announced.has(alert.id) && alert.state === "active"
     this.open = applied(this.open, [alert])
     this.changes += 1
-    if (isNew && alert.level === "critical" && board.now - Date.parse(alert.timestamp) < NEW_MS) {
-      const said = `Critical alert: ${alert.source === "simulator" ? "simulated, " : ""}${headOf(alert.message)}`
-      if (this.#announced.size >= MOST) this.#announced.clear()
-      this.#announced.add(alert.id)
-      board.said = said
-      // the same words may have to be said again
-      setTimeout(() => { if (board.said === said) board.said = "" }, SAID_MS)
-    }
+    this.#announce(alert, board)
+  }
+
+  /** Say a critical one of just now, once; it may have come in the list of a new connection. */
+  #announce(alert: Alert, board: Pick<Board, "now" | "said">): void {
+    // before the first tick there is no clock to tell what is new
+    const isNew = board.now > 0 && board.now - Date.parse(alert.timestamp) < NEW_MS
+    if (!isNew || alert.state !== "active" || alert.level !== "critical" || this.#announced.has(alert.id)) return
+    if (this.#announced.size >= MOST) this.#announced.clear()
+    this.#announced.add(alert.id)
+    const said = `Critical alert: ${alert.source === "simulator" ? "simulated, " : ""}${headOf(alert.message)}`
+    board.said = said
+    // the same words may have to be said again
+    setTimeout(() => { if (board.said === said) board.said = "" }, SAID_MS)
   }
 
   async #read(signal: AbortSignal): Promise<void> {
