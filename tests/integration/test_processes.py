@@ -252,8 +252,12 @@ def test_the_monitor_may_be_killed(running: Cluster) -> None:
 
 
 def test_the_engine_may_be_killed_and_the_next_one_writes_at_once(running: Cluster) -> None:
-    """Pages turn stale by themselves, and the next engine waits for no lease of a dead process."""
-    before = running.document(0)["epoch"]
+    """Pages turn stale by themselves, and the next engine waits for no lease of a dead process.
+
+    Its first board has rows: readers never see the one they had emptied.
+    """
+    shown = running.document(0)
+    before, symbols = shown["epoch"], {each["symbol"] for each in shown["symbols"]}
     running.members["engine"].kill()
     wait_for(
         "the page to say that it is old",
@@ -261,7 +265,13 @@ def test_the_engine_may_be_killed_and_the_next_one_writes_at_once(running: Clust
         (3 + 2) * SLACK,
     )
     running.engine()
-    wait_for("the next epoch", lambda: running.document(0)["epoch"] != before, 45 * SLACK)
+
+    def next_epoch() -> bool:
+        found = running.document(0)
+        assert symbols <= {each["symbol"] for each in found["symbols"]}, found["reasons"]
+        return bool(found["epoch"] != before)
+
+    wait_for("the next epoch", next_epoch, 45 * SLACK)
     wait_for("scores again", lambda: running.live(0), 20 * SLACK)
 
 

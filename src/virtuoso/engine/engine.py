@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 PUBLISH_EVERY_SECONDS = 0.1
 """The least pause between two publications; only a replay at high speed is held back by it."""
+FIRST_CYCLE_SECONDS = 5.0
+"""For how long the first publication waits for a board with rows."""
 ANSWER_EVERY_SECONDS = 0.02
 """The least pause between two answers to readers; who asks meanwhile is answered together."""
 LOOP_LAG_WARNS_MS = 100
@@ -172,6 +174,7 @@ class Engine:
     async def _publish(self) -> None:
         """Publish the newest cycle; when cycles come faster than readers need, the newest wins."""
         breath = Breath()
+        await self._await_rows()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -180,6 +183,21 @@ class Engine:
             breath.begin()
             await self._print(breath)
             await asyncio.sleep(PUBLISH_EVERY_SECONDS)
+
+    async def _await_rows(self) -> None:
+        """Wait for the first cycle: a board without rows takes from readers what they have.
+
+        Not for one that cannot come: that a venue is out of reach must be said at once.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_CYCLE_SECONDS):
+                while not any(
+                    each.pipeline.view() is not None or each.is_out_of_reach
+                    for each in self._venues
+                ):
+                    await self._dirty.wait()
+                    self._dirty.clear()
+        self._dirty.set()
 
     async def _answer_readers(self) -> None:
         """Publish at once what somebody begins to look at; each edition does it after that."""

@@ -175,6 +175,11 @@ class VenueWatch:
         return self._fixed is None
 
     @property
+    def is_out_of_reach(self) -> bool:
+        """Whether its catalogue does not answer, so that nothing is watched."""
+        return self._catalogue_error is not None
+
+    @property
     def ended_at(self) -> Millis | None:
         """When a recording ended, by its clock."""
         return None if self._ended_at is None else self._ended_at[0]
