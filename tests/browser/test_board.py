@@ -325,10 +325,11 @@ window.requestAnimationFrame = work => ask(at => { window.paints += 1; work(at) 
 """
 
 
-def measure(page: Page, board: MockBoard, seconds: float) -> tuple[float, float]:
-    """Give the painted updates a second, and the main thread's CPU for each update, ms.
+def measure(page: Page, board: MockBoard, seconds: float) -> tuple[float, float, float]:
+    """Give the painted updates a second, and the main thread's CPU for each update and paint, ms.
 
-    On a quiet machine each update is painted; on a busy one several share a paint.
+    On a quiet machine each update is painted; on a busy one several share a paint, and then
+    nothing costs more for each update than the time between two of them.
     """
     devtools: CDPSession = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -339,8 +340,9 @@ def measure(page: Page, board: MockBoard, seconds: float) -> tuple[float, float]
 
     before, painted, sent = busy(), page.evaluate("window.paints"), board.updates
     page.wait_for_timeout(seconds * 1_000)
+    spent = 1_000 * (busy() - before)
     count = page.evaluate("window.paints") - painted
-    return count / seconds, 1_000 * (busy() - before) / max(1, board.updates - sent)
+    return count / seconds, spent / max(1, board.updates - sent), spent / max(1, count)
 
 
 def heap(page: Page) -> float:
@@ -360,15 +362,16 @@ def test_five_hundred_rows_at_twenty_a_second(board: MockBoard, open_page: Opene
     page.goto(board.url)
     settled(page).wait_for_timeout(2_000)
     grown = heap(page)
-    rate, cost = measure(page, board, 5)
+    rate, cost, painting = measure(page, board, 5)
     after = heap(page)
     page.set_viewport_size({"width": 1440, "height": 14_400})
     page.wait_for_timeout(1_500)
     assert page.locator(ROWS).count() == 500
-    _, whole = measure(page, board, 4)
-    found = f"{rate:.1f} paints/s, {cost:.1f} ms, {whole:.1f} ms whole, heap {after:.1f} MB"
+    _, _, whole = measure(page, board, 4)
+    found = f"{rate:.1f} paints/s, {cost:.1f} ms an update, {painting:.1f} ms a paint, "
+    found += f"{whole:.1f} ms without its window, heap {after:.1f} MB"
     assert cost <= 16 * TIMES, found
-    assert cost <= 0.5 * whole, found
+    assert painting <= 0.5 * whole, found
     assert after <= 20, found
     assert after - grown <= 1, found
     if os.getloadavg()[0] <= 2 * (os.cpu_count() or 1):  # else it measures the other programs
