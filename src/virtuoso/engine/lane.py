@@ -42,7 +42,7 @@ from virtuoso.market.bitcoin_beta import Beta
 from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
 from virtuoso.market.market import Market
 from virtuoso.market.tracks import Tracks
-from virtuoso.scoring.confluence import composite, composite_value
+from virtuoso.scoring.confluence import Composite, composite
 from virtuoso.scoring.correlation import CorrelationTracker
 from virtuoso.scoring.definition import Definition
 from virtuoso.scoring.direction import DirectionChange, DirectionTracker
@@ -152,6 +152,7 @@ class Lane:
         self._lenses = self._new_lenses(definition)
         self._beta: tuple[Beta | Reason, Millis | None] | None = None
         self._correlation = CorrelationTracker(definition)
+        self._composite = Composite(definition, self._correlation.rho)
         self._formula = Formula(definition, self._correlation.rho)
         """That the newest score was made with."""
         self._direction = DirectionTracker(definition.direction)
@@ -547,16 +548,9 @@ class Lane:
         reason = self.market.book.reason or Reason.GAP
         without = Absent(ComponentName.ORDERBOOK, reason, 0.0)
         components = {**score.components, ComponentName.ORDERBOOK: without}
-        self._formula = Formula(self._definition, self._correlation.rho)
-        self._score = composite(
-            instrument=self._instrument,
-            at=score.at,
-            components=components,
-            rho=self._correlation.rho,
-            definition=self._definition,
-        )
-        live = {**self._live_parts, ComponentName.ORDERBOOK: without}
-        self._live = composite_value(live, self._correlation.rho, self._definition)
+        joined = self._joined()
+        self._score = joined.score(instrument=self._instrument, at=score.at, components=components)
+        self._live = joined.value({**self._live_parts, ComponentName.ORDERBOOK: without})
         self._view = None
 
     def trades_are_missing(self, at: Millis, now: Millis) -> bool:
@@ -591,14 +585,7 @@ class Lane:
         for component in self._components.values():
             component.second(at, market)
         scores = {name: each.score(at, market) for name, each in self._components.items()}
-        self._formula = Formula(self._definition, self._correlation.rho)
-        score = composite(
-            instrument=self._instrument,
-            at=now,
-            components=scores,
-            rho=self._correlation.rho,
-            definition=self._definition,
-        )
+        score = self._joined().score(instrument=self._instrument, at=now, components=scores)
         self._lenses.second(at, market, scores)
         self._correlation.second(at, scores)
         change = self._direction.second(at, score.z)
@@ -615,6 +602,14 @@ class Lane:
             self.tracks.minute(at, now, market.trades, interest.value)
         if change is not None:
             self.turns.append(self._turned(change, score, at, now))
+
+    def _joined(self) -> Composite:
+        """Give what joins the views by the definition and the correlations of now."""
+        definition, rho = self._definition, self._correlation.rho
+        if self._composite.definition is not definition or self._composite.rho is not rho:
+            self._composite = Composite(definition, rho)
+            self._formula = Formula(definition, rho)
+        return self._composite
 
     def _turned(
         self, change: DirectionChange, score: ConfluenceScore, at: Millis, now: Millis
@@ -658,7 +653,7 @@ class Lane:
         self._live_parts = live
         if all(live[name] is scores[name] for name in scores):
             return None if self._score is None else self._score.score
-        return composite_value(live, self._correlation.rho, self._definition)
+        return self._composite.value(live)
 
     def view(self, at: Millis, now: Millis) -> MarketView:
         """Give grid second `at`, the one closed last, in plain values."""

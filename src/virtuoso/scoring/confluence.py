@@ -35,6 +35,124 @@ _SLOPE_AT_ZERO: Final[float] = 100.0 / sqrt(2.0 * pi)
 _ROUNDING: Final = 1e-12
 
 
+class _Blend(NamedTuple):
+    """How the views that are there are joined, whatever they say."""
+
+    weights: Sequence[float]
+    shares: Sequence[float]
+    """Weights renormalised over these views."""
+    spread: float
+    """D, the standard deviation of the weighted sum when each z has variance 1."""
+
+    def z_of(self, present: Sequence[ComponentScore]) -> float:
+        """Give Z of these views."""
+        parts = zip(self.shares, present, strict=True)
+        return sum([share * part.z for share, part in parts]) / self.spread
+
+
+def _blend_of(weights: Sequence[float], places: Sequence[int], rho: Floats) -> _Blend:
+    """places: of the views in rho."""
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    rows = rho.tolist()
+    placed = list(zip(places, shares, strict=True))
+    spread = sqrt(sum([a * b * rows[i][j] for i, a in placed for j, b in placed]))
+    return _Blend(weights, shares, spread)
+
+
+class Composite:
+    """Joins the six views of an instrument, again and again, by one definition and one rho.
+
+    What follows only from which views there are, and not from what they say, is worked out once.
+    """
+
+    def __init__(self, definition: Definition, rho: Floats) -> None:
+        """rho: shape (6, 6), in the order of ComponentName; it must not be written to."""
+        self.definition = definition
+        self.rho = rho
+        self._weights = definition.ordered_weights
+        self._total = sum(self._weights)
+        self._blends: dict[tuple[int, ...], _Blend] = {}
+
+    def score(
+        self,
+        *,
+        instrument: Instrument,
+        at: Millis,
+        components: Mapping[ComponentName, ComponentScore | Absent],
+        record: Record | None = None,
+    ) -> ConfluenceScore:
+        """Give the score; null, with a reason, when the coverage is under the definition's floor.
+
+        components: all six, each with its score or without.
+        """
+        present, coverage, blend = self._blend(components)
+        if blend is None:
+            return ConfluenceScore(
+                instrument=instrument,
+                at=at,
+                score=None,
+                z=None,
+                reason=largest_missing(components, self.definition.weights),
+                coverage=coverage,
+                as_of=None,
+                components=components,
+                contributions=(),
+                confidence=None,
+                definition=self.definition.hash,
+            )
+        z = blend.z_of(present)
+        score = 100.0 * phi(z)
+        return ConfluenceScore(
+            instrument=instrument,
+            at=at,
+            score=score,
+            z=z,
+            reason=None,
+            coverage=coverage,
+            as_of=min([part.as_of for part in present]),
+            components=components,
+            contributions=Lazy(
+                partial(_contributions, present, blend.shares, blend.spread, z, score)
+            ),
+            confidence=confidence(present, blend.weights, coverage, record),
+            definition=self.definition.hash,
+        )
+
+    def value(self, components: Mapping[ComponentName, ComponentScore | Absent]) -> float | None:
+        """Give the number of `score` alone: where nobody asks what it is made of."""
+        present, _, blend = self._blend(components)
+        return None if blend is None else 100.0 * phi(blend.z_of(present))
+
+    def _blend(
+        self, components: Mapping[ComponentName, ComponentScore | Absent]
+    ) -> tuple[Sequence[ComponentScore], float, _Blend | None]:
+        """Give the views that have a score, in the order of ComponentName, the coverage, the blend.
+
+        Coverage is what was seen of all weight, 0..1; under the definition's floor nothing blends.
+        """
+        present: list[ComponentScore] = []
+        places: list[int] = []
+        seen = 0.0
+        for place, name in enumerate(NAMES):
+            part = components[name]
+            if isinstance(part, ComponentScore):
+                present.append(part)
+                places.append(place)
+                seen += self._weights[place] * part.completeness
+        coverage = seen / self._total
+        if coverage < self.definition.coverage_floor - _ROUNDING:
+            return present, coverage, None
+        key = tuple(places)
+        blend = self._blends.get(key)
+        if blend is None:
+            weights = [self._weights[place] for place in places]
+            if sum(weights) <= 0.0:
+                return present, coverage, None
+            blend = self._blends[key] = _blend_of(weights, places, self.rho)
+        return present, coverage, blend
+
+
 def composite(
     *,
     instrument: Instrument,
@@ -44,111 +162,10 @@ def composite(
     definition: Definition,
     record: Record | None = None,
 ) -> ConfluenceScore:
-    """Join the six views of one instrument at one instant.
-
-    rho: shape (6, 6), in the order of ComponentName. The score is null, with a reason, when the
-    coverage is under the definition's floor.
-    """
-    present, places, weights, coverage = _present(components, definition)
-    joined = _join(present, places, weights, coverage, rho, definition)
-    if joined is None:
-        return ConfluenceScore(
-            instrument=instrument,
-            at=at,
-            score=None,
-            z=None,
-            reason=largest_missing(components, definition.weights),
-            coverage=coverage,
-            as_of=None,
-            components=components,
-            contributions=(),
-            confidence=None,
-            definition=definition.hash,
-        )
-    shares, spread, z = joined
-    score = 100.0 * phi(z)
-    return ConfluenceScore(
-        instrument=instrument,
-        at=at,
-        score=score,
-        z=z,
-        reason=None,
-        coverage=coverage,
-        as_of=min(part.as_of for part in present),
-        components=components,
-        contributions=Lazy(partial(_contributions, present, shares, spread, z, score)),
-        confidence=confidence(present, weights, coverage, record),
-        definition=definition.hash,
+    """Join six views once; see `Composite`."""
+    return Composite(definition, rho).score(
+        instrument=instrument, at=at, components=components, record=record
     )
-
-
-def composite_value(
-    components: Mapping[ComponentName, ComponentScore | Absent],
-    rho: Floats,
-    definition: Definition,
-) -> float | None:
-    """Give the number of `composite` alone: where nobody asks what it is made of."""
-    joined = _join(*_present(components, definition), rho, definition)
-    return None if joined is None else 100.0 * phi(joined.z)
-
-
-class _Present(NamedTuple):
-    """The views that have a score, in the order of ComponentName."""
-
-    parts: Sequence[ComponentScore]
-    places: Sequence[int]
-    weights: Sequence[float]
-    coverage: float
-    """What was seen of all weight, 0..1."""
-
-
-class _Joined(NamedTuple):
-    shares: Sequence[float]
-    """Weights renormalised over the present views."""
-    spread: float
-    z: float
-
-
-def _present(
-    components: Mapping[ComponentName, ComponentScore | Absent], definition: Definition
-) -> _Present:
-    present: list[ComponentScore] = []
-    places: list[int] = []
-    weights: list[float] = []
-    seen = 0.0
-    for place, (name, weight) in enumerate(zip(NAMES, definition.ordered_weights, strict=True)):
-        part = components[name]
-        if isinstance(part, ComponentScore):
-            present.append(part)
-            places.append(place)
-            weights.append(weight)
-            seen += weight * part.completeness
-    return _Present(present, places, weights, seen / sum(definition.ordered_weights))
-
-
-def _join(
-    present: Sequence[ComponentScore],
-    places: Sequence[int],
-    weights: Sequence[float],
-    coverage: float,
-    rho: Floats,
-    definition: Definition,
-) -> _Joined | None:
-    """Give Z; None when the coverage is under the definition's floor."""
-    total = sum(weights)
-    if coverage < definition.coverage_floor - _ROUNDING or total <= 0.0:
-        return None
-    shares = [weight / total for weight in weights]
-    spread = _spread(shares, places, rho)
-    z = sum([share * part.z for share, part in zip(shares, present, strict=True)]) / spread
-    return _Joined(shares, spread, z)
-
-
-def _spread(shares: Sequence[float], places: Sequence[int], rho: Floats) -> float:
-    """Give D, the standard deviation of the weighted sum when each z has variance 1."""
-    rows = rho.tolist()
-    placed = list(zip(places, shares, strict=True))
-    return sqrt(sum([a * b * rows[i][j] for i, a in placed for j, b in placed]))
 
 
 def _contributions(

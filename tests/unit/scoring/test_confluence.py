@@ -13,7 +13,7 @@ from virtuoso.domain.scores import (
     ConfluenceScore,
     Reason,
 )
-from virtuoso.scoring.confluence import composite, composite_value, rounded_parts
+from virtuoso.scoring.confluence import Composite, composite, rounded_parts
 from virtuoso.scoring.correlation import default_matrix
 from virtuoso.scoring.definition import Definition
 
@@ -74,7 +74,7 @@ def test_the_worked_table_holds(
     result = score_of(views(scores), definition)
     assert result.z == pytest.approx(z, abs=1e-6)
     rho = default_matrix(definition.rho0)
-    assert composite_value(views(scores), rho, definition) == result.score
+    assert Composite(definition, rho).value(views(scores)) == result.score
     assert result.score == pytest.approx(expected, abs=1e-6)
     found = {each.component: each.points for each in result.contributions}
     for name, wanted in zip(OWN_ORDER, points, strict=True):
