@@ -665,7 +665,6 @@ class Lane:
         return self._view[1]
 
     def _make_view(self, score: ConfluenceScore, at: Millis, now: Millis) -> MarketView:
-        candles = self.market.candles
         inputs = self._inputs(at, now)
         state, oldest = self._state_of(score, inputs)
         return MarketView(
@@ -693,11 +692,7 @@ class Lane:
             heard=inputs["stream"].state,
             listing=self._listing,
             coverage_floor=self._definition.coverage_floor,
-            forming={
-                timeframe: each
-                for timeframe in TIMEFRAMES
-                if (each := candles.forming(timeframe)) is not None
-            },
+            forming=self.market.candles.forming,
         )
 
     def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:

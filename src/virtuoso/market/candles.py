@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from virtuoso.domain.market_data import Candle, FormingCandle
 from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.market.forming import Forming, OpenInterval
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -119,6 +120,8 @@ class CandleSeries:
     def __init__(self, timeframe: Timeframe) -> None:
         self.timeframe = timeframe
         self.closed: list[Candle] = []
+        self.last_close: Millis | None = None
+        """Close time of the newest closed candle."""
         self.forming: FormingCandle | None = None
         self.gap = False
         """A candle is missing between what is held and now; to be fetched."""
@@ -127,14 +130,10 @@ class CandleSeries:
         self.backfilled: set[Millis] = set()
         """Opening times of those that were fetched after a hole."""
 
-    @property
-    def last_close(self) -> Millis | None:
-        """Close time of the newest closed candle."""
-        return self.closed[-1].close_time if self.closed else None
-
     def replace(self, candles: Sequence[Candle]) -> None:
         """Take a whole history, oldest first and contiguous; what was held is forgotten."""
         self.closed = list(candles[-KEPT:])
+        self.last_close = self.closed[-1].close_time if self.closed else None
         self.total = len(candles)
         self.gap = False
         self.backfilled.clear()
@@ -150,6 +149,7 @@ class CandleSeries:
                 self.gap = True
             return False
         self.closed.append(candle)
+        self.last_close = candle.close_time
         self.total += 1
         if len(self.closed) > KEPT:
             gone = self.closed[: len(self.closed) - KEPT]
@@ -161,93 +161,20 @@ class CandleSeries:
         return True
 
 
-class _OpenInterval:
-    """The closed minutes of one longer interval, added up while it is still open."""
-
-    __slots__ = (
-        "close",
-        "end",
-        "high",
-        "low",
-        "open",
-        "start",
-        "taker_buys",
-        "timeframe",
-        "volume",
-    )
-
-    def __init__(self, timeframe: Timeframe, first: Candle) -> None:
-        self.timeframe = timeframe
-        self.start = first.open_time
-        self.end = first.close_time
-        self.open, self.high, self.low, self.close = first.open, first.high, first.low, first.close
-        self.volume = first.volume
-        self.taker_buys = first.taker_buy_volume
-
-    def add(self, minute: Candle) -> None:
-        """Take the next minute."""
-        self.end = minute.close_time
-        self.high = max(self.high, minute.high)
-        self.low = min(self.low, minute.low)
-        self.close = minute.close
-        self.volume += minute.volume
-        if self.taker_buys is None or minute.taker_buy_volume is None:
-            self.taker_buys = None
-        else:
-            self.taker_buys += minute.taker_buy_volume
-
-    @property
-    def from_its_start(self) -> bool:
-        """No minute is missing at the front."""
-        return self.start % self.timeframe.ms == 0
-
-    @property
-    def over(self) -> bool:
-        """The last minute of the interval is in."""
-        return self.end % self.timeframe.ms == 0
-
-    def candle(self) -> Candle:
-        """Give the interval as a closed candle; only when it is over and from its start."""
-        return Candle(
-            timeframe=self.timeframe,
-            open_time=self.start,
-            open=self.open,
-            high=self.high,
-            low=self.low,
-            close=self.close,
-            volume=self.volume,
-            taker_buy_volume=self.taker_buys,
-        )
-
-    def forming(self, minute: FormingCandle | None) -> FormingCandle:
-        """Give the interval as it stands, with the forming minute where it follows."""
-        follows = minute is not None and minute.open_time == self.end
-        last = minute if follows else None
-        return FormingCandle(
-            timeframe=self.timeframe,
-            open_time=self.start,
-            open=self.open,
-            high=self.high if last is None else max(self.high, last.high),
-            low=self.low if last is None else min(self.low, last.low),
-            close=self.close if last is None else last.close,
-            volume=self.volume if last is None else self.volume + last.volume,
-        )
-
-
 class Candles:
     """All timeframes of one market, kept in step: the longer ones follow from closed 1m candles."""
 
     def __init__(self) -> None:
-        self._formed: tuple[FormingCandle | None, dict[Timeframe, FormingCandle | None]] | None = (
-            None
-        )
-        """The open intervals with the forming minute that they were made with."""
+        self._formed: tuple[FormingCandle | None, Forming] | None = None
+        """The open intervals with the forming minute that they rest on."""
+        self._intervals: Sequence[tuple[Timeframe, Millis, OpenInterval | None]] | None = None
+        """What they rest on beside it; None once that changed."""
         self.holes: deque[Hole] = deque(maxlen=HOLES_KEPT)
         """The newest holes in the minutes, filled or not, oldest first."""
         self._whole_but_for_minutes: tuple[Timeframe, ...] = ()
         """Longer timeframes that lack nothing but the minutes of the present hole."""
         self.series = {timeframe: CandleSeries(timeframe) for timeframe in Timeframe}
-        self._open: dict[Timeframe, _OpenInterval | None] = dict.fromkeys(
+        self._open: dict[Timeframe, OpenInterval | None] = dict.fromkeys(
             timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1
         )
 
@@ -265,7 +192,7 @@ class Candles:
     def replace(self, timeframe: Timeframe, candles: Sequence[Candle]) -> None:
         """Take a timeframe's history, as fetched."""
         self.series[timeframe].replace(candles)
-        self._formed = None
+        self._formed = self._intervals = None
 
     def join(self) -> None:
         """Continue each longer timeframe with the 1m candles already held.
@@ -274,7 +201,7 @@ class Candles:
         not reach back to is gapped. One without any history begins with the interval now open.
         """
         minutes = self.series[Timeframe.M1].closed
-        self._formed = None
+        self._formed = self._intervals = None
         if not minutes:
             return
         for timeframe in self._open:
@@ -291,7 +218,7 @@ class Candles:
         """Take a closed 1m candle. Returns the timeframes that closed with it, shortest first."""
         minutes = self.series[Timeframe.M1]
         known_gap = minutes.gap
-        self._formed = None
+        self._formed = self._intervals = None
         if not minutes.append(candle):
             if minutes.gap:
                 self._note_hole(candle, is_new=not known_gap)
@@ -327,7 +254,7 @@ class Candles:
         A minute that does not follow the last one marks the hole again.
         """
         self.series[Timeframe.M1].gap = False
-        self._formed = None
+        self._formed = self._intervals = None
         for timeframe in self._whole_but_for_minutes:
             self.series[timeframe].gap = False
         self._whole_but_for_minutes = ()
@@ -343,9 +270,9 @@ class Candles:
         """Add a minute to the open interval. True when that closed a candle."""
         interval = self._open[timeframe]
         if interval is None:
-            interval = self._open[timeframe] = _OpenInterval(timeframe, minute)
+            interval = self._open[timeframe] = OpenInterval.of(timeframe, minute)
         else:
-            interval.add(minute)
+            interval = self._open[timeframe] = interval.and_then(minute)
         if not interval.over:
             return False
         self._open[timeframe] = None
@@ -355,34 +282,19 @@ class Candles:
         series.gap = series.gap or bool(series.closed)
         return False
 
-    def forming(self, timeframe: Timeframe) -> FormingCandle | None:
-        """The open interval of a timeframe, from its closed minutes and the forming one.
+    @property
+    def forming(self) -> Forming:
+        """The open interval of each timeframe, from its closed minutes and the forming one.
 
-        None where it would not follow the last closed candle. Made once for all who ask, until a
-        minute changes.
+        Made once for all who ask, until a minute changes.
         """
         minute = self.series[Timeframe.M1].forming
         if self._formed is None or self._formed[0] is not minute:
-            self._formed = (minute, {each: self._form(each) for each in TIMEFRAMES})
-        return self._formed[1][timeframe]
-
-    def _form(self, timeframe: Timeframe) -> FormingCandle | None:
-        series, minute = self.series[timeframe], self.series[Timeframe.M1].forming
-        if series.gap or series.last_close is None:
-            return None
-        interval = self._open.get(timeframe)
-        if interval is not None:
-            return interval.forming(minute) if interval.start == series.last_close else None
-        if minute is None or minute.open_time != series.last_close:
-            return None
-        if timeframe is Timeframe.M1:
-            return minute
-        return FormingCandle(
-            timeframe,
-            minute.open_time,
-            minute.open,
-            minute.high,
-            minute.low,
-            minute.close,
-            minute.volume,
-        )
+            if self._intervals is None:
+                self._intervals = [
+                    (timeframe, series.last_close, self._open.get(timeframe))
+                    for timeframe, series in self.series.items()
+                    if series.last_close is not None and not series.gap
+                ]
+            self._formed = minute, Forming(minute, self._intervals)
+        return self._formed[1]

@@ -136,8 +136,8 @@ def test_a_missing_minute_is_a_gap_in_every_timeframe_until_history_fills_it() -
     assert candles.close_minute(parts[7]) == []
     assert all(candles[timeframe].gap for timeframe in Timeframe)
     assert candles[Timeframe.M1].last_close == parts[5].close_time
-    assert candles.forming(Timeframe.M5) is None
-    assert candles.forming(Timeframe.M1) is None
+    assert candles.forming.get(Timeframe.M5) is None
+    assert candles.forming.get(Timeframe.M1) is None
     history = candles[Timeframe.M1].closed + parts[6:9]
     candles.replace(Timeframe.M1, history)
     candles.join()
@@ -226,11 +226,11 @@ def test_the_forming_candle_is_its_closed_minutes_and_the_forming_one(count: int
     for minute in parts[:count]:
         candles.close_minute(minute)
     candles[Timeframe.M1].forming = forming(parts[count])
-    assert candles.forming(Timeframe.M1) == forming(parts[count])
+    assert candles.forming.get(Timeframe.M1) == forming(parts[count])
     for timeframe in LONGER:
         own = parts[count - count % (timeframe.ms // MINUTE) :]
         expected = forming(whole(own, timeframe))
-        found = candles.forming(timeframe)
+        found = candles.forming.get(timeframe)
         assert found is not None
         assert replace(found, volume=0.0) == replace(expected, volume=0.0)
         assert found.volume == pytest.approx(expected.volume, rel=1e-12)
@@ -241,8 +241,8 @@ def test_a_closed_minute_ends_its_forming_candle() -> None:
     candles, parts = loaded(), minutes(2)
     candles[Timeframe.M1].forming = forming(parts[0])
     candles.close_minute(parts[0])
-    assert candles.forming(Timeframe.M1) is None
-    found = candles.forming(Timeframe.M5)
+    assert candles.forming.get(Timeframe.M1) is None
+    found = candles.forming.get(Timeframe.M5)
     assert found is not None
     assert found.close == parts[0].close
 
@@ -252,17 +252,17 @@ def test_a_forming_minute_that_does_not_follow_is_left_out() -> None:
     candles, parts = loaded(), minutes(4)
     candles.close_minute(parts[0])
     candles[Timeframe.M1].forming = forming(parts[2])
-    found = candles.forming(Timeframe.M5)
+    found = candles.forming.get(Timeframe.M5)
     assert found is not None
     assert (found.close, found.volume) == (parts[0].close, parts[0].volume)
-    assert candles.forming(Timeframe.M1) is None
+    assert candles.forming.get(Timeframe.M1) is None
 
 
 def test_nothing_forms_before_there_is_a_history() -> None:
     """It would follow nothing."""
     candles = Candles()
     candles[Timeframe.M1].forming = forming(minutes(1)[0])
-    assert [candles.forming(timeframe) for timeframe in Timeframe] == [None] * 4
+    assert [candles.forming.get(timeframe) for timeframe in Timeframe] == [None] * 4
 
 
 @pytest.mark.recorded

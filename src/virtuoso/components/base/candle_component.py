@@ -320,7 +320,7 @@ class CandleComponent:
 
     def _follower(self, series: _Series, market: Market) -> FormingCandle | None:
         """Give the forming candle of a timeframe when it follows the last closed one."""
-        candle = market.candles.forming(series.timeframe)
+        candle = market.candles.forming.get(series.timeframe)
         follows = candle is not None and candle.open_time == self._last_closes[series.row]
         return candle if follows else None
 
