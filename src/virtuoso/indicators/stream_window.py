@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from virtuoso.domain.errors import SettingsError, WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
 from virtuoso.indicators.ordered import insert, remove, share_below
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import round_x
 
 Integers: TypeAlias = NDArray[np.int64]
 Seconds: TypeAlias = NDArray[np.uint32]
-Codes: TypeAlias = NDArray[np.int8]
 
 DAY_SECONDS: Final = DAY // SECOND
 LARGEST_STEP: Final = 12
@@ -30,6 +30,8 @@ SCORED: Final = 0
 NO_VALUE: Final = 1
 WARMING_UP: Final = 2
 TOO_FEW: Final = 3
+
+NO_POOL: Final = (np.zeros((0, 0)), new_sums(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +72,28 @@ def _take(
     second: int,
     xs: Floats,
     limits: Integers,
-    steps: Integers,
-    heads: Integers,
-    counts: Integers,
-    n_sizes: Integers,
+    held_now: Integers,
     seconds: Seconds,
     values: Floats,
     sizes: Floats,
     scores: Floats,
-    codes: Codes,
+    why: Integers,
+    weights: Floats,
+    sums: Floats,
 ) -> None:
     """Score k values against their windows, then let them in (section 2, "exact").
 
     xs: shape (k,), NaN where there is no value; replaced by the value rounded to 9 decimals.
-    limits: capacity, minimum, minimum of sizes. seconds, values, sizes: shape (k, capacity).
-    scores: shape (k,), 0..100 or NaN; codes: shape (k,), why.
+    limits: capacity, minimum, minimum of sizes. held_now: shape (4, k), steps, heads, counts and
+    counts of sizes. seconds, values, sizes: shape (k, capacity). scores: shape (k,), 0..100 or
+    NaN; why: shape (3, k), codes, and counts and counts of sizes before. Unless `weights` is empty
+    the scores are added up into `sums` as `pool_sums` does: a second call would cost as much again.
     """
     capacity, minimum, minimum_sizes = limits[0], limits[1], limits[2]
+    steps, heads, counts, n_sizes = held_now[0], held_now[1], held_now[2], held_now[3]
+    codes = why[0]
+    why[1] = counts
+    why[2] = n_sizes
     for m in range(len(xs)):
         scores[m] = np.nan
         if np.isnan(xs[m]):
@@ -151,13 +158,17 @@ def _take(
                 insert(sizes[m], n, size)
                 n += 1
         n_sizes[m], counts[m], heads[m], steps[m] = n, held, head, step
+    if weights.size > 0:
+        pool_sums(scores.reshape((1, len(scores))), weights, sums)
 
 
 class StreamWindows:
     """The windows of k statistics, taken together once a second.
 
-    After `take`, `scores` (shape (k,), NaN where there is none) and `codes` say what came out;
-    `counts` and `n_sizes` say how much each window now holds.
+    After `take`, `scores` (shape (k,), NaN where there is none) and `why` (shape (3, k): codes,
+    and how many values and values other than zero each was ranked among) say what came out, in
+    arrays that are never written to again; `counts` and `n_sizes` say how much each window now
+    holds.
     """
 
     def __init__(self, k: int, limits: StreamLimits | None = None) -> None:
@@ -166,34 +177,41 @@ class StreamWindows:
         self._limits = np.array(
             [capacity, self.limits.minimum, self.limits.minimum_sizes], dtype=np.int64
         )
-        self.steps = np.ones(k, dtype=np.int64)
-        self.counts = np.zeros(k, dtype=np.int64)
-        self.n_sizes = np.zeros(k, dtype=np.int64)
-        self._heads = np.zeros(k, dtype=np.int64)
+        self._held = np.zeros((4, k), dtype=np.int64)
+        self.steps, self._heads, self.counts, self.n_sizes = self._held
+        self.steps[:] = 1
         self._seconds = np.zeros((k, capacity), dtype=np.uint32)
         self._values = np.zeros((k, capacity), dtype=np.float64)
         self._sizes = np.zeros((k, capacity), dtype=np.float64)
         self.scores = np.full(k, np.nan)
-        self.codes = np.full(k, NO_VALUE, dtype=np.int8)
+        self.why: Integers = np.zeros((3, k), dtype=np.int64)
+        self.why[0] = NO_VALUE
 
-    def take(self, at: Millis, xs: Floats) -> None:
+    @property
+    def codes(self) -> Integers:
+        """Why each has a score, or none: shape (k,)."""
+        found: Integers = self.why[0]
+        return found
+
+    def take(self, at: Millis, xs: Floats, pool: tuple[Floats, Floats] = NO_POOL) -> None:
         """Score the values of grid second `at`, then keep them.
 
         xs: shape (k,), NaN where a statistic has no value; rounded in place to 9 decimals.
+        pool: weights of shape (1, k), and the sums that `pool_sums` makes of the scores.
         """
+        self.scores = np.empty(len(xs))
+        self.why = np.empty((3, len(xs)), dtype=np.int64)
         _take(
             at // SECOND,
             xs,
             self._limits,
-            self.steps,
-            self._heads,
-            self.counts,
-            self.n_sizes,
+            self._held,
             self._seconds,
             self._values,
             self._sizes,
             self.scores,
-            self.codes,
+            self.why,
+            *pool,
         )
 
     def content(self, member: int) -> tuple[Seconds, Floats]:

@@ -24,13 +24,12 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal import normal_score
-from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.pool_sums import new_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.stream_window import (
     NO_VALUE,
     TOO_FEW,
     WARMING_UP,
-    Codes,
     Integers,
     StreamLimits,
     StreamWindows,
@@ -72,7 +71,10 @@ def both(first: Feed, second: Feed) -> Feed:
 
 
 class Fact(NamedTuple):
-    """x of one member at a grid second, or the reason why there is none."""
+    """x of one member at a grid second, or the reason why there is none: never both.
+
+    What has an x is ranked and scored, so that of a feed with a reason there is none.
+    """
 
     feed: Feed
     x: float | None = None
@@ -97,19 +99,14 @@ class _Taken(NamedTuple):
 
     limits: StreamLimits
     facts: Sequence[Fact]
-    codes: Codes
-    counts: Integers
-    """Values held by each window before it."""
-    sizes: Integers
-    """Values other than zero held by each window before it."""
+    why: Integers
+    """Shape (3, members): codes, and how many values, and values other than zero, each window held
+    before it."""
 
     def missing(self) -> Iterator[tuple[Reason | None, int | None, int | None]]:
         """Give why each member has no score, None where it has one, and the counts it has."""
         limits = self.limits
-        rows = zip(
-            self.facts, self.codes.tolist(), self.counts.tolist(), self.sizes.tolist(), strict=True
-        )
-        for fact, code, count, size in rows:
+        for fact, code, count, size in zip(self.facts, *self.why.tolist(), strict=True):
             reason = fact.reason or fact.feed.reason
             if code == WARMING_UP:
                 yield Reason.WARMING_UP, count, limits.minimum
@@ -155,26 +152,21 @@ class StreamComponent:
         facts = self.facts(at, market)
         windows = self._windows
         xs = np.array([np.nan if fact.x is None else fact.x for fact in facts])
-        counts, sizes = windows.counts.copy(), windows.n_sizes.copy()
-        windows.take(at, xs)
-        scores = windows.scores.copy()
+        windows.take(at, xs, (self._weights, self._sums))
+        scores = windows.scores
         as_of: Millis | None = None
         late_ms, freshness = 0, 1.0
         judged: Feed | None = None
-        for i, (fact, score) in enumerate(zip(facts, scores.tolist(), strict=True)):
+        for fact, score in zip(facts, scores.tolist(), strict=True):
             feed = fact.feed
-            if isnan(score) or (feed is judged and fact.reason is None):
-                continue
-            if fact.reason is not None or feed.reason is not None:
-                scores[i] = np.nan
+            if feed is judged or isnan(score):
                 continue
             judged = feed  # most members have their feed in common
             late_ms, freshness = max(late_ms, feed.late_ms), min(freshness, feed.freshness)
             if feed.as_of is not None and (as_of is None or feed.as_of < as_of):
                 as_of = feed.as_of
-        pool_sums(scores.reshape(1, -1), self._weights, self._sums)
         total, weight, pooled, squares, _ = self._sums.tolist()
-        taken = _Taken(windows.limits, facts, windows.codes.copy(), counts, sizes)
+        taken = _Taken(windows.limits, facts, windows.why)
         self._result = pool_summed(
             self.name,
             self.rho,
