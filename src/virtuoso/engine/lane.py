@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from operator import itemgetter
 from zlib import crc32
 
@@ -32,6 +32,7 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     ConfluenceScore,
+    MemberScore,
     Reason,
     State,
 )
@@ -182,6 +183,8 @@ class Lane:
         self.distrusted_since: Millis | None = None
         """Since when the book is checked against polled ones, because it had too many holes."""
         self._view: tuple[Millis, MarketView] | None = None
+        self._oldest: tuple[Collection[MemberScore], str] | None = None
+        """The members that were looked through last for the oldest, and its name."""
         self._make_components = make_components
         self.definitions: deque[tuple[Millis, str]] = deque(maxlen=DEFINITIONS_KEPT)
         """(venue time, hash): by what the scores since then were made, 0 for the first."""
@@ -697,56 +700,46 @@ class Lane:
 
     def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:
         """Give the age of every kind of input, on the venue's clock."""
-        market = self.market
+        market, known = self.market, self.market.derivatives
+        delayed, stale = self._delayed_ms, self._stale_ms
         alive = None if market.alive_at is None else Millis(market.alive_at + now - at)
         heard = None if self._heard_at is None else Millis(self._heard_at + now - at)
-        found: dict[str, Input] = {}
-
-        def note(kind: str, as_of: Millis | None, delayed: int, stale: int, reason: Reason) -> None:
-            state = _age_state(as_of, now, delayed, stale)
-            found[kind] = Input(kind, as_of, state, reason if as_of is None else None)
-
-        delayed, stale = self._delayed_ms, self._stale_ms
-        note("stream", heard, delayed, stale, Reason.NO_FEED)
-        book_reason = market.book.reason or Reason.NO_FEED
-        note("book", market.book.as_of, delayed, stale, book_reason)
-        if self.distrusted_since is not None or not self._book_sequenced:
-            book = found["book"]
-            found["book"] = book._replace(state=_at_best_delayed(book.state))
-        # silence of trades is a fact while the connection lives, so the connection's age counts
-        note(
-            "trades",
-            None if market.trades.last_price_at is None else alive,
-            delayed,
-            stale,
-            Reason.NO_FEED,
+        mark = known.ticker.get(TickerField.MARK_PRICE)
+        book = _input(
+            "book", market.book.as_of, now, delayed, stale, market.book.reason or Reason.NO_FEED
         )
-        known = market.derivatives.ticker.get(TickerField.MARK_PRICE)
-        confirmed = None if known is None else known.confirmed_at
-        note("ticker", confirmed, delayed, stale, Reason.NO_FEED)
+        if self.distrusted_since is not None or not self._book_sequenced:
+            book = book._replace(state=_at_best_delayed(book.state))
+        # silence of trades is a fact while the connection lives, so the connection's age counts
+        traded = None if market.trades.last_price_at is None else alive
+        found = {
+            "stream": _input("stream", heard, now, delayed, stale),
+            "book": book,
+            "trades": _input("trades", traded, now, delayed, stale),
+            "ticker": _input(
+                "ticker", None if mark is None else mark.confirmed_at, now, delayed, stale
+            ),
+        }
         for timeframe, name, delayed_from, stale_from in _CANDLE_INPUTS:
             series = market.candles.series[timeframe]
-            reason = Reason.GAP if series.gap else Reason.NO_FEED
             closed = None if series.gap else series.last_close
-            note(name, closed, delayed_from, stale_from, reason)
-        settled = market.derivatives.funding.last
+            reason = Reason.GAP if series.gap else Reason.NO_FEED
+            found[name] = _input(name, closed, now, delayed_from, stale_from, reason)
+        settled, interval = known.funding.last, 0
+        settled_at = None
         if settled is not None and settled.interval_hours is not None:
-            interval = round(settled.interval_hours * HOUR)
-            note(
-                "funding",
-                settled.settled_at,
-                interval + MINUTE,
-                interval + 10 * MINUTE,
-                Reason.NO_FEED,
-            )
-        else:
-            note("funding", None, 0, 0, Reason.NO_FEED)
-        interest, step = market.derivatives.open_interest_at, market.derivatives.open_interest_every
-        note("open interest", interest, step + 6 * MINUTE, step + 15 * MINUTE, Reason.NO_FEED)
-        ratio = market.derivatives.ratio
-        ratio_at = None if ratio is None else ratio.at
-        step = market.derivatives.ratio_every
-        note("account ratio", ratio_at, step + 6 * MINUTE, step + 15 * MINUTE, Reason.NO_FEED)
+            settled_at, interval = settled.settled_at, round(settled.interval_hours * HOUR)
+        found["funding"] = _input(
+            "funding", settled_at, now, interval + MINUTE, interval + 10 * MINUTE
+        )
+        step = known.open_interest_every
+        found["open interest"] = _input(
+            "open interest", known.open_interest_at, now, step + 6 * MINUTE, step + 15 * MINUTE
+        )
+        ratio_at, step = None if known.ratio is None else known.ratio.at, known.ratio_every
+        found["account ratio"] = _input(
+            "account ratio", ratio_at, now, step + 6 * MINUTE, step + 15 * MINUTE
+        )
         return found
 
     def _state_of(
@@ -759,17 +752,26 @@ class Lane:
         """
         if score.score is None:
             return State.ABSENT, None
-        stream = inputs["stream"].state
-        worst = _WORSE[State.STALE if stream is State.ABSENT else stream]
+        late = {
+            kind: _WORSE[each.state]
+            for kind, each in inputs.items()
+            if each.state is not State.LIVE
+        }
+        worst = _WORSE[State.STALE] if inputs["stream"].state is State.ABSENT else 0
+        worst = max(worst, late.get("stream", 0))
         oldest: ComponentScore | None = None
         for name, part in score.components.items():
             if isinstance(part, Absent):
                 continue
             if oldest is None or part.as_of < oldest.as_of:
                 oldest = part
-            for kind in _USED[name]:
-                worst = max(worst, _WORSE[inputs[kind].state])
-        return _ORDER[worst], None if oldest is None else _oldest_member(oldest)
+            if late:
+                worst = max(worst, *[late.get(kind, 0) for kind in _USED[name]])
+        if oldest is None:
+            return _ORDER[worst], None
+        if self._oldest is None or self._oldest[0] is not oldest.members:
+            self._oldest = oldest.members, _oldest_member(oldest)
+        return _ORDER[worst], self._oldest[1]
 
     def ticker_value(self, field: TickerField, now: Millis, scale: float = 1.0) -> Value:
         """Give a field of the ticker with its age, `now` on the venue's clock."""
@@ -846,6 +848,19 @@ class Lane:
 
 
 _time_of = itemgetter(0)
+
+
+def _input(
+    kind: str,
+    as_of: Millis | None,
+    now: Millis,
+    delayed: int,
+    stale: int,
+    reason: Reason = Reason.NO_FEED,
+) -> Input:
+    """Judge one kind of input; `reason`: why there is none, where there is none."""
+    state = _age_state(as_of, now, delayed, stale)
+    return Input(kind, as_of, state, reason if as_of is None else None)
 
 
 def _age_state(as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
