@@ -648,7 +648,7 @@ class Lane:
         market, before = self.market, self._live_parts
         live = {
             name: each.live(at, market)
-            if peek or name not in CANDLE_VIEWS or self._peeked.get(name) is not scores[name]
+            if peek or name not in CANDLE_VIEWS or self._closed_since(name, scores)
             else before[name]
             for name, each in self._components.items()
         }
@@ -657,6 +657,16 @@ class Lane:
         if all(live[name] is scores[name] for name in scores):
             return None if self._score is None else self._score.score
         return self._composite.value(live)
+
+    def _closed_since(
+        self, name: ComponentName, scores: Mapping[ComponentName, ComponentScore | Absent]
+    ) -> bool:
+        """Whether a component rests on other candles than when the forming ones were looked at.
+
+        One whose candles are late is another score each second, of the same members.
+        """
+        peeked = self._peeked.get(name)
+        return peeked is None or peeked.members is not scores[name].members
 
     def view(self, at: Millis, now: Millis) -> MarketView:
         """Give grid second `at`, the one closed last, in plain values."""

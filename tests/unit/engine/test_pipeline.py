@@ -16,6 +16,7 @@ from virtuoso.domain.market_data import (
     CandlesLoaded,
     Connected,
     Disconnected,
+    FormingCandle,
     MarketData,
     MarketEvent,
     Side,
@@ -274,3 +275,31 @@ def test_trades_that_the_venue_numbered_and_did_not_send_are_asked_for() -> None
     asked = pipeline.handle(TradesMissing(BTC, 7, Millis(NOW)))
     assert list(asked) == [BackfillTrades(BTC)]
     assert pipeline.counters["trades_missing"] == 7
+
+
+def test_late_candles_are_not_looked_into_more_often_than_those_on_time() -> None:
+    """Between two turns the live score rests on the forming candles of the last look.
+
+    Also where the minute is overdue, so that every second has a score of another freshness: an
+    engine that is behind must not have more to do for it.
+    """
+    pipeline = pipeline_of(BTC)
+    pipeline.handle(histories(NOW))
+    lane = pipeline.lane(BTC)
+    assert lane is not None
+    begun = lane.market.candles[Timeframe.M1].closed[-1].close
+    looks: list[float | None] = []
+    for second, peek in ((70, True), (71, False), (72, False), (73, True)):
+        at = Millis(NOW + second * SECOND)
+        price = begun * (1.0 + 1e-3 * (second - 72))
+        forming = FormingCandle(
+            Timeframe.M1, Millis(NOW), begun, max(begun, price), min(begun, price), price, 5.0
+        )
+        pipeline.handle(event(forming, at))
+        lane.second(at, at, peek=peek)
+        technical = lane.view(at, at).score.components[ComponentName.TECHNICAL]
+        assert isinstance(technical, ComponentScore)
+        assert technical.late_ms > 0
+        looks.append(lane.view(at, at).live_score)
+    assert None not in looks
+    assert looks[0] == looks[1] == looks[2] != looks[3]
