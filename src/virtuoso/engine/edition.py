@@ -512,8 +512,8 @@ class Editor:
                     self._next_detail = number + 1
                 yield
             lane = content.lanes.get(shown.symbol)
-            if lane is not None:
-                again = (number + turn) % REPEAT_CYCLES == 0
+            again = (number + turn) % REPEAT_CYCLES == 0
+            if lane is not None and (is_its_turn or again):
                 yield from self._slow_documents(
                     found, edition, symbol, lane, fresh=is_its_turn, again=again
                 )
