@@ -719,7 +719,7 @@ class Lane:
             "book", market.book.as_of, now, delayed, stale, market.book.reason or Reason.NO_FEED
         )
         if self.distrusted_since is not None or not self._book_sequenced:
-            book = book._replace(state=_at_best_delayed(book.state))
+            book = Input(book.kind, book.as_of, _at_best_delayed(book.state), book.reason)
         # silence of trades is a fact while the connection lives, so the connection's age counts
         traded = None if market.trades.last_price_at is None else alive
         found = {
