@@ -269,11 +269,13 @@ class TradeFlow:
         self._minute_sums = self._minutes.get(minute, [0.0, 0.0])
 
     def _advance(self, at: Millis) -> None:
-        """Move to the bucket of `at`; seconds that were passed over hold nothing."""
+        """Move to the bucket of `at`, to be written; seconds that were passed over hold nothing."""
+        count = len(self._buckets)
         passed = 1 if self._at is None else max(1, (at - self._at) // SECOND)
-        for _ in range(min(passed, len(self._buckets))):
-            self._newest = (self._newest + 1) % len(self._buckets)
+        for _ in range(min(passed, count) - 1):
+            self._newest = (self._newest + 1) % count
             self._buckets[self._newest] = 0.0
+        self._newest = (self._newest + 1) % count
         self._at = at
 
     def _decay(self, at: Millis) -> None:

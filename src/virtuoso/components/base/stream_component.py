@@ -88,9 +88,9 @@ def filling(feed: Feed, at: Millis, since: Millis, seconds: int, *, broken: bool
 
     `broken`: it was emptied by a hole, not by the start.
     """
-    have = max(0, at - since) // SECOND
     if at - since >= seconds * SECOND:
         return None
+    have = max(0, at - since) // SECOND
     return Fact(feed, None, Reason.GAP if broken else Reason.WARMING_UP, have, seconds)
 
 
