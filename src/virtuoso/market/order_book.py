@@ -1,5 +1,6 @@
 """The order book of one instrument: synced and proven, or absent with a reason."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
@@ -40,16 +41,17 @@ class Best(NamedTuple):
 class BookSide:
     """One side as (price, quantity), best first: a live view, valid until the next update.
 
-    Kept as two parallel lists with ascending prices, so that one `bisect` finds a level.
+    Kept as two parallel arrays with ascending prices, so that one `bisect` finds a level. Numbers
+    that lie beside each other are read faster than a list's when hundreds of books take turns.
     """
 
     __slots__ = ("_descending", "prices", "quantities")
 
     def __init__(self, *, descending: bool) -> None:
         self._descending = descending
-        self.prices: list[float] = []
+        self.prices: array[float] = array("d")
         """Ascending, whichever side it is."""
-        self.quantities: list[float] = []
+        self.quantities: array[float] = array("d")
 
     def __len__(self) -> int:
         return len(self.prices)
@@ -76,14 +78,14 @@ class BookSide:
 
     def clear(self) -> None:
         """Forget every level."""
-        self.prices.clear()
-        self.quantities.clear()
+        del self.prices[:]
+        del self.quantities[:]
 
     def replace(self, levels: Levels) -> bool:
         """Take over levels sorted best first; False when they are not strictly sorted."""
         ordered = list(reversed(levels)) if self._descending else list(levels)
-        self.prices = [price for price, _ in ordered]
-        self.quantities = [quantity for _, quantity in ordered]
+        self.prices = array("d", [price for price, _ in ordered])
+        self.quantities = array("d", [quantity for _, quantity in ordered])
         return all(low < high for low, high in pairwise(self.prices))
 
     def is_in_bounds(self) -> bool:
