@@ -61,10 +61,13 @@ def lines(found: CacheMetrics, tallies: dict[str, Tally]) -> Iterator[str]:
             f"  {tier.name}: {tier.hits} hits, {tier.misses} misses, rate {tier.hit_rate}, "
             f"{tier.share_of_hits} of all hits"
         )
-    last = found.tiers[-1]
-    for thing, each in last.documents.items():
-        if each.misses:
-            yield f"  nowhere: {thing} {each.misses}"
+    for thing in found.tiers[0].documents:
+        counted = (
+            f"{tier.name} {each.hits} of {each.hits + sum(each.misses.values())}"
+            for tier in found.tiers
+            if (each := tier.documents.get(thing)) is not None
+        )
+        yield f"    {thing}: {', '.join(counted)}"
 
 
 def measure(running: Cluster, number: int, rate: int, seconds: float) -> Iterator[str]:
