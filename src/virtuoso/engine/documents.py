@@ -508,17 +508,18 @@ def alert_message(alert: KeptAlert) -> Alert:
     )
 
 
-def alerts_document(edition: Edition, alerts: Sequence[Alert]) -> AlertsDocument:
-    """Build the list of alerts that nobody has resolved."""
+def alerts_document(edition: Edition, alerts: Sequence[Alert] | None) -> AlertsDocument:
+    """Build the list of alerts that nobody has resolved; None: nothing watches."""
     return AlertsDocument(
-        status="success",
+        status="success" if alerts is not None else "degraded",
         timestamp=edition.timestamp,
         as_of=edition.cycle.now,
         source=edition.source,
         data_source="cache",
-        alerts=tuple(alerts),
+        alerts=tuple(alerts or ()),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
+        reasons=() if alerts is not None else ("alerts are off: nothing is watched",),
     )
 
 

@@ -360,10 +360,8 @@ class Editor:
             self._movers,
             {each.symbol: each.state for each in records},
         )
-        active = None
-        if content.alerts is not None:
-            active = self._put_alerts(found, edition, content.alerts)
-            yield
+        active = self._put_alerts(found, edition, content.alerts)
+        yield
         if content.signals is not None:
             self._put_signals(found, edition, content.signals)
             yield
@@ -414,14 +412,14 @@ class Editor:
         self,
         found: dict[str, bytes],
         edition: Edition,
-        alerts: tuple[int, tuple[Alert, ...]],
-    ) -> Sequence[AlertMessage]:
+        alerts: tuple[int, tuple[Alert, ...]] | None,
+    ) -> Sequence[AlertMessage] | None:
         """Publish the active alerts when they changed, and again before they expire."""
-        number, active = alerts
+        number, active = (0, ()) if alerts is None else alerts
         if number != self._alerts[0]:
             self._alerts = (number, tuple(make.alert_message(each) for each in active))
             self._marks.pop(keys.ALERTS, None)
-        messages = self._alerts[1]
+        messages = None if alerts is None else self._alerts[1]
         if keys.ALERTS not in self._marks or self._edited % REPEAT_CYCLES == 0:
             self._marks[keys.ALERTS] = (number,)
             document = make.alerts_document(edition, messages)

@@ -392,6 +392,8 @@ class AlertsDocument(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     epoch: str = ""
     seq: int = 0
+    reasons: tuple[str, ...] = ()
+    """Why none can be known."""
 
 
 class Signal(msgspec.Struct, frozen=True):

@@ -29,6 +29,8 @@ export class OpenAlerts implements AlertReader {
   changes = $state.raw(0)
   failed = $state.raw(false)
   known = $state.raw(false)
+  /** Why the list is not all there is. */
+  reasons: readonly string[] = $state.raw([])
   /** Nobody has acknowledged them. Critical ones first, then the newest. */
   readonly active = $derived(
     [...this.open.values()]
@@ -101,6 +103,7 @@ export class OpenAlerts implements AlertReader {
       this.open = applied(found, told)
       this.failed = false
       this.known = true
+      this.reasons = list.reasons
       this.changes += 1
     } catch {
       if (!signal.aborted) this.failed = true
