@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 
+import { isOpen, ToldSignals, withTold } from "../src/desktop/signals/told.svelte"
 import { meanText, rateText, stateText } from "../src/desktop/signals/words"
 import type { SignalRecord } from "../src/wire/types"
 
@@ -21,5 +22,55 @@ describe("what is said of signals", () => {
     expect(stateText(open)).toBe("active")
     expect(stateText({ ...open, state: "confirmed", targets_hit: 1, left_at: 5 })).toBe("confirmed, 1 of 3 targets, direction left")
     expect(stateText({ ...open, state: "closed", outcome: "direction_left" })).toBe("closed: direction left")
+  })
+})
+
+function signal(id: string, opened_at: number, more: Partial<SignalRecord> = {}): SignalRecord {
+  return { id, opened_at, state: "active", followed_to: null, source: "bybit", ...more } as unknown as SignalRecord
+}
+
+describe("a list with what the socket told since", () => {
+  const all = (): boolean => true
+
+  it("puts new ones first and newer forms in place, and never goes back", () => {
+    const listed = [signal("b", 20, { followed_to: 50 }), signal("a", 10, { state: "expired" })]
+    const told = new Map([
+      ["c", signal("c", 30)],
+      ["b", signal("b", 20, { followed_to: 40 })],
+      ["a", signal("a", 10)],
+    ])
+    const found = withTold(listed, told, all)
+    expect(found.map((each) => [each.id, each.state, each.followed_to])).toEqual([
+      ["c", "active", null], ["b", "active", 50], ["a", "expired", null],
+    ])
+    told.set("b", signal("b", 20, { followed_to: 60, state: "closed" }))
+    expect(withTold(listed, told, isOpen).map((each) => each.id)).toEqual(["c"])
+  })
+
+  it("leaves to its own page what was opened before the last of this one", () => {
+    expect(withTold([signal("b", 20)], new Map([["a", signal("a", 10)]]), all)).toHaveLength(1)
+    expect(withTold([], new Map([["a", signal("a", 10)]]), all)).toHaveLength(1)
+  })
+})
+
+describe("what the socket tells of signals", () => {
+  it("holds the newest of each, drops what is open no more, and has the list read again", () => {
+    const frames: FrameRequestCallback[] = []
+    vi.stubGlobal("requestAnimationFrame", (each: FrameRequestCallback) => frames.push(each))
+    const again = vi.fn()
+    const told = new ToldSignals(again)
+    const say = (each: SignalRecord): void => told.receive({ type: "signal", epoch: "one", signal: each })
+    told.receive({ type: "signals", epoch: "one", open: ["a", "b"], reasons: [] })
+    expect(again).toHaveBeenCalledTimes(1)
+    say(signal("a", 10))
+    say(signal("b", 20))
+    say(signal("b", 20, { state: "closed" }))
+    expect(frames).toHaveLength(1)
+    frames[0]?.(0)
+    expect([...told.told.values()].map((each) => [each.id, each.state])).toEqual([["a", "active"], ["b", "closed"]])
+    told.receive({ type: "signals", epoch: "two", open: [], reasons: ["the engine is silent"] })
+    expect([[...told.told.keys()], told.reasons]).toEqual([["b"], ["the engine is silent"]])
+    expect(again).toHaveBeenCalledTimes(2)
+    vi.unstubAllGlobals()
   })
 })

@@ -1798,6 +1798,13 @@ export interface SignalCell {
   worst_excursion: number | null
 }
 
+/** Server, group `signals`: one as it is now; once more when it ends. */
+export interface SignalChanged {
+  type: "signal"
+  epoch: string
+  signal: SignalRecord
+}
+
 /** `/api/signals/{id}`: one signal with the steps of its life. */
 export interface SignalDocument {
   status: "degraded" | "error" | "success"
@@ -1907,6 +1914,16 @@ export interface SignalStep {
   /** `opened`, `target_1`, `left`, `reopened`, or the outcome. */
   what: string
   price: number | null
+}
+
+/** Server, group `signals`: which are open, replacing what the client held. */
+export interface SignalsHeld {
+  type: "signals"
+  epoch: string
+  /** Their ids, oldest first. */
+  open: readonly string[]
+  /** Why they are not known; empty when they are. */
+  reasons: readonly string[]
 }
 
 /** `/api/signals`: newest first. */
@@ -2028,8 +2045,8 @@ export interface Subscribe {
   form?: "records" | "rows"
   /** How often at most, rounded down to one of `Hello.hz`; what changes between is conflated. */
   hz?: number
-  /** `board` (all symbols), `overview`, `alerts`. */
-  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  /** `board` (all symbols), `overview`, `alerts`, `signals`. */
+  groups?: readonly ("alerts" | "board" | "overview" | "signals")[] | null
   /** Symbols whose score is wanted taken apart, each time it is published. */
   details?: readonly string[]
   /** Of a SymbolRecord, form `records` only: FieldsUpdates, when one of these changes. */
@@ -2276,7 +2293,7 @@ export interface TrialScore {
 export interface Unsubscribe {
   type: "unsubscribe"
   symbols?: readonly string[] | null
-  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  groups?: readonly ("alerts" | "board" | "overview" | "signals")[] | null
   details?: readonly string[] | null
 }
 
@@ -2348,4 +2365,4 @@ export interface WhatIfRecord {
 
 export type ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
 
-export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused | Hello | Resumed | FieldsUpdate | OverviewChanged | DetailChanged | AlertsHeld | AlertRaised
+export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused | Hello | Resumed | FieldsUpdate | OverviewChanged | DetailChanged | AlertsHeld | AlertRaised | SignalsHeld | SignalChanged
