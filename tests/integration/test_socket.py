@@ -29,7 +29,6 @@ from virtuoso.wire.messages import (
     RowSymbol,
     ScoreRow,
     SymbolDetail,
-    to_json,
 )
 from virtuoso.wire.records import iso
 from virtuoso.wire.signals import SignalsDocument, signal_record

@@ -116,7 +116,7 @@ describe("the board", () => {
   it("asks for compact rows and shows the snapshot", () => {
     const socket = connected()
     expect(socket.url).toBe("ws://here/ws")
-    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 4 })
+    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 4, groups: ["board"] })
     expect([priceOf("BTCUSDT"), board.simulated, board.feed.kind]).toEqual([100, true, "live"])
   })
 

@@ -107,7 +107,7 @@ class Content:
     alerts: tuple[int, tuple[Alert, ...]] | None = None
     """How often they changed, and those that nobody has resolved; None without a watch."""
     signals: tuple[int, tuple[Signal, ...]] | None = None
-    """How often they changed, and those that are open or ended last; None without a desk."""
+    """How often they changed, and those that are open or ended last; None while not known."""
     patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
     """What the scans say, by symbol."""
     measures: tuple[Measure, ...] = ()
@@ -369,7 +369,8 @@ class Editor:
             yield
         self._put_patterns(found, edition, content)
         yield
-        dashboard = make.dashboard_document(edition, records, market, content.across, active)
+        top = followed.top_signals(edition, None if content.signals is None else content.signals[1])
+        dashboard = make.dashboard_document(edition, records, market, content.across, active, top)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
         yield

@@ -99,6 +99,8 @@ class Engine:
         self._measures_due_ms = 0
         if alerts is not None:
             alerts.tell = self._announce
+            if signals is not None:
+                alerts.signal_of = signals.current
         self._recalls: list[tuple[VenueWatch, Recall]] = []
         if archive is not None:
             venues = (first,) if second is None else (first, second)
@@ -217,13 +219,14 @@ class Engine:
         for _ in self._patterns.taking(content):
             await breath.take()
         content = replace(content, patterns=self._patterns.found)
+        if self._signals is not None:
+            # before the alerts, which name the signal that they are about
+            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
+            for _ in self._signals.taking(content, beside):
+                await breath.take()
         if self._alerts is not None:
             # before anything is written: what fires must leave within the second
             for _ in self._alerts.taking(content):
-                await breath.take()
-        if self._signals is not None:
-            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
-            for _ in self._signals.taking(content, beside):
                 await breath.take()
         for part in self._editor.edit(content):
             printed, self._printed = part, content
@@ -295,7 +298,9 @@ class Engine:
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
             alerts=None if self._alerts is None else self._alerts.shown,
-            signals=None if self._signals is None else self._signals.shown,
+            signals=None
+            if self._signals is None or not self._signals.is_known
+            else self._signals.shown,
             measures=self._newest_measures(shown, venue_now),
         )
 

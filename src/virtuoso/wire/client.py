@@ -254,7 +254,8 @@ class AlertRaised(msgspec.Struct, frozen=True, tag="alert"):
 class SignalsHeld(msgspec.Struct, frozen=True, tag="signals"):
     """Server, group `signals`: which are open, replacing what the client held.
 
-    Each of them follows as a SignalChanged."""
+    Each of them follows as a SignalChanged.
+    """
 
     epoch: str
     open: tuple[str, ...]
@@ -266,7 +267,8 @@ class SignalsHeld(msgspec.Struct, frozen=True, tag="signals"):
 class SignalChanged(msgspec.Struct, frozen=True, tag="signal"):
     """Server, group `signals`: one as it is now; once more when it ends.
 
-    What changes while something waits for the client is told with its newest values."""
+    What changes while something waits for the client is told with its newest values.
+    """
 
     epoch: str
     signal: SignalRecord

@@ -29,6 +29,8 @@ export interface Alert {
   timestamp: string
   state: "acknowledged" | "active" | "resolved"
   source: Source
+  /** Id of the signal it is about; null: its rule looks at none. */
+  signal: string | null
 }
 
 /** Answer to an acknowledgement. */
@@ -76,6 +78,8 @@ export interface AlertRecord {
   changed_at: number | null
   source: string
   delivery: readonly DeliveryRecord[]
+  /** Id of the signal it is about, at `/api/signals/{id}`; null: its rule looks at none. */
+  signal: string | null
 }
 
 /** Server, group `alerts`: what this server knows of them, replacing what the client held. */
@@ -347,7 +351,7 @@ export interface ConfigEntry {
   waiting: boolean
 }
 
-/** The strongest pressures of now. */
+/** The strongest of the open signals. */
 export interface Confluence {
   top_signals: readonly Signal[]
 }
@@ -405,6 +409,7 @@ export interface DashboardDocument {
   market_overview: MarketOverview
   symbols: readonly SymbolRecord[]
   top_movers: Movers
+  /** Open ones, strongest first, five at most; `quality` says why there are none. */
   top_signals: readonly Signal[]
   /** Those that nobody has resolved, newest first, 50 at most. */
   alerts: readonly Alert[]
@@ -1759,12 +1764,36 @@ export const ScoreRowColumn = {
   oldest_input: 21,
 } as const
 
-/** A strong pressure right now, strongest first; not yet a tracked signal. */
+/** An open signal as it was said; the rest is at `/api/signals/{id}`. */
 export interface Signal {
   symbol: string
-  direction: Direction | null
-  score: number
+  direction: Direction
+  /** 0..100, of the second that confirmed it. */
+  score: number | null
+  /** 0..100. */
   confidence: number | null
+  id: string
+  source: Source
+  venue: string
+  /** `active`, or `confirmed`: its first target was reached. */
+  state: string
+  /** ISO 8601 UTC. */
+  opened: string
+  opened_at: number
+  /** The middle of the best quote then. */
+  price: number | null
+  spread_bp: number | null
+  /** Share of the score's weight that was present, 0..1. */
+  coverage: number
+  horizon_ms: number
+  stop: number | null
+  targets: readonly number[]
+  /** Why there is no stop. */
+  reason: Reason | null
+  /** Closing time of the last one-minute candle it was held against. */
+  followed_to: number | null
+  /** When its direction was left; within 30 minutes it may come back. */
+  left_at: number | null
 }
 
 /** What became of the signals of one symbol, direction, horizon and method. */

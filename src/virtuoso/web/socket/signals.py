@@ -42,6 +42,8 @@ class Signals:
         self._reasons: tuple[str, ...] = ()
         self._beginning = 0
         self._number = 0
+        self._gone = 0
+        """Number of the newest change that cannot be told any more."""
         self._records: dict[str, SignalRecord] = {}
         self._numbers: dict[str, int] = {}
         """By signal, the number of its last change; in the order of these numbers."""
@@ -72,14 +74,14 @@ class Signals:
                 self._frames.pop(name, None)
         self._records = records
         for name in self._numbers.keys() - records.keys():
-            del self._numbers[name]
+            self._gone = max(self._gone, self._numbers.pop(name))
             self._frames.pop(name, None)
 
     def after(self, place: Place | None) -> Frames:
         """Give the next of what a client at this place is to be sent; nothing when it has all."""
         if not self._known:
             return Frames(b"", 0, place)
-        if place is None or place.beginning != self._beginning:
+        if place is None or self._is_lost(place):
             opened = tuple(each.id for each in self._records.values() if each.state in OPEN)
             held = SignalsHeld(self._epoch, opened[::-1], self._reasons)
             return Frames(frame(to_json(held)), 1, Place(self._beginning, self._number, 0))
@@ -97,12 +99,16 @@ class Signals:
             number = self._number
         return Frames(b"".join(found), len(found), place._replace(number=number))
 
+    def _is_lost(self, place: Place) -> bool:
+        """Whether what this client misses is not all here any more."""
+        missed = max(place.number, place.since) < self._gone
+        return missed or place.beginning != self._beginning
+
     def _changed(self, place: Place) -> list[str]:
         return [
             name
             for name, number in self._numbers.items()
-            if number > place.number
-            and (number > place.since or self._records[name].state in OPEN)
+            if number > place.number and (number > place.since or self._records[name].state in OPEN)
         ]
 
     def _frame(self, name: str) -> bytes:
