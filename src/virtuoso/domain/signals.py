@@ -153,6 +153,9 @@ class SignalResult(NamedTuple):
     best_excursion: float | None
     worst_excursion: float | None
     has_stop: bool
+    venue: str = ""
+    atr: float | None = None
+    """The range that its stop was made from, a log return."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from virtuoso.domain.alerts import Alert
+from virtuoso.domain.fees import NO_FEES, Fees
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
 from virtuoso.engine.alerts import AlertDesk
@@ -57,6 +58,8 @@ class EngineSettings:
 
     version: str
     epoch: str
+    fees: Fees = NO_FEES
+    """By venue, what results of signals are reckoned after."""
 
 
 class Engine:
@@ -111,6 +114,7 @@ class Engine:
         source = first.feed.source
         self._printed: Content | None = None
         """What the newest edition was made of."""
+        self._fees = settings.fees
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
@@ -301,6 +305,7 @@ class Engine:
             signals=None
             if self._signals is None or not self._signals.is_known
             else self._signals.shown,
+            fees=self._fees,
             measures=self._newest_measures(shown, venue_now),
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from virtuoso.domain.fees import NO_FEES, Fees
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.signals import Signal
 from virtuoso.domain.time import MINUTE, SECOND, Millis
@@ -35,9 +36,11 @@ _KINDS = tuple(
 )
 
 
-def signals_document(edition: Edition, signals: Sequence[Signal]) -> SignalsDocument:
+def signals_document(
+    edition: Edition, signals: Sequence[Signal], fees: Fees = NO_FEES
+) -> SignalsDocument:
     """Build the cached list of signals, newest first."""
-    records = tuple(signal_record(each) for each in signals)
+    records = tuple(signal_record(each, fees) for each in signals)
     return SignalsDocument(
         status="success",
         timestamp=edition.timestamp,

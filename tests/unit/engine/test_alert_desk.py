@@ -258,7 +258,9 @@ def market_second(number: int) -> Content:
     score = SimpleNamespace(
         state=State.LIVE, score=71.0, coverage=0.9, contributions=(), components={}
     )
-    view = SimpleNamespace(score=score, price=SimpleNamespace(value=100.0), heard=State.LIVE)
+    view = SimpleNamespace(
+        score=score, price=SimpleNamespace(value=100.0), heard=State.LIVE, state=State.LIVE
+    )
     shown = SimpleNamespace(
         symbol="BTCUSDT", instrument=Instrument(BYBIT, Symbol("BTCUSDT")), view=view
     )

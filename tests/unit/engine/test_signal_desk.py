@@ -321,7 +321,7 @@ def test_a_second_before_the_first_is_nothing() -> None:
 
 
 async def test_the_signal_of_now_is_named_while_its_direction_is_held(tmp_path: Path) -> None:
-    """At the very second that confirmed it; not when the direction was left, again when it is back."""
+    """At the very second that confirmed it; not once it was left, and again when it is back."""
     clock = FakeClock()
     series = Series(Source.BYBIT, BYBIT, Symbol("BTCUSDT"))
     async with opened(place_of("", tmp_path), clock) as kept, desk_over(kept, clock) as desk:

@@ -1,6 +1,7 @@
 """Signals as messages: who is sent all of them in turn holds what is open, however slow it is."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -38,7 +39,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.place: Place | None = None
-        self.held: dict[str, dict[str, object]] = {}
+        self.held: dict[str, dict[str, Any]] = {}
         self.ended: list[str] = []
         self.begun = 0
 
@@ -68,7 +69,7 @@ class Reader:
             pass
 
 
-def messages_of(frames: bytes) -> list[dict[str, object]]:
+def messages_of(frames: bytes) -> list[dict[str, Any]]:
     """Unpack text frames of a server: the length stands in the second byte and after it."""
     found = []
     while frames:

@@ -1821,6 +1821,8 @@ export interface SignalCell {
   first_target: CountedRate
   /** Result in units of the distance to the stop, before any cost. */
   mean_r: CountedMean
+  /** The same after taking both ways at the fee of each one's venue; n: those whose fee is known.      */
+  mean_r_after_fees: CountedMean
   median_r: number | null
   /** Median of the largest move in its direction, a log return; null while there are too few. */
   best_excursion: number | null
@@ -1844,6 +1846,16 @@ export interface SignalDocument {
   signal: SignalRecord
   steps: readonly SignalStep[]
   reasons: readonly string[]
+}
+
+/** What a taker pays at a venue, each way. */
+export interface SignalFee {
+  /** Of the turnover; null: not known. */
+  taker_percent: number | null
+  /** Where that is from. */
+  source: string | null
+  /** Why it is not known. */
+  reason: Reason | null
 }
 
 /** One component of the score that a signal was made of. */
@@ -1914,8 +1926,11 @@ export interface SignalRecord {
   closed_at: number | null
   outcome: Outcome | null
   exit_price: number | null
-  /** Result of the whole position in units of the distance to the stop; null without one. */
+  /** Result of the whole position in units of the distance to the stop, before any cost; null without one. */
   r: number | null
+  /** The same after taking both ways at `fee`; null without a result or without a fee. Spread, slippage and funding are not taken off. */
+  r_after_fees: number | null
+  fee: SignalFee
   /** The same as a percentage of the price, before any cost. */
   return_percent: number | null
   changed_at: number
@@ -1933,6 +1948,8 @@ export interface SignalStatistics {
   /** Signals opened from then on; null: all. */
   since: number | null
   cells: readonly SignalCell[]
+  /** By venue (`*`: all others), what `mean_r_after_fees` took off each way. */
+  fees: Readonly<Record<string, SignalFee>>
   reasons: readonly string[]
 }
 
