@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest"
 
 import { isOpen, ToldSignals, withTold } from "../src/desktop/signals/told.svelte"
-import { meanText, rateText, stateText } from "../src/desktop/signals/words"
+import { feeText, meanText, rateText, stateText } from "../src/desktop/signals/words"
 import type { SignalRecord } from "../src/wire/types"
 
 const open = { state: "active", outcome: null, left_at: null, targets_hit: 0, targets: [1, 2, 3] } as unknown as SignalRecord
@@ -15,7 +15,13 @@ describe("what is said of signals", () => {
 
   it("gives a mean with n, or says too few", () => {
     expect(meanText({ n: 40, mean: 0.12, low: -0.1, high: 0.34, reason: null })).toBe("+0.12 [−0.10, +0.34], n = 40")
+    expect(meanText({ n: 0, mean: null, low: null, high: null, reason: "no_feed" })).toBe("no fee known")
     expect(meanText({ n: 2, mean: null, low: null, high: null, reason: "too_few" })).toBe("too few, n = 2")
+  })
+
+  it("says whose fee was taken off, or that none is known", () => {
+    expect(feeText({ taker_percent: 0.055, source: "published by Bybit", reason: null })).toContain("0.055 % each way, published by Bybit")
+    expect(feeText({ taker_percent: null, source: null, reason: "no_feed" })).toBe("No fee of this venue is known")
   })
 
   it("says how a signal fares, and what ended it", () => {
