@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from virtuoso.domain.alerts import Alert
-from virtuoso.domain.fees import NO_FEES, Fees
+from virtuoso.domain.fees import Fees
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import Signal
@@ -109,7 +109,7 @@ class Content:
     """How often they changed, and those that nobody has resolved; None without a watch."""
     signals: tuple[int, tuple[Signal, ...]] | None = None
     """How often they changed, and those that are open or ended last; None while not known."""
-    fees: Fees = NO_FEES
+    fees: Fees = field(default_factory=dict)
     """By venue, what results of signals are reckoned after."""
     patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
     """What the scans say, by symbol."""

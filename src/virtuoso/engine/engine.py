@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from virtuoso.domain.alerts import Alert
-from virtuoso.domain.fees import NO_FEES, Fees
+from virtuoso.domain.fees import Fees
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
 from virtuoso.engine.alerts import AlertDesk
@@ -58,7 +58,7 @@ class EngineSettings:
 
     version: str
     epoch: str
-    fees: Fees = NO_FEES
+    fees: Fees = field(default_factory=dict)
     """By venue, what results of signals are reckoned after."""
 
 

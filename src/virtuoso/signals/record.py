@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from virtuoso.domain.fees import NO_FEES, Fees, after_fees, fee_at
 from virtuoso.domain.scores import Direction, Reason
-from virtuoso.domain.signals import OPEN, Outcome, SignalResult
+from virtuoso.domain.signals import OPEN, STOP_RANGES, Outcome, SignalResult
 from virtuoso.domain.time import DAY
 from virtuoso.domain.words import Word
-from virtuoso.signals.levels import STOP_RANGES
 
 Z95: Final = 1.959963984540054
 LEAST: Final = 30

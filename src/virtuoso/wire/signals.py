@@ -6,18 +6,14 @@ Times are milliseconds UTC; prices are in the quote currency; returns are log re
 
 from collections.abc import Collection, Sequence
 from math import exp
-from typing import Final
 
 import msgspec
 
 from virtuoso.domain.fees import NO_FEES, Fees, TakerFee, after_fees, fee_at
 from virtuoso.domain.scores import ComponentName, Direction, Reason, Source
-from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalState
+from virtuoso.domain.signals import STOP_RANGES, Outcome, Signal, SignalEvent, SignalState
 from virtuoso.wire.messages import DataSource, Status
 from virtuoso.wire.records import iso
-
-STOP_RANGES: Final = 1.5
-"""Of the only method there is so far."""
 
 
 class SignalPart(msgspec.Struct, frozen=True):
