@@ -27,8 +27,7 @@ def result(
     state = SignalState.ACTIVE if outcome is None else SignalState.CLOSED
     return SignalResult(
         symbol, direction, 4 * HOUR, Millis(START + day * DAY), state, "method", "abcdef012345",
-        outcome, r, int(hit), 0.004, -0.002, has_stop, venue,
-        0.004,
+        outcome, r, int(hit), 0.004, -0.002, has_stop, venue, 0.004,
     )  # fmt: skip
 
 
@@ -129,7 +128,7 @@ def test_the_draws_are_even_and_fixed() -> None:
 def test_the_mean_after_fees_counts_only_those_whose_fee_is_known() -> None:
     """Its own n; where no fee is known there is no number, and the reason."""
     fees = {"bybit": TakerFee(0.055, "as a test says")}
-    results = [result(day % 12, venue="bybit" if day % 2 else "kraken") for day in range(80)]
+    results = [result(day % 40, venue="bybit" if day % 2 else "kraken") for day in range(80)]
     (_, cell) = record(results, fees)
     assert cell.mean_r.n == 80
     assert cell.mean_r.value == pytest.approx(0.5)
