@@ -5,45 +5,21 @@ Run: cd tests && python -m benchmarks.bench_looks [--symbols 500]
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from time import thread_time
 
 from benchmarks.markets import SteadyMarkets
 from benchmarks.report import Row
+from support.editions import content_of
 from support.markets import NOW
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import SECOND, Millis
-from virtuoso.engine.edition import Content, Editor
-from virtuoso.engine.pairing import Shown
-from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.edition import Editor
 
 SYMBOLS = 500
 EDITIONS = 12
 LOOKED_AT = (0, 10, 50)
-
-
-def content_of(pipeline: Pipeline, looked_at: int) -> Content:
-    """Everything that one cycle says, with so many symbols looked at."""
-    cycle = pipeline.view()
-    assert cycle is not None
-    shown = [Shown(str(each.instrument.symbol), each) for each in cycle.markets]
-    lanes = {each.symbol: pipeline.lane(each.instrument) for each in shown}
-    return Content(
-        cycle=cycle,
-        definition=pipeline.definition,
-        coverage_floor=pipeline.coverage_floor,
-        shown=shown,
-        sources={"bybit": Source.SIMULATOR},
-        lanes={symbol: lane for symbol, lane in lanes.items() if lane is not None},
-        overview=pipeline.overview(),
-        across=pipeline.across.view,
-        notices=(),
-        parts=(),
-        counters={},
-        cycle_ms=None,
-        started=Millis(NOW),
-        looked_at=frozenset(each.symbol for each in shown[:looked_at]),
-    )
 
 
 def rows(symbols: int = SYMBOLS) -> Sequence[Row]:
@@ -57,7 +33,8 @@ def rows(symbols: int = SYMBOLS) -> Sequence[Row]:
             at += SECOND
             markets.stream(at)
             markets.pipeline.second(Millis(at))
-            content = content_of(markets.pipeline, count)
+            said = content_of(markets.pipeline, Source.SIMULATOR)
+            content = replace(said, looked_at=frozenset(e.symbol for e in said.shown[:count]))
             begun = thread_time()
             for _ in editor.edit(content):
                 pass

@@ -1,16 +1,15 @@
 """The desktop's shell and board: what a reader does, what the figures are, what is said when."""
 
-import gzip
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from support.axe import violations
+from support.built_pages import first_view, gzipped
 from support.mock_board import MockBoard, mock_board
 from support.pages import Opener
 from virtuoso.web.pages import STATIC
@@ -285,29 +284,12 @@ def test_no_symbols_is_said_in_words(open_page: Opener) -> None:
         page.close()
 
 
-def first_view(ending: str) -> list[Path]:
-    """Give the files that the page names, and those that they import before they can run."""
-    page = (STATIC / "index.html").read_text("utf-8")
-    left = [STATIC / name for name in re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)]
-    found: list[Path] = []
-    while left:
-        file = left.pop()
-        if file not in found:
-            found.append(file)
-            imported = re.findall(r'(?:from|import)"\./([^"]+)"', file.read_text("utf-8"))
-            left += [file.parent / name for name in imported]
-    return [file for file in found if file.suffix == ending]
-
-
-def gzipped(files: list[Path]) -> int:
-    """Bytes as a client with gzip gets them."""
-    assert files
-    return sum(len(gzip.compress(file.read_bytes(), 9, mtime=0)) for file in files)
-
-
 def test_the_first_view_is_within_its_bytes() -> None:
     """Desktop script 40 KB and styles 8 KB, gzip; the chart is not among them."""
-    script, styles = gzipped(first_view(".js")), gzipped(first_view(".css"))
+    script, styles = (
+        gzipped(first_view("index.html", ".js")),
+        gzipped(first_view("index.html", ".css")),
+    )
     assert script <= 40 * 1_024
     assert styles <= 8 * 1_024
 

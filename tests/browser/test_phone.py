@@ -1,18 +1,17 @@
 """The phone's page as a trader keeps it on the home screen: tabs, sheet, offline, bytes, access."""
 
-import gzip
 import json
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from support.axe import violations
+from support.built_pages import first_view, gzipped
 from support.guarded import WRITE_TOKEN
 from support.mock_board import MockBoard, mock_board
 from support.pages import Opener
@@ -382,29 +381,9 @@ def test_hostile_names_and_alerts_stay_text(calm: MockBoard, open_page: Opener) 
     assert page.locator("img").count() == 0
 
 
-def first_view(ending: str) -> list[Path]:
-    """Give the files that the page names, and those that they import before they can run."""
-    page = (STATIC / "mobile/index.html").read_text("utf-8")
-    left = [STATIC / name for name in re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)]
-    found: list[Path] = []
-    while left:
-        file = left.pop()
-        if file not in found:
-            found.append(file)
-            imported = re.findall(r'(?:from|import)"\./([^"]+)"', file.read_text("utf-8"))
-            left += [file.parent / name for name in imported]
-    return [file for file in found if file.suffix == ending]
-
-
-def gzipped(files: list[Path]) -> int:
-    """Bytes as a client with gzip gets them."""
-    assert files
-    return sum(len(gzip.compress(file.read_bytes(), 9, mtime=0)) for file in files)
-
-
 def test_the_first_view_is_within_its_bytes() -> None:
     """Script 25 KB, gzip."""
-    assert gzipped(first_view(".js")) <= 25 * 1_024
+    assert gzipped(first_view("mobile/index.html", ".js")) <= 25 * 1_024
 
 
 def test_the_worker_keeps_the_shell_alone() -> None:
@@ -414,7 +393,10 @@ def test_the_worker_keeps_the_shell_alone() -> None:
     assert listed[0] == "/mobile"
     files = [STATIC / path.lstrip("/") for path in listed[1:]]
     assert all(file.is_file() for file in files)
-    assert {*first_view(".js"), *first_view(".css")} <= set(files)
+    assert {
+        *first_view("mobile/index.html", ".js"),
+        *first_view("mobile/index.html", ".css"),
+    } <= set(files)
     assert not [file.name for file in files if re.match("chart|desktop", file.name, re.IGNORECASE)]
     assert gzipped(files) <= 70 * 1_024
 

@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
 import pytest
 
-from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
+from support.editions import content_of, running_pipeline
+from support.markets import BTC, ETH, NOW
 from virtuoso.domain.instruments import Symbol
-from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine import edition as edition_module
 from virtuoso.engine.beta_documents import correlations
-from virtuoso.engine.edition import Content, Editor
+from virtuoso.engine.edition import Editor
 from virtuoso.engine.lane import SCORE_STEP_MS
-from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
@@ -29,43 +27,6 @@ from virtuoso.wire.messages import (
     MobileDocument,
     ReplayInfo,
 )
-
-SOURCES: Mapping[str, Source] = MappingProxyType({"bybit": Source.BYBIT})
-
-
-def running() -> Pipeline:
-    """Two markets with candles, one second old."""
-    pipeline = pipeline_of(BTC, ETH)
-    pipeline.handle(Connected(BTC.venue, frozenset({BTC, ETH}), Millis(NOW)))
-    for each in (BTC, ETH):
-        pipeline.handle(history_of(NOW, instrument=each))
-        for event in heard_of(each, NOW + 500):
-            pipeline.handle(event)
-    pipeline.second(Millis(NOW + SECOND))
-    return pipeline
-
-
-def content_of(pipeline: Pipeline) -> Content:
-    """Everything that one cycle says."""
-    cycle = pipeline.view()
-    assert cycle is not None
-    shown = [Shown(str(each.instrument.symbol), each) for each in cycle.markets]
-    lanes = {each.symbol: pipeline.lane(each.instrument) for each in shown}
-    return Content(
-        cycle=cycle,
-        definition=pipeline.definition,
-        coverage_floor=pipeline.coverage_floor,
-        shown=shown,
-        sources=SOURCES,
-        lanes={symbol: lane for symbol, lane in lanes.items() if lane is not None},
-        overview=pipeline.overview(),
-        across=pipeline.across.view,
-        notices=(),
-        parts=(),
-        counters={},
-        cycle_ms=None,
-        started=Millis(NOW),
-    )
 
 
 def published(editor: Editor, pipeline: Pipeline) -> Mapping[str, bytes]:
@@ -94,7 +55,7 @@ def keep(pipeline: Pipeline, scores: Mapping[str, tuple[float, float]]) -> None:
 
 def test_score_movers_are_null_until_their_window_was_observed() -> None:
     """Every window says `warming_up` or `no_feed` at first; nothing moved that was not seen."""
-    pipeline = running()
+    pipeline = running_pipeline()
     market = dashboard(published(Editor("e", Source.BYBIT, "1"), pipeline)).market_overview
     assert market.score_movers_1h is None
     assert market.quality["score_movers_1h"].state is State.ABSENT
@@ -109,7 +70,7 @@ def test_score_movers_are_null_until_their_window_was_observed() -> None:
 
 def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
     """Risers and fallers in points, with the state of the score they belong to."""
-    pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
+    pipeline, editor = running_pipeline(), Editor("e", Source.BYBIT, "1")
     keep(pipeline, {"BTCUSDT": (40.0, 70.0), "ETHUSDT": (66.0, 61.5)})
     documents = published(editor, pipeline)
     market = dashboard(documents).market_overview
@@ -134,7 +95,7 @@ def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
 
 def test_the_matrix_of_correlations_is_a_document_of_its_own() -> None:
     """Numbers or reasons, n beside each, most traded first; published when it is new."""
-    pipeline, editor = running(), Editor("e", Source.BYBIT, "1")
+    pipeline, editor = running_pipeline(), Editor("e", Source.BYBIT, "1")
     body = (
         Codec()
         .decode(
@@ -184,7 +145,7 @@ def test_details_that_take_too_long_are_made_in_turn(
         clock += seconds
         return clock
 
-    pipeline, editor = running(), Editor("e", Source.BYBIT, "1", spent=spent)
+    pipeline, editor = running_pipeline(), Editor("e", Source.BYBIT, "1", spent=spent)
     of = {keys.symbol_detail(each.symbol) for each in (BTC, ETH)}
     editions = [of & published(editor, pipeline).keys() for _ in range(2)]
     assert [len(each) for each in editions] == [made, made]
@@ -193,7 +154,7 @@ def test_details_that_take_too_long_are_made_in_turn(
 
 def test_an_engine_that_is_behind_lets_no_document_run_out() -> None:
     """Without time for details, what is there is written again, long before its life is over."""
-    pipeline, editor = running(), Editor("one", Source.BYBIT, "1")
+    pipeline, editor = running_pipeline(), Editor("one", Source.BYBIT, "1")
     whole = published(editor, pipeline)
     content = content_of(pipeline)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.markets import BTC, ETH, NOW, event, heard_of, history_of, pipeline_of
+from support.editions import content_of, running_pipeline
+from support.markets import BTC, NOW, event
 from virtuoso.domain.market_data import (
     BookSnapshot,
-    Connected,
     Disconnected,
     Levels,
     Liquidation,
@@ -21,9 +21,8 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import MINUTE, SECOND, Millis
-from virtuoso.engine.edition import Content, Editor
+from virtuoso.engine.edition import Editor
 from virtuoso.engine.market_documents import depth_of, impact_of
-from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.market.order_book import OrderBook
 from virtuoso.wire import keys
@@ -40,46 +39,14 @@ T = TypeVar("T")
 BOTH = frozenset({"BTCUSDT"})
 
 
-def running() -> Pipeline:
-    """Two markets with everything a stream brings, one second old."""
-    pipeline = pipeline_of(BTC, ETH)
-    pipeline.handle(Connected(BTC.venue, frozenset({BTC, ETH}), Millis(NOW)))
-    for each in (BTC, ETH):
-        pipeline.handle(history_of(NOW, instrument=each))
-        for heard in heard_of(each, NOW + 500):
-            pipeline.handle(heard)
-    pipeline.second(Millis(NOW + SECOND))
-    return pipeline
-
-
-def content_of(pipeline: Pipeline, looked_at: frozenset[str] = BOTH) -> Content:
-    """Everything that one cycle says."""
-    cycle = pipeline.view()
-    assert cycle is not None
-    shown = [Shown(str(each.instrument.symbol), each) for each in cycle.markets]
-    lanes = {each.symbol: pipeline.lane(each.instrument) for each in shown}
-    return Content(
-        cycle=cycle,
-        definition=pipeline.definition,
-        coverage_floor=pipeline.coverage_floor,
-        shown=shown,
-        sources={"bybit": Source.SIMULATOR},
-        lanes={symbol: lane for symbol, lane in lanes.items() if lane is not None},
-        overview=pipeline.overview(),
-        across=pipeline.across.view,
-        notices=(),
-        parts=(),
-        counters={},
-        cycle_ms=None,
-        started=Millis(NOW),
-        looked_at=looked_at,
-    )
-
-
 def documents(pipeline: Pipeline, looked_at: frozenset[str] = BOTH) -> dict[str, bytes]:
     """What one edition publishes."""
     editor = Editor("one", Source.SIMULATOR, "1")
-    printed = [each for each in editor.edit(content_of(pipeline, looked_at)) if each is not None]
+    printed = [
+        each
+        for each in editor.edit(content_of(pipeline, Source.SIMULATOR, looked_at))
+        if each is not None
+    ]
     return printed[-1].documents
 
 
@@ -96,7 +63,7 @@ def book_of(pipeline: Pipeline) -> OrderBookDocument:
 
 def test_only_symbols_somebody_looks_at_have_these_documents() -> None:
     """Nobody looks: not one of them is made, however many symbols there are."""
-    pipeline = running()
+    pipeline = running_pipeline()
     things = ("orderbook", "trades", "liquidations", "derivatives")
     assert not [
         key for key in documents(pipeline, frozenset()) if keys.kind_of(key).thing in things
@@ -107,9 +74,9 @@ def test_only_symbols_somebody_looks_at_have_these_documents() -> None:
 
 def test_a_first_reader_gets_the_newest_cycle_without_waiting_for_the_next() -> None:
     """Made of the edition that was published last, with its sequence."""
-    pipeline = running()
+    pipeline = running_pipeline()
     editor = Editor("one", Source.SIMULATOR, "1")
-    content = content_of(pipeline, frozenset())
+    content = content_of(pipeline, Source.SIMULATOR)
     assert editor.edit_beside(content, BOTH) == {}
     list(editor.edit(content))
     found = dict(editor.edit_beside(content, BOTH))
@@ -120,7 +87,7 @@ def test_a_first_reader_gets_the_newest_cycle_without_waiting_for_the_next() -> 
 
 def test_the_ladder_says_what_the_book_holds() -> None:
     """Best first, sums from the best on, spread and middle of the best prices."""
-    book = book_of(running())
+    book = book_of(running_pipeline())
     assert book.bids[0].price == pytest.approx(99.9)
     assert book.asks[0].price == pytest.approx(100.1)
     assert [each.cumulative for each in book.bids] == [float(n) for n in range(1, 51)]
@@ -134,7 +101,7 @@ def test_the_ladder_says_what_the_book_holds() -> None:
 
 def test_a_lost_book_is_absent_at_once_with_its_reason() -> None:
     """Not the levels of before: nothing, and why."""
-    pipeline = running()
+    pipeline = running_pipeline()
     pipeline.handle(Disconnected(BTC.venue, frozenset({BTC}), "cut", Millis(NOW + 1_200)))
     book = book_of(pipeline)
     assert (book.bids, book.asks, book.mid, book.spread, book.depth) == ((), (), None, None, ())
@@ -149,7 +116,7 @@ def test_a_lost_book_is_absent_at_once_with_its_reason() -> None:
 
 def test_trades_of_before_a_cut_stay_and_are_called_stale() -> None:
     """What happened, happened; but it is not the present, and since when it is whole is unknown."""
-    pipeline = running()
+    pipeline = running_pipeline()
     trades = read(documents(pipeline), keys.trades(BTC.symbol), TradesDocument)
     assert (trades.state, trades.trades[0].side, trades.trades[0].notional) == (
         State.LIVE,
@@ -166,7 +133,7 @@ def test_trades_of_before_a_cut_stay_and_are_called_stale() -> None:
 
 def test_a_liquidation_has_the_side_of_the_position_and_the_venues_coverage() -> None:
     """Longs that were closed are longs; Bybit tells of all."""
-    pipeline = running()
+    pipeline = running_pipeline()
     for side, quantity in ((PositionSide.LONG, 2.0), (PositionSide.SHORT, 1.0)):
         pipeline.handle(event(Liquidation(side, quantity, 100.0), NOW + 900))
     found = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
@@ -176,7 +143,7 @@ def test_a_liquidation_has_the_side_of_the_position_and_the_venues_coverage() ->
 
 def test_the_tape_says_from_which_size_on_a_trade_is_large_for_its_symbol() -> None:
     """The symbol's own percentile, but the floor at least; null while too few are known."""
-    pipeline = running()
+    pipeline = running_pipeline()
     lane = pipeline.lane(BTC)
     assert lane is not None
     assert read(documents(pipeline), keys.trades(BTC.symbol), TradesDocument).large_from is None
@@ -197,13 +164,13 @@ def test_the_tape_says_from_which_size_on_a_trade_is_large_for_its_symbol() -> N
 
 def test_none_seen_is_a_fact_while_the_stream_lives() -> None:
     """An empty list with a live state, not an absence."""
-    found = read(documents(running()), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    found = read(documents(running_pipeline()), keys.liquidations(BTC.symbol), LiquidationsDocument)
     assert (found.liquidations, found.state, found.as_of) == ((), State.LIVE, None)
 
 
 def test_derivatives_are_converted_as_they_say_and_absent_with_a_reason() -> None:
     """Basis in basis points of the index, funding to 8 hours and a year, the rest named."""
-    pipeline = running()
+    pipeline = running_pipeline()
     values = {
         TickerField.MARK_PRICE: 101.0,
         TickerField.INDEX_PRICE: 100.0,
@@ -289,7 +256,7 @@ def test_taking_more_costs_no_less_and_never_more_than_the_worst_level(
 
 def test_open_interest_of_full_hours_is_its_history() -> None:
     """Oldest first, no more than is shown."""
-    pipeline = running()
+    pipeline = running_pipeline()
     lane = pipeline.lane(BTC)
     assert lane is not None
     rows = [OpenInterest(Millis(NOW - back * 3_600_000), 100.0 + back) for back in range(100)]

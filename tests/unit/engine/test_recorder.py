@@ -5,7 +5,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
+from support.editions import content_of, running_pipeline
+from support.markets import BTC, ETH, NOW
 from virtuoso.domain.history import (
     Gap,
     GapKind,
@@ -18,11 +19,9 @@ from virtuoso.domain.history import (
     Newest,
     Series,
 )
-from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import ComponentName, Reason, Source
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.edition import Content
-from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.recorder import Recorder
 from virtuoso.testing.fake_clock import FakeClock
@@ -35,44 +34,18 @@ FIRST: Final = Millis(NOW - NOW % HOUR + HOUR)
 NOTHING: Final = Newest({}, {}, {}, None, ())
 
 
-def running() -> Pipeline:
-    """Two markets with candles, one second old."""
-    pipeline = pipeline_of(BTC, ETH)
-    pipeline.handle(Connected(BTC.venue, frozenset({BTC, ETH}), Millis(NOW)))
-    for each in (BTC, ETH):
-        pipeline.handle(history_of(NOW, instrument=each))
-        for event in heard_of(each, NOW + 500):
-            pipeline.handle(event)
-    pipeline.second(Millis(NOW + SECOND))
-    return pipeline
-
-
 def content_at(pipeline: Pipeline, at: int, score: float | None = 60.0) -> Content:
     """Everything that one cycle says, with these scores at this second."""
-    cycle = pipeline.view()
-    assert cycle is not None
+    said = content_of(pipeline)
     reason = Reason.GAP if score is None else None
-    views = [
-        each._replace(score=each.score._replace(score=score, reason=reason))
-        for each in cycle.markets
+    shown = [
+        replace(
+            each,
+            view=each.view._replace(score=each.view.score._replace(score=score, reason=reason)),
+        )
+        for each in said.shown
     ]
-    lanes = {str(each.symbol): pipeline.lane(each) for each in (BTC, ETH)}
-    return Content(
-        cycle=cycle,
-        definition=pipeline.definition,
-        coverage_floor=pipeline.coverage_floor,
-        shown=[Shown(str(each.instrument.symbol), each) for each in views],
-        sources=MappingProxyType({"bybit": Source.BYBIT}),
-        lanes={symbol: lane for symbol, lane in lanes.items() if lane is not None},
-        overview=pipeline.overview(),
-        across=pipeline.across.view,
-        notices=(),
-        parts=(),
-        counters={},
-        cycle_ms=None,
-        started=Millis(NOW),
-        second=Millis(at),
-    )
+    return replace(said, shown=shown, second=Millis(at))
 
 
 class Bench:
@@ -81,7 +54,7 @@ class Bench:
     def __init__(self, newest: Newest = NOTHING) -> None:
         self.store = FakeStore(newest)
         self.clock = FakeClock(NOW)
-        self.pipeline = running()
+        self.pipeline = running_pipeline()
         self.recorder = Recorder(self.store, self.clock, Source.BYBIT)
         self.recorder.goes_on_from(newest)
         self.say(FIRST - SECOND)

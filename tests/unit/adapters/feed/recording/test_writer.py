@@ -173,7 +173,7 @@ def test_an_index_of_many_chunks_is_thinned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays small, spread over all of the file, and every time is found as before."""
-    monkeypatch.setattr("virtuoso.adapters.feed.recording.writer._INDEX_ENTRIES", 4)
+    monkeypatch.setattr("virtuoso.adapters.feed.recording.part._INDEX_ENTRIES", 4)
     monkeypatch.setattr("virtuoso.adapters.feed.recording.writer._CHUNK_BYTES", 1)
     entries = [("", START + at, b"%d" % at) for at in range(101)]
     (path,) = recorded(tmp_path, entries)
