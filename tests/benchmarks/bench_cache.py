@@ -5,7 +5,7 @@ import socket
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -16,6 +16,7 @@ from benchmarks.report import Row
 from support.servers import Server, memcached
 from virtuoso.adapters.cache.memcached import MemcachedCache
 from virtuoso.adapters.cache.near import Near
+from virtuoso.adapters.cache.shared import without_life
 from virtuoso.adapters.cache.tiered import Life, TieredCache, TierPlan
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.testing import wire_messages as make
@@ -30,6 +31,7 @@ SYMBOLS = 7
 BATCH = 50
 CLOCK = SystemClock()
 SECRET = Secret("a secret of this benchmark")
+SMALL = Document(1, "one", 1, 1, None, "tag", b"x" * 1_000)
 
 
 def a_document() -> Document:
@@ -80,17 +82,33 @@ class Raw:
         self._socket = socket.create_connection(server.address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def get(self, key: str) -> int:
-        """The length of the answer."""
+    def get(self, key: str) -> bytes:
+        """The answer."""
         self._socket.sendall(b"get " + key.encode() + b"\r\n")
         answer = self._socket.recv(1 << 18)
         while not answer.endswith(b"END\r\n"):
             answer += self._socket.recv(1 << 18)
-        return len(answer)
+        return answer
 
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
+
+
+def opened_by_hand(answer: bytes, codec: Codec) -> list[Document]:
+    """Everything a value needs and nothing beside it: no tiers, no counts, nothing waited for."""
+    documents: list[Document] = []
+    now = CLOCK.now()
+    start = 0
+    while answer.startswith(b"VALUE ", start):
+        end = answer.index(b"\r\n", start)
+        _, key, _, size = answer[start:end].split(b" ")
+        start = end + 2 + int(size)
+        held = without_life(answer[end + 2 : start], now)
+        assert held is not None
+        documents.append(codec.decode(key.decode(), held.value, Document))
+        start += 2
+    return documents
 
 
 async def seconds(call: Callable[[], Awaitable[object]], times: int = READS) -> float:
@@ -122,7 +140,13 @@ async def measure_floor(server: Server) -> list[Row]:
     raw = Raw(server)
     loop = asyncio.get_running_loop()
     _, least = await loop.create_connection(Least, *server.address)
-    small = " ".join(f"virtuoso:symbol:S{number}USDT:v1" for number in range(BATCH))
+    names = [f"virtuoso:symbol:S{number}USDT:v1" for number in range(BATCH)]
+    small = " ".join(names)
+    codec = Codec(None)
+    tier = MemcachedCache(CLOCK, server.address, timeout_s=5)
+    await tier.set(keys.SYMBOLS, codec.encode(keys.SYMBOLS, a_document()), 600_000)
+    await tier.multi_set({name: codec.encode(name, SMALL) for name in names}, 600_000)
+    await tier.close()
 
     async def by_loop() -> object:
         return await least.get(keys.SYMBOLS)
@@ -187,18 +211,20 @@ async def measure_shared(server: Server, *, signed: bool) -> list[Row]:
     codec = Codec(SECRET if signed else None)
     cache = opened(server, codec, 0)
     document = a_document()
-    names = [f"virtuoso:symbol:S{number}USDT:v1" for number in range(BATCH)]
-    await cache.set(keys.SYMBOLS, codec.encode(keys.SYMBOLS, document), 600_000)
-    small = Document(1, "one", 1, 1, None, "tag", b"x" * 1_000)
-    for name in names:
-        await cache.set(name, codec.encode(name, small), 600_000)
-    # more of them than a codec remembers, so that each read is verified
+    # more of each than a codec remembers, so that each read is verified
+    batches_of_names = [
+        [f"virtuoso:symbol:{batch}{number}USDT:v1" for number in range(BATCH)] for batch in "ABC"
+    ]
+    names = batches_of_names[0]
     large = [f"virtuoso:symbol:L{number}USDT:v1" for number in range(OPENED_REMEMBERED + 10)]
+    for name in chain(*batches_of_names):
+        await cache.set(name, codec.encode(name, SMALL), 600_000)
     for name in large:
         await cache.set(name, codec.encode(name, document), 600_000)
-    cache.forget([keys.SYMBOLS, *names, *large])
+    cache.forget([*chain(*batches_of_names), *large])
     raw = Raw(server)
     turn = cycle(large)
+    batch_turn = cycle(batches_of_names)
     tier = MemcachedCache(CLOCK, server.address, timeout_s=5)
 
     async def one() -> object:
@@ -206,11 +232,17 @@ async def measure_shared(server: Server, *, signed: bool) -> list[Row]:
         return codec.decode(key, await cache.get(key) or b"", Document)
 
     async def many() -> object:
-        found = await cache.multi_get(names)
+        found = await cache.multi_get(next(batch_turn))
         return [codec.decode(name, value or b"", Document) for name, value in found.items()]
 
     async def by_hand() -> object:
-        return raw.get(keys.SYMBOLS)
+        return raw.get(next(turn))
+
+    async def one_by_hand() -> object:
+        return opened_by_hand(raw.get(next(turn)), codec)
+
+    async def many_by_hand() -> object:
+        return opened_by_hand(raw.get(" ".join(next(batch_turn))), codec)
 
     async def one_of_tier() -> object:
         return await tier.get(names[0])
@@ -218,24 +250,28 @@ async def measure_shared(server: Server, *, signed: bool) -> list[Row]:
     async def many_of_tier() -> object:
         return await tier.multi_get(names)
 
-    singles, batches, tier_batches = [], [], []
+    singles, least, batches, least_batches, tier_batches = [], [], [], [], []
     for _ in range(ROUNDS):
         reference = await seconds(by_hand)
-        ours = await seconds(one)
+        ours, hand = await seconds(one), await seconds(one_by_hand)
         singles.append(ours / reference)
+        least.append(hand / reference)
         batches.append(await seconds(many, READS // 10) / ours)
+        least_batches.append(await seconds(many_by_hand, READS // 10) / hand)
         tier_batches.append(await seconds(many_of_tier, READS // 10) / await seconds(one_of_tier))
     raw.close()
     await tier.close()
     await cache.close()
     how = "signed" if signed else "unsigned"
-    size = len(codec.encode(keys.SYMBOLS, document))
+    size = len(codec.encode(large[0], document))
     what = f"L2 get of the symbols document, {size} bytes, {how}: verified and decoded"
     batch_what = f"L2 get of {BATCH} documents of 1 KB, {how}"
     return [
         row("P9", what, "round trip on a raw socket", singles, "<= 2.0"),
+        row("P9", f"{how}, by hand: read, verified, decoded", "the same", least, "the floor"),
         row("P10", batch_what, "a get of one of them, the tier alone", tier_batches, "<= 4"),
         row("P10", f"{batch_what}: verified, decoded", "the get of P9", batches, "<= 4"),
+        row("P10", f"{how}, by hand", "a get of P9 by hand", least_batches, "the floor"),
     ]
 
 

@@ -58,6 +58,7 @@ class Cluster:
     memcached: Server
     redis: Server
     exchange: str
+    symbols: int = SYMBOLS
     members: dict[str, Member] = field(default_factory=dict)
     web_ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     monitor_port: int = field(default_factory=free_port)
@@ -92,7 +93,7 @@ class Cluster:
         self, name: str = "engine", *arguments: str, env: dict[str, str] | None = None
     ) -> Member:
         """Start an engine on the shared simulator."""
-        chosen = ("--exchange", self.exchange, "--symbols", str(SYMBOLS), *arguments)
+        chosen = ("--exchange", self.exchange, "--symbols", str(self.symbols), *arguments)
         return self.start(name, "engine", *chosen, env=env)
 
     def web(self, number: int) -> Member:
@@ -166,14 +167,14 @@ def _seconds(timestamp: str) -> float:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster(folder: Path, symbols: int = SYMBOLS) -> Iterator[Cluster]:
     """Two cache servers and a simulator; the processes are the test's to start."""
     (folder / "servers").mkdir()
     with memcached(folder / "servers") as near, redis(folder / "servers") as far:
         log = folder / "exchange.log"
         with log.open("wb") as out:
             venue = subprocess.Popen(
-                [*VIRTUOSO, "exchange", "--port", "0", "--symbols", str(SYMBOLS)],
+                [*VIRTUOSO, "exchange", "--port", "0", "--symbols", str(symbols)],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
@@ -185,7 +186,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
         running: Cluster | None = None
         try:
-            running = Cluster(folder, near, far, wait_for("the simulator", address, 30))
+            running = Cluster(folder, near, far, wait_for("the simulator", address, 30), symbols)
             yield running
         finally:
             if running is not None:

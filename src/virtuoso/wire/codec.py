@@ -110,14 +110,15 @@ class Inspector(Protocol):
         ...
 
 
-class _Sealed(msgspec.Struct, array_like=True, frozen=True):
+class _Sealed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     schema: int
     epoch: str
     seq: int
     made: int
     as_of: int | None
     packed: bool
-    body: bytes
+    body: memoryview
+    """Into the value itself, which is as large again."""
 
 
 Published = BoardState | Document | EngineStatus | LastGood | ProcessReport | Looked
@@ -159,7 +160,9 @@ class Codec:
         packed = above is not None and len(body) > above
         if packed:
             body = zstandard.ZstdCompressor(level=1).compress(body)
-        sealed = _Sealed(self._schema, about.epoch, about.seq, about.now, as_of, packed, body)
+        sealed = _Sealed(
+            self._schema, about.epoch, about.seq, about.now, as_of, packed, memoryview(body)
+        )
         payload = _encoder.encode(sealed)
         if self._secret is None:
             return _BARE + payload
@@ -231,7 +234,7 @@ class Codec:
             raise ValueRefusedError(Refusal.SCHEMA, message)
         return sealed
 
-    def _body(self, key: str, value: bytes) -> bytes:
+    def _body(self, key: str, value: bytes) -> bytes | memoryview:
         sealed = self._open(key, value)
         if not sealed.packed:
             return sealed.body

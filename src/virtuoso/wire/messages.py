@@ -1135,7 +1135,7 @@ def pack(message: msgspec.Struct) -> bytes:
     return _pack.encode(message)
 
 
-def unpack(body: bytes, kind: type[M]) -> M:
+def unpack(body: bytes | memoryview, kind: type[M]) -> M:
     """Decode what `pack` wrote. Raises WireError when it is anything else."""
     try:
         return msgspec.msgpack.decode(body, type=kind)
@@ -1149,7 +1149,7 @@ _push: msgspec.msgpack.Decoder[Push] = msgspec.msgpack.Decoder(
 )
 
 
-def unpack_push(body: bytes) -> Push:
+def unpack_push(body: bytes | memoryview) -> Push:
     """Decode a message of the push channel. Raises WireError when it is not one."""
     try:
         return _push.decode(body)

@@ -1,7 +1,8 @@
 """Never back: which of two values under one key is the newer one."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from virtuoso.wire.codec import Stamp
 
@@ -10,8 +11,7 @@ SILENCE_MS: Final = 5_000
 """An epoch that was not renewed for so long makes way for one whose clock is behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     stamp: Stamp
     at_ms: int
     left: str | None

@@ -74,7 +74,7 @@ class MemcachedCache(SharedCache):
             found = {}
             for answer in await asyncio.gather(*asked):
                 found |= answer
-        return self._opened((wanted[raw], value) for raw, value in found.items())
+        return self._opened(zip(map(wanted.__getitem__, found), found.values(), strict=True))
 
     async def store(self, values: Mapping[str, Lived]) -> None:
         """Store every value in one round trip; one without a life is removed."""

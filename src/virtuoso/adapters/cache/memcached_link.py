@@ -21,11 +21,14 @@ AT_ONCE: Final = 1 << 18
 """Bytes read at once."""
 READS: Final = 16
 """At once, so that a server which never ends to talk does not hold the loop."""
+TRIES: Final = 12
+"""To read an answer where it was asked for: together they cost less than a turn of the loop."""
 GRACE_S: Final = 0.002
 """Of the deadline, kept for reading what came while this loop was busy."""
 _DONE: Final = frozenset({b"STORED", b"NOT_STORED", b"DELETED", b"NOT_FOUND", b"EXISTS"})
 _NO: Final = (b"SERVER_ERROR", b"CLIENT_ERROR")
 _EOL: Final = b"\r\n"
+_END: Final = b"END\r\n"
 _EOL_OR_LESS: Final = (b"", b"\r", _EOL)
 _VALUE: Final = re.compile(rb"VALUE ([!-~]+) \d+ (\d{1,8})(?: \d+)?\r\n")
 
@@ -114,7 +117,7 @@ class Link:
         else:
             self._write(command)
             if self.lost is None:
-                self._receive()
+                self._receive(TRIES if len(self._replies) == 1 else 1)
         if not reply.done:
             reply.sent_at = self._loop.time()
             if self._watch is None:
@@ -139,12 +142,15 @@ class Link:
         unsent, self._unsent = self._unsent, bytearray()
         self._write(unsent)
 
-    def _receive(self) -> None:
-        """Read what is there, as long as a reply is not whole."""
+    def _receive(self, tries: int = 1) -> None:
+        """Read until no reply is missing, or nothing was there in so many tries."""
         for _ in range(READS):
             try:
                 data = self._socket.recv(AT_ONCE)
             except BlockingIOError:
+                tries -= 1
+                if tries:
+                    continue
                 return
             except OSError as error:
                 self._broken(error)
@@ -186,8 +192,8 @@ class Link:
             taken = position
             if self._replies and not self._replies[0].lines:
                 taken = self._take_values(data, position)
-            if not self._missing and self.lost is None:
-                taken = self._take(data, taken)
+            if taken == position and not self._missing and self.lost is None:
+                taken = self._take(data, position)
             if taken == position:
                 break
             position = taken
@@ -224,7 +230,7 @@ class Link:
         return end + 2
 
     def _take_values(self, data: bytes, start: int) -> int:
-        """Take the values that are there in one piece; anything else is left where it is."""
+        """Take the values that are there in one piece, and the END; anything else is left."""
         reply = self._replies[0]
         wanted, values, match, ends = reply.wanted, reply.values, _VALUE.match, data.startswith
         while (head := match(data, start)) is not None:
@@ -239,6 +245,9 @@ class Link:
                 return start
             values[key] = data[first:last]
             start = last + 2
+        if ends(_END, start):
+            self._finish(reply)
+            start += len(_END)
         return start
 
     def _line_done(self, reply: Reply) -> None:

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from virtuoso.adapters.cache.server_memory import ServerMemory
 from virtuoso.domain.errors import CacheRefusedError
 from virtuoso.domain.time import SECOND
@@ -32,7 +34,7 @@ LONGEST_KEY: Final = 200
 NAMES_REMEMBERED: Final = 10_000
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """A value, and for how long it may be kept."""
 
     value: bytes
@@ -58,7 +60,7 @@ def without_life(stored: bytes, now: int) -> Held | None:
     _, end, life_ms = _unpack(stored)
     left = end - now
     if left > 0:
-        return Held(stored[_LIFE_SIZE:], min(life_ms, left))
+        return Held(stored[_LIFE_SIZE:], min(left, life_ms))
     return Held(stored[_LIFE_SIZE:], UNKNOWN_LIFE_MS) if left <= -SKEW_MS else None
 
 
@@ -135,12 +137,9 @@ class SharedCache(ABC):
 
     def _opened(self, stored: Iterable[tuple[str, bytes]]) -> Mapping[str, Held]:
         now = self._clock.now()
-        found: dict[str, Held] = {}
-        for key, value in stored:
-            held = without_life(value, now)
-            if held is not None:
-                found[key] = held
-        return found
+        return {
+            key: held for key, value in stored if (held := without_life(value, now)) is not None
+        }
 
     def _name(self, key: str) -> bytes | None:
         """The key as a server takes it; None when none could."""

@@ -5,7 +5,7 @@ key, never back in sequence, and a circuit before each server. In Hoc Signo Vinc
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, TypeAlias
@@ -238,10 +238,14 @@ class TieredCache:
         except TimeoutError:
             return
 
-    async def _through(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+    def _through(self, keys: Sequence[str]) -> Awaitable[dict[str, bytes | None]]:
         """Read what is not in memory: one caller asks for each key, the others wait for it."""
-        if self._flights.keys().isdisjoint(keys):
-            return await self._lead(keys)
+        if not self._flights or self._flights.keys().isdisjoint(keys):
+            return self._lead(keys)
+        return self._join(keys)
+
+    async def _join(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """Read where others already do: wait for what they bring, ask for the rest."""
         found: dict[str, bytes | None] = {}
         left = tuple(keys)
         while left:
@@ -261,7 +265,9 @@ class TieredCache:
 
     async def _lead(self, keys: Sequence[str]) -> dict[str, bytes | None]:
         flight = _Flight()
-        self._flights |= dict.fromkeys(keys, flight)
+        flights = self._flights
+        for key in keys:
+            flights[key] = flight
         try:
             found = await self._read(keys)
             flight.found = found
@@ -270,8 +276,8 @@ class TieredCache:
             raise
         finally:
             for key in keys:
-                if self._flights.get(key) is flight:
-                    del self._flights[key]
+                if flights.get(key) is flight:
+                    del flights[key]
             flight.land()
         return found
 
@@ -286,14 +292,14 @@ class TieredCache:
             if answer is None:
                 failed += 1
                 continue
-            good = self._judge(tier, missing, answer, keep=forgotten == self._forgotten)
-            for upper in self._tiers[:place] if good else ():
-                self._promote(upper, good)
-            for key, held in good.items():
-                found[key] = held.value
-            if len(good) == len(missing):
+            asked = missing
+            missing = self._judge(tier, asked, answer, found, keep=forgotten == self._forgotten)
+            if place and len(missing) < len(asked):
+                good = {key: answer[key] for key in asked if found[key] is not None}
+                for upper in self._tiers[:place]:
+                    self._promote(upper, good)
+            if not missing:
                 return found
-            missing = tuple(key for key in missing if key not in good)
         if failed and failed == len(self._tiers):
             names = ", ".join(f"{tier.shared.name}: {tier.circuit.reason}" for tier in self._tiers)
             message = f"expected an answer of one tier at least, found none: {names}"
@@ -323,10 +329,16 @@ class TieredCache:
         return answer
 
     def _judge(
-        self, tier: _Tier, keys: Sequence[str], answer: Mapping[str, Held], *, keep: bool
-    ) -> dict[str, Held]:
-        """Keep what can be relied on; everything else is a miss with a reason."""
-        good: dict[str, Held] = {}
+        self,
+        tier: _Tier,
+        keys: Sequence[str],
+        answer: Mapping[str, Held],
+        found: dict[str, bytes | None],
+        *,
+        keep: bool,
+    ) -> list[str]:
+        """Find what can be relied on; the others, each a miss with a reason, are handed back."""
+        missing: list[str] = []
         at_ms = self._clock.monotonic_ms()
         now = self._clock.now()
         for key in keys:
@@ -334,21 +346,25 @@ class TieredCache:
             held = answer.get(key)
             if held is None:
                 counters.misses[MISSING] += 1
+                missing.append(key)
                 continue
+            value = held.value
             try:
-                stamp = self._inspector.inspect(key, held.value)
+                stamp = self._inspector.inspect(key, value)
             except ValueRefusedError as error:
                 counters.misses[error.reason] += 1
+                missing.append(key)
                 continue
             if not self._newest.take(key, stamp, at_ms):
                 counters.misses[OLDER] += 1
+                missing.append(key)
                 continue
             age_ms = 0 if stamp is None or stamp.made > now else now - stamp.made
-            counters.hit(len(held.value), age_ms)
-            good[key] = held
+            counters.hit(len(value), age_ms)
+            found[key] = value
             if keep and (life_ms := self._keep_near(key, held.left_ms)) > 0:
-                self._put_near(key, held.value, life_ms, stamp)
-        return good
+                self._put_near(key, value, life_ms, stamp)
+        return missing
 
     def _promote(self, tier: _Tier, good: Mapping[str, Held]) -> None:
         """Give values back to a tier that had nothing, for what is left of their life."""

@@ -154,6 +154,33 @@ async def test_an_answer_that_is_there_costs_no_turn_of_the_loop() -> None:
     assert await ended(link, theirs)
 
 
+class Late(socket.socket):
+    """Finds nothing the first times."""
+
+    nothing = 3
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Part of socket."""
+        if self.nothing:
+            self.nothing -= 1
+            raise BlockingIOError
+        return super().recv(size, flags)
+
+
+async def test_an_answer_that_comes_while_it_is_looked_for_costs_no_turn_either() -> None:
+    """A server of this machine needs a few microseconds; a turn of the loop costs more."""
+    first, theirs = socket.socketpair()
+    ours = Late(fileno=first.detach())
+    ours.settimeout(0)
+    link = Link(ours, 60.0)
+    theirs.sendall(answer({b"one": b"1"}))
+    reply = link.values((b"one",))
+    assert reply.done
+    assert reply.result() == {b"one": b"1"}
+    link.close()
+    theirs.close()
+
+
 async def test_more_than_the_kernel_takes_is_sent_as_it_makes_room() -> None:
     """Commands behind it keep their places."""
     link, theirs = linked()
