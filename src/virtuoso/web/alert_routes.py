@@ -321,6 +321,7 @@ def _record(alert: Alert, told: Sequence[Delivery]) -> AlertRecord:
             for each in told
             if each.alert == alert.id
         ),
+        signal=alert.signal,
     )
 
 
