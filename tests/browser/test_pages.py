@@ -336,4 +336,6 @@ def test_a_recording_of_two_symbols_reaches_the_pixel(
             assert price == pytest.approx(records[symbol]["price"], rel=1e-3)
             expect(row.locator("[data-cell=score]")).to_contain_text("—")
             expect(row.locator("[data-component=technical]")).to_contain_text("—")
+        page.get_by_test_id("bell").click()
+        expect(page.get_by_text("alerts are off: nothing is watched")).to_be_visible()
         page.close()  # it must not see its server end

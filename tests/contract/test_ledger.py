@@ -267,6 +267,7 @@ async def test_statistics_read_what_they_need_of_signals_and_never_mix_sources(
         targets_hit=3,
         best_excursion=0.01,
         worst_excursion=-0.002,
+        atr=0.004,
     )
     await kept.ledger.add_signal(over)
     await kept.ledger.add_signal(signal("live", START, LIVE))
@@ -274,6 +275,7 @@ async def test_statistics_read_what_they_need_of_signals_and_never_mix_sources(
     assert found == SignalResult(
         "BTCUSDT", Direction.BULLISH, 4 * HOUR, Millis(START), SignalState.CLOSED, over.method,
         "abcdef012345", Outcome.TARGET, 3.0, 3, 0.01, -0.002, has_stop=True,
+        venue="bybit", atr=0.004,
     )  # fmt: skip
     (other,) = await kept.archive.signal_results(SignalFilter(sources=("bybit", "binance")))
     assert other.state is SignalState.ACTIVE
@@ -317,3 +319,22 @@ async def test_a_store_of_the_first_schema_is_brought_up_to_date_with_what_is_in
         assert found is not None
         assert (found.score, found.targets_hit, found.left_as) == (71.5, 0, None)
         assert await kept.archive.signal_results(SignalFilter()) == []
+
+
+async def test_the_range_of_signals_of_the_second_schema_is_known_to_statistics(
+    place: Place,
+) -> None:
+    """It was kept in the whole signal; the step to today's schema puts it beside."""
+    engine = open_engine(place, "admin")
+    migrating.migrate(place)
+    async with opened(place, FakeClock()) as kept:
+        await kept.ledger.add_signal(replace(signal("ranged"), atr=0.004))
+        await kept.ledger.add_signal(replace(signal("bare"), atr=None))
+    with engine.begin() as link:
+        link.execute(text("ALTER TABLE signals DROP COLUMN atr"))
+        link.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    engine.dispose()
+    assert migrating.migrate(place) == "0002"
+    async with opened(place, FakeClock()) as kept:
+        results = await kept.archive.signal_results(SignalFilter())
+    assert [each.atr for each in results] == [None, 0.004]

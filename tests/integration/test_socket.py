@@ -12,8 +12,10 @@ from websockets.exceptions import ConnectionClosed
 from support.web_site import Site, a_site, eventually, hear, say
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
+from virtuoso.domain.signals import SignalState
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_clock import START
+from virtuoso.testing.history_rows import signal
 from virtuoso.web.options import WebOptions
 from virtuoso.wire import keys
 from virtuoso.wire.client import ServerMessage
@@ -23,10 +25,13 @@ from virtuoso.wire.messages import (
     AlertsChanged,
     BoardReplaced,
     OverviewDocument,
+    RowsChanged,
     RowSymbol,
     ScoreRow,
     SymbolDetail,
 )
+from virtuoso.wire.records import iso
+from virtuoso.wire.signals import SignalsDocument, signal_record
 
 SCORE = ScoreRow.__struct_fields__.index("score")
 
@@ -53,6 +58,28 @@ async def raised(site: Site, number: int, *alerts: Alert) -> None:
     await site.broker.publish(keys.PUSH, Codec().encode(keys.PUSH, push))
 
 
+async def followed(site: Site, **states: SignalState) -> None:
+    """Let the engine publish these signals, and nothing else."""
+    before = site.engine.board
+    board = site.engine.board = msgspec.structs.replace(before, seq=before.seq + 1)
+    document = SignalsDocument(
+        "success",
+        iso(board.now),
+        None,
+        Source.SIMULATOR,
+        "cache",
+        tuple(signal_record(signal(name, state=state)) for name, state in states.items()),
+        board.epoch,
+        board.seq,
+    )
+    value = Codec().encode(keys.SIGNALS, make.published(board, document))
+    await site.cache.set(keys.SIGNALS, value, 60_000)
+    push = RowsChanged(
+        board.epoch, board.seq, before.seq, board.now, Source.SIMULATOR, (), (keys.SIGNALS,)
+    )
+    await site.broker.publish(keys.PUSH, Codec().encode(keys.PUSH, push))
+
+
 def an_alert(name: str, state: Any = "active") -> Alert:  # noqa: ANN401
     """An alert about Bitcoin."""
     return Alert(
@@ -70,7 +97,9 @@ def an_alert(name: str, state: Any = "active") -> Alert:  # noqa: ANN401
 async def test_every_message_a_server_sends_is_of_the_typed_protocol(site: Site) -> None:
     """What is sent decodes into the very structs that the clients are generated from."""
     decoder = msgspec.json.Decoder(ServerMessage)
-    first = await asked(site, groups=["board", "overview", "alerts"], details=["BTCUSDT"])
+    await followed(site, a=SignalState.ACTIVE)
+    groups = ["board", "overview", "alerts", "signals"]
+    first = await asked(site, groups=groups, details=["BTCUSDT"])
     rows = {"symbols": ["BTCUSDT"], "form": "rows", "resume": {"epoch": "one", "seq": 1}}
     sockets = (
         first,
@@ -296,6 +325,58 @@ async def test_a_resumed_client_gets_exactly_the_alerts_it_missed(site: Site) ->
 
 
 # --- resume -----------------------------------------------------------------------------------
+
+
+# --- signals ----------------------------------------------------------------------------------
+
+
+async def test_signals_come_at_once_and_when_they_change_or_end(site: Site) -> None:
+    """First which are open and each of them, as REST has it; then what changes, until the end."""
+    opened, over = SignalState.ACTIVE, SignalState.EXPIRED
+    await followed(site, b=opened, a=opened, old=over)
+    socket = await asked(site, groups=["signals"])
+    held = await hear(socket, "signals", "snapshot")
+    assert held == {"type": "signals", "epoch": "one", "open": ["a", "b"], "reasons": []}
+    seen = [await hear(socket, "signal", "snapshot") for _ in range(2)]
+    assert [each["signal"]["id"] for each in seen] == ["a", "b"]
+    listed = (await site.http.get("/api/signals", params={"state": "active"})).json()
+    assert seen[1]["signal"] == listed["signals"][0]
+    await followed(site, b=over, a=opened, old=over)
+    ended = (await hear(socket, "signal"))["signal"]
+    assert (ended["id"], ended["state"]) == ("b", "expired")
+    await say(socket, type="unsubscribe", groups=["signals"])
+    await say(socket, type="ping", id=1)
+    await hear(socket, "pong")
+    reads = len(site.cache.reads)
+    await followed(site, a=over)
+    await site.engine.publish(make.a_row(0, score=1.0))
+    await eventually(lambda: len(site.cache.reads) > reads)
+    assert not [read for read in site.cache.reads[reads:] if keys.SIGNALS in read]
+
+
+async def test_signals_that_are_not_known_are_said_to_be_unknown(site: Site) -> None:
+    """Not an empty list: why; when they are published, the list."""
+    socket = await asked(site, groups=["signals"])
+    held = await hear(socket, "signals")
+    assert (held["open"], bool(held["reasons"])) == ([], True)
+    await followed(site, a=SignalState.ACTIVE)
+    held = await hear(socket, "signals")
+    assert (held["open"], held["reasons"]) == (["a"], [])
+    assert (await hear(socket, "signal"))["signal"]["id"] == "a"
+
+
+async def test_another_engine_begins_the_list_of_signals_anew(site: Site) -> None:
+    """What was open with the engine before may have ended unseen."""
+    await followed(site, a=SignalState.ACTIVE)
+    socket = await asked(site, groups=["signals"])
+    await hear(socket, "signal")
+    await site.start_engine("two")
+    await followed(site, a=SignalState.ACTIVE)
+    held = await hear(socket, "signals")
+    assert (held["epoch"], held["open"]) == ("two", ["a"])
+
+
+# --- resuming ---------------------------------------------------------------------------------
 
 
 async def test_a_short_cut_is_resumed_without_a_snapshot(site: Site) -> None:

@@ -18,7 +18,7 @@ const MINUTE = 60_000
 const entry = (name: string, unit: string, words: string[] = []): Numbers => ({ name, unit, what: "", scope: "symbol", recorded: true, words })
 const NUMBERS = new Map([entry("score", "0..100"), entry("price", "USDT"), entry("direction", "word", ["Bullish", "Bearish"])].map((each) => [each.name, each]))
 const WHEN = { all: [{ number: "score", is: "at_least", limit: 70, clear: 65 }, { any: [{ number: "direction", is: "is", limit: "Bullish" }, { number: "price", is: "changes" }] }] }
-const record = (details: Record<string, unknown>): Told => ({ id: "a", level: "info", symbol: null, rule: "r", kind: "k", message: "", details, timestamp: "", at: 0, state: "active", changed_at: null, source: "bybit", delivery: [] })
+const record = (details: Record<string, unknown>): Told => ({ id: "a", level: "info", symbol: null, rule: "r", kind: "k", message: "", details, timestamp: "", at: 0, state: "active", changed_at: null, source: "bybit", delivery: [], signal: null })
 
 describe("the list of alerts", () => {
   it("asks the server for what its address says", () => {
@@ -42,7 +42,7 @@ describe("the list of alerts", () => {
     const odd = record({ title: 7, when: { all: "x" }, numbers: { score: 3 }, components: { technical: 1, volume: { score: "x" } }, chart: { price: [[1, 2], [2, null], "x"] }, price: Number.NaN })
     expect([titleOf(odd), seenOf(odd), detailNumber(odd, "price"), frozenLine(odd, "price"), frozenLine(odd, "score")]).toEqual(["r", [], null, [2, null, null], []])
     expect([...frozenParts(odd)]).toEqual([["volume", { score: null, points: null, reason: null }]])
-    expect(seenOf({ id: "a", level: "info", symbol: null, rule: "r", message: "", timestamp: "", state: "active", source: "bybit" })).toEqual([])
+    expect(seenOf({ id: "a", level: "info", symbol: null, rule: "r", message: "", timestamp: "", state: "active", source: "bybit", signal: null })).toEqual([])
   })
 })
 
@@ -99,7 +99,7 @@ describe("a rule in a form", () => {
 })
 
 describe("open alerts", () => {
-  const alert = (id: string, state: Wire["state"], level: Wire["level"] = "critical", at = 1_000): Wire => ({ id, level, symbol: null, rule: "r", message: "SIMULATED: Boom: BTC - score 1", timestamp: new Date(at).toISOString(), state, source: "simulator" })
+  const alert = (id: string, state: Wire["state"], level: Wire["level"] = "critical", at = 1_000): Wire => ({ id, level, symbol: null, rule: "r", message: "SIMULATED: Boom: BTC - score 1", timestamp: new Date(at).toISOString(), state, source: "simulator", signal: null })
 
   it("follow what the socket tells", () => {
     const open = applied(new Map(), [alert("a", "active"), alert("b", "active"), alert("a", "resolved")])
@@ -139,7 +139,7 @@ describe("open alerts", () => {
 
 describe("lists that are read at once", () => {
   it("lose nothing that was told meanwhile", async () => {
-    const raised: Wire = { id: "a", level: "info", symbol: null, rule: "r", message: "", timestamp: new Date(0).toISOString(), state: "active", source: "bybit" }
+    const raised: Wire = { id: "a", level: "info", symbol: null, rule: "r", message: "", timestamp: new Date(0).toISOString(), state: "active", source: "bybit", signal: null }
     vi.stubGlobal("fetch", () => Promise.resolve(new Response('{"alerts":[]}')))
     const alerts = new OpenAlerts()
     const stop = alerts.start({ now: 0, said: "", listen: () => undefined } as never)

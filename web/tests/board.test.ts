@@ -116,7 +116,7 @@ describe("the board", () => {
   it("asks for compact rows and shows the snapshot", () => {
     const socket = connected()
     expect(socket.url).toBe("ws://here/ws")
-    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 4 })
+    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 4, groups: ["board"] })
     expect([priceOf("BTCUSDT"), board.simulated, board.feed.kind]).toEqual([100, true, "live"])
   })
 
@@ -159,14 +159,14 @@ describe("the board", () => {
     stop = board.start(Promise.resolve(null))
     await Promise.resolve()
     const socket = connected()
-    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 1 })
+    expect(socket.sent[0]).toEqual({ type: "subscribe", form: "rows", hz: 1, groups: ["board"] })
     expect(priceOf("BTCUSDT")).toBe(100)
   })
 
   it("hears of alerts once somebody listens, and goes on after the last one", () => {
     const socket = connected()
     const heard: unknown[] = []
-    board.listen({ number: 7, receive: (message) => heard.push(message) })
+    board.listen("alerts", { number: 7, receive: (message) => heard.push(message) })
     expect(socket.sent.at(-1)).toMatchObject({ groups: ["board", "alerts"], resume: { seq: 10, alerts: 7 } })
     socket.say({ type: "alerts", epoch: "one", number: 8, since: 0, alerts: [] })
     expect(heard).toHaveLength(1)
@@ -260,7 +260,7 @@ describe("the board", () => {
     if (socket === undefined) throw new Error("expected a socket")
     socket.open()
     expect(socket.sent[0]).toEqual({
-      type: "subscribe", form: "rows", hz: 4, resume: { epoch: "one", seq: 10, alerts: null },
+      type: "subscribe", form: "rows", hz: 4, groups: ["board"], resume: { epoch: "one", seq: 10, alerts: null },
     })
     socket.say({ type: "resumed", epoch: "one", seq: 10, now: NOW + 600, source: "simulator" })
     socket.say(update(12, 10, [row(1, 33)]))

@@ -143,7 +143,7 @@ describe("the orders", () => {
 })
 
 function alertOf(id: string, level: Alert["level"], state: Alert["state"], second: number): Alert {
-  return { id, level, state, symbol: "BTCUSDT", rule: "r", message: id, timestamp: `2026-11-21T14:00:0${second}Z`, source: "simulator" }
+  return { id, level, state, symbol: "BTCUSDT", rule: "r", message: id, timestamp: `2026-11-21T14:00:0${second}Z`, source: "simulator", signal: null }
 }
 
 describe("alerts", () => {

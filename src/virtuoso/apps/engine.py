@@ -35,6 +35,7 @@ from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.self_watch import SelfWatch
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, open_sharing
+from virtuoso.apps.signal_fees import taker_fees
 from virtuoso.apps.sources import OpenSource, open_replay, open_venue, parse_source
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
 from virtuoso.apps.tier_watch import TierWatch
@@ -236,7 +237,9 @@ def build_engine(
         clock=clock,
         publisher=publisher,
         settings=EngineSettings(
-            version=version("virtuoso"), epoch=epoch or source.epoch or f"{clock.now():x}"
+            version=version("virtuoso"),
+            epoch=epoch or source.epoch or f"{clock.now():x}",
+            fees=taker_fees(settings.signals),
         ),
         replay=source.replay,
         beside=beside,

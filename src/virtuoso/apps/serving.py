@@ -20,6 +20,7 @@ from virtuoso.apps.presence import Presence
 from virtuoso.apps.self_watch import SelfWatch
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sharing import Sharing, host_name, open_sharing
+from virtuoso.apps.signal_fees import taker_fees
 from virtuoso.apps.signal_record import SignalRecords
 from virtuoso.apps.stopping import stop_at_signals, until_stopped
 from virtuoso.apps.tier_watch import TierWatch
@@ -113,6 +114,7 @@ class Serving:
         config = Asking(SETTINGS, *over)
         alerts = Asking(ALERTS, *over)
         monitor = Asking(MONITORING, *over)
+        fees = taker_fees(self._settings.signals)
         app = self._web = create_app(
             self._follower,
             self._clock,
@@ -128,7 +130,8 @@ class Serving:
             archive=self._archive,
             count_signals=None
             if self._archive is None
-            else SignalRecords(self._archive, self._clock).count,
+            else SignalRecords(self._archive, self._clock, fees).count,
+            fees=fees,
             routers=(session_router(self._guarding.gate),),
             more=(
                 lambda api: add_config(api, config),

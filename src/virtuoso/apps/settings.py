@@ -218,6 +218,14 @@ Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Megabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
+class SignalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What results of signals are reckoned after, percent of the turnover; negative: not known."""
+
+    bybit_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
+    binance_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
+    other_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
+
+
 class MonitoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From where on the monitor warns of a figure, and from where on it fails."""
 
@@ -253,6 +261,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: StateSettings
     store: StoreSettings
     alerts: AlertSettings
+    signals: SignalSettings
     monitoring: MonitoringSettings
     security: SecuritySettings = SecuritySettings()
 

@@ -13,8 +13,10 @@ from rich.table import Table
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.archive import open_archive
 from virtuoso.apps.settings import Settings
+from virtuoso.apps.signal_fees import taker_fees
 from virtuoso.apps.signal_record import count_signals
 from virtuoso.domain.errors import SettingsError
+from virtuoso.domain.fees import Fees
 from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.signals import SignalFilter, SignalState
 from virtuoso.domain.time import HOUR, Millis
@@ -22,11 +24,13 @@ from virtuoso.ports import Archive
 from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso
 from virtuoso.wire.signals import (
+    CountedMean,
     SignalCell,
     SignalDocument,
     SignalRecord,
     SignalsPage,
     SignalStatistics,
+    fees_of,
     newest_candle,
     signal_record,
     step_of,
@@ -58,17 +62,18 @@ def run_signal_command(settings: Settings, options: SignalOptions) -> int:
 
 async def _run(settings: Settings, options: SignalOptions) -> int:
     wanted = _wanted(options)
+    fees = taker_fees(settings.signals)
     async with open_archive(settings) as archive:
         if archive is None:
             msg = "expected a store to read signals from, found it switched off (store.enabled)"
             raise SettingsError(msg)
         match options.action:
             case "list":
-                return await _list(archive, wanted, options)
+                return await _list(archive, wanted, options, fees)
             case "show":
-                return await _show(archive, options)
+                return await _show(archive, options, fees)
             case _:
-                return await _statistics(archive, wanted, options)
+                return await _statistics(archive, wanted, options, fees)
 
 
 def _sources(options: SignalOptions) -> tuple[Source, ...]:
@@ -97,9 +102,9 @@ def _print_json(document: msgspec.Struct) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
-async def _list(archive: Archive, wanted: SignalFilter, options: SignalOptions) -> int:
+async def _list(archive: Archive, wanted: SignalFilter, options: SignalOptions, fees: Fees) -> int:
     found = await archive.signals(wanted, options.limit)
-    records = tuple(signal_record(each) for each in found)
+    records = tuple(signal_record(each, fees) for each in found)
     if options.as_json:
         _print_json(
             SignalsPage(
@@ -132,13 +137,13 @@ async def _list(archive: Archive, wanted: SignalFilter, options: SignalOptions) 
     return 0
 
 
-async def _show(archive: Archive, options: SignalOptions) -> int:
+async def _show(archive: Archive, options: SignalOptions, fees: Fees) -> int:
     found = await archive.signal(options.signal)
     if found is None:
         sys.stderr.write("virtuoso: there is no signal of this id\n")
         return 1
     steps = tuple(step_of(each) for each in await archive.signal_events(found.id))
-    record = signal_record(found)
+    record = signal_record(found, fees)
     if options.as_json:
         _print_json(
             SignalDocument(
@@ -175,6 +180,10 @@ def _lines(record: SignalRecord) -> Sequence[tuple[str, str]]:
     result = "still open" if record.outcome is None else f"{record.outcome}"
     if record.r is not None:
         result += f", {_number(record.r, 2)} R ({_number(record.return_percent, 2)} % before costs)"
+        paid = f"after {record.fee.taker_percent} % each way, {record.fee.source}"
+        if record.r_after_fees is None:
+            paid = "after fees: no fee of this venue is known"
+        result += f"; {_number(record.r_after_fees, 2)} R {paid}"
     moves = f"{_number(record.best_excursion_r, 2)} R with it, "
     moves += f"{_number(record.worst_excursion_r, 2)} R against it"
     simulated = " SIMULATED" if record.simulated else ""
@@ -192,8 +201,10 @@ def _lines(record: SignalRecord) -> Sequence[tuple[str, str]]:
     )
 
 
-async def _statistics(archive: Archive, wanted: SignalFilter, options: SignalOptions) -> int:
-    cells = await count_signals(archive, wanted)
+async def _statistics(
+    archive: Archive, wanted: SignalFilter, options: SignalOptions, fees: Fees
+) -> int:
+    cells = await count_signals(archive, wanted, fees)
     if options.as_json:
         _print_json(
             SignalStatistics(
@@ -203,12 +214,20 @@ async def _statistics(archive: Archive, wanted: SignalFilter, options: SignalOpt
                 data_source="store",
                 since=wanted.since,
                 cells=tuple(cells),
+                fees=fees_of(fees),
                 reasons=() if cells else ("no signal was kept then",),
             )
         )
         return 0
     table = Table(
-        "symbol", "direction", "within", "ended", "open", "first target before stop", "mean R"
+        "symbol",
+        "direction",
+        "within",
+        "ended",
+        "open",
+        "first target before stop",
+        "mean R",
+        "after fees",
     )
     for each in cells:
         table.add_row(
@@ -218,7 +237,8 @@ async def _statistics(archive: Archive, wanted: SignalFilter, options: SignalOpt
             f"{each.n} ({each.lost} lost)",
             str(each.open),
             _rate(each),
-            _mean(each),
+            _mean(each.mean_r),
+            _mean(each.mean_r_after_fees),
         )
     console = _console()
     console.print(table if cells else _nothing(options))
@@ -234,8 +254,7 @@ def _rate(cell: SignalCell) -> str:
     return f"{counted}: {interval}, {cell.standing}"
 
 
-def _mean(cell: SignalCell) -> str:
-    found = cell.mean_r
+def _mean(found: CountedMean) -> str:
     if found.mean is None or found.low is None or found.high is None:
         return f"too few (n = {found.n})"
     return f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (n = {found.n})"

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from virtuoso.domain.fees import NO_FEES, Fees
 from virtuoso.domain.signals import SignalFilter
 from virtuoso.domain.time import MINUTE
 from virtuoso.ports import Archive, Clock
@@ -19,7 +20,8 @@ LIFE_MS: Final = 5 * MINUTE
 class SignalRecords:
     """Counts, one question at a time, and gives the same answer again for a while."""
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
+    def __init__(self, archive: Archive, clock: Clock, fees: Fees = NO_FEES) -> None:
+        self._fees = fees
         self._archive = archive
         self._clock = clock
         self._alone = asyncio.Lock()
@@ -32,7 +34,7 @@ class SignalRecords:
             known = self._known.get(wanted)
             if known is not None and now - known[0] < LIFE_MS:
                 return known[1]
-            cells = await count_signals(self._archive, wanted)
+            cells = await count_signals(self._archive, wanted, self._fees)
             self._known[wanted] = (now, cells)
             self._known.move_to_end(wanted)
             while len(self._known) > REMEMBERED:
@@ -40,10 +42,12 @@ class SignalRecords:
             return cells
 
 
-async def count_signals(archive: Archive, wanted: SignalFilter) -> Sequence[SignalCell]:
+async def count_signals(
+    archive: Archive, wanted: SignalFilter, fees: Fees = NO_FEES
+) -> Sequence[SignalCell]:
     """Count the signals that are wanted. Raises StoreError."""
     results = await archive.signal_results(wanted)
-    cells = await asyncio.to_thread(record, results)
+    cells = await asyncio.to_thread(record, results, fees)
     return [cell_of(each) for each in cells]
 
 
@@ -62,17 +66,16 @@ def cell_of(cell: Cell) -> SignalCell:
         without_stop=cell.without_stop,
         lost=cell.lost,
         first_target=_rate(cell.first_target),
-        mean_r=CountedMean(
-            cell.mean_r.n,
-            cell.mean_r.value,
-            cell.mean_r.low,
-            cell.mean_r.high,
-            cell.mean_r.reason,
-        ),
+        mean_r=_mean(cell.mean_r),
+        mean_r_after_fees=_mean(cell.mean_r_after_fees),
         median_r=cell.median_r,
         best_excursion=cell.best_excursion,
         worst_excursion=cell.worst_excursion,
     )
+
+
+def _mean(found: Interval) -> CountedMean:
+    return CountedMean(found.n, found.value, found.low, found.high, found.reason)
 
 
 def _rate(found: Interval) -> CountedRate:

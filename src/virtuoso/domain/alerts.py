@@ -46,7 +46,7 @@ class Alert:
     changed_at: Millis | None = None
     """When its state was set last; None while it is as it was written."""
     signal: str | None = None
-    """The signal it is about."""
+    """Id of the signal it is about: its rule looked at the direction, and it was open."""
 
 
 @dataclass(frozen=True, slots=True)

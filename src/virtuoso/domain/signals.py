@@ -9,6 +9,9 @@ from virtuoso.domain.scores import ComponentName, Direction, Reason
 from virtuoso.domain.time import Millis
 from virtuoso.domain.words import Word
 
+STOP_RANGES: Final = 1.5
+"""Distance to the stop in average true ranges, of the only method there is so far."""
+
 
 class SignalState(Word):
     """Where a signal is in its life."""
@@ -153,6 +156,9 @@ class SignalResult(NamedTuple):
     best_excursion: float | None
     worst_excursion: float | None
     has_stop: bool
+    venue: str = ""
+    atr: float | None = None
+    """The range that its stop was made from, a log return."""
 
 
 @dataclass(frozen=True, slots=True)

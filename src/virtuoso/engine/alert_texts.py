@@ -69,8 +69,12 @@ def alert_of(
     shown: Shown | None,
     source: str,
     coverage: Mapping[str, str],
+    signal: str | None = None,
 ) -> Alert:
-    """Make the alert of a firing. `coverage`: how much of its liquidations each venue tells."""
+    """Make the alert of a firing.
+
+    coverage: how much of its liquidations each venue tells. signal: the id of the one it is about.
+    """
     rule, subject = firing.rule, firing.subject
     numbers = {
         name: {"value": value, "unit": NUMBERS[name].unit} for name, value in firing.numbers.items()
@@ -107,6 +111,7 @@ def alert_of(
         symbol=subject or None,
         message=text,
         details=details,
+        signal=signal,
     )
 
 

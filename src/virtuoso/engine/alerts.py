@@ -24,10 +24,12 @@ from virtuoso.domain.alerts import (
     DeliveryState,
 )
 from virtuoso.domain.errors import StoreError, StoreRefusedError
-from virtuoso.domain.scores import Source
+from virtuoso.domain.history import Series
+from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.time import DAY, HOUR, MINUTE, SECOND, Millis
 from virtuoso.engine.alert_texts import alert_of, report_of
 from virtuoso.engine.edition import Content
+from virtuoso.engine.kept_rows import series_of
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.readings import BetaHour, Floors, shared_readings, symbol_readings
 from virtuoso.engine.rule_book import RuleBook
@@ -81,6 +83,9 @@ class AlertsView:
     """Oldest first."""
 
 
+DIRECTIONS: Final = {each.value: each for each in (Direction.BULLISH, Direction.BEARISH)}
+SignalOf = Callable[[Series, Direction], str | None]
+"""Names the open signal of a market that has this direction, if there is one."""
 Told = Callable[[Sequence[Alert]], Awaitable[None]]
 
 
@@ -126,6 +131,7 @@ class AlertDesk:
         """Called when there is something to send."""
         self.tell: Told = _nobody
         """Told of every alert that is kept, or whose state changed."""
+        self.signal_of: SignalOf = _no_signal
 
     @property
     def view(self) -> AlertsView:
@@ -206,9 +212,17 @@ class AlertDesk:
         source: str = self._source
         if shown is not None:
             source = content.sources.get(shown.instrument.venue, self._source)
-        alert = alert_of(firing, content, shown, source, self._coverage)
+        signal = None if shown is None else self._signal(firing, content, shown)
+        alert = alert_of(firing, content, shown, source, self._coverage, signal)
         self._holding[firing.rule.id, firing.subject] = alert.id
         self._put(alert, firing.rule)
+
+    def _signal(self, firing: Firing, content: Content, shown: Shown) -> str | None:
+        """Name the signal that an alert is about: its rule looked at the direction, which it is."""
+        direction = DIRECTIONS.get(str(firing.numbers.get("direction")))
+        if direction is None:
+            return None
+        return self.signal_of(series_of(shown, content.sources), direction)
 
     def _put(self, alert: Alert, rule: Rule | None) -> None:
         settings = self._settings
@@ -444,6 +458,10 @@ class AlertDesk:
         count = len(self._watch.rules)
         text = f"{count:,} rules are looked at each second; {len(self._held):,} alerts are active"
         return PartHealth("alerts", "pass", text, None, good)
+
+
+def _no_signal(_series: Series, _direction: Direction) -> str | None:
+    return None
 
 
 async def _nobody(_alerts: Sequence[Alert]) -> None:

@@ -65,11 +65,11 @@ from virtuoso.wire.messages import ScoreMovers as ScoreMoversRecord
 from virtuoso.wire.records import iso, record_of
 
 MOVERS = 5
-TOP_SIGNALS = 5
 MOST_ALERTS = 50
 """Of the active alerts in a document of the dashboards."""
 LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
 """What the quality of each lens is called in a record."""
+TOP_SIGNALS: Final = "top_signals"
 SCORE_WINDOWS: Final[Mapping[str, int | None]] = {
     "score_movers_1h": HOUR,
     "score_movers_4h": 4 * HOUR,
@@ -360,12 +360,13 @@ def dashboard_document(
     market: MarketOverview,
     across: AcrossView,
     alerts: Sequence[Alert] | None = None,
+    top: tuple[tuple[Signal, ...], Quality] | None = None,
 ) -> DashboardDocument:
-    """Build `/api/dashboard/data`."""
+    """Build `/api/dashboard/data`. `top`: from `followed.top_signals`; None: nobody follows any."""
     beta = beta_summary(across)
     no_beta = Reason.NO_FEED if across.bitcoin is None else Reason.WARMING_UP
     status, reasons = status_of(records, edition)
-    strongest = sorted((r for r in records if r.confluence_score is not None), key=by_pressure)
+    top_signals, of_signals = top or ((), Quality(State.ABSENT, None, Reason.NOT_APPLICABLE))
     return DashboardDocument(
         status=status,
         timestamp=edition.timestamp,
@@ -375,11 +376,7 @@ def dashboard_document(
         market_overview=market,
         symbols=records,
         top_movers=movers_of(records),
-        top_signals=tuple(
-            Signal(each.symbol, each.direction, each.confluence_score, each.confidence)
-            for each in strongest[:TOP_SIGNALS]
-            if each.confluence_score is not None
-        ),
+        top_signals=top_signals,
         alerts=() if alerts is None else tuple(reversed(alerts[-MOST_ALERTS:])),
         bitcoin_beta=beta,
         quality={
@@ -389,6 +386,7 @@ def dashboard_document(
             "bitcoin_beta": Quality(State.ABSENT, None, no_beta)
             if beta is None
             else Quality(across.betas_state_at(edition.cycle.now), across.betas_as_of),
+            TOP_SIGNALS: of_signals,
         },
         reasons=reasons,
         epoch=edition.epoch,
@@ -400,6 +398,7 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
     """Build `/api/dashboard/mobile-data`: a view of the dashboard document, nothing of its own."""
     market, movers = dashboard.market_overview, dashboard.top_movers
     ranked = tuple(sorted(dashboard.symbols, key=by_pressure))
+    of_fields = {name: each for name, each in dashboard.quality.items() if name != TOP_SIGNALS}
     return MobileDocument(
         status=dashboard.status,
         timestamp=dashboard.timestamp,
@@ -422,7 +421,7 @@ def mobile_document(dashboard: DashboardDocument) -> MobileDocument:
         as_of=dashboard.as_of,
         source=dashboard.source,
         reasons=dashboard.reasons,
-        quality=market.quality | dashboard.quality,
+        quality=market.quality | of_fields,
         truncated=False,
         alerts=tuple(each for each in dashboard.alerts if each.level == "critical"),
         epoch=dashboard.epoch,
@@ -505,20 +504,22 @@ def alert_message(alert: KeptAlert) -> Alert:
         timestamp=iso(alert.at),
         state=alert.state.value,
         source=Source(alert.source),
+        signal=alert.signal,
     )
 
 
-def alerts_document(edition: Edition, alerts: Sequence[Alert]) -> AlertsDocument:
-    """Build the list of alerts that nobody has resolved."""
+def alerts_document(edition: Edition, alerts: Sequence[Alert] | None) -> AlertsDocument:
+    """Build the list of alerts that nobody has resolved; None: nothing watches."""
     return AlertsDocument(
-        status="success",
+        status="success" if alerts is not None else "degraded",
         timestamp=edition.timestamp,
         as_of=edition.cycle.now,
         source=edition.source,
         data_source="cache",
-        alerts=tuple(alerts),
+        alerts=tuple(alerts or ()),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
+        reasons=() if alerts is not None else ("alerts are off: nothing is watched",),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from virtuoso.domain.alerts import Alert
+from virtuoso.domain.fees import Fees
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import Signal
@@ -107,7 +108,9 @@ class Content:
     alerts: tuple[int, tuple[Alert, ...]] | None = None
     """How often they changed, and those that nobody has resolved; None without a watch."""
     signals: tuple[int, tuple[Signal, ...]] | None = None
-    """How often they changed, and those that are open or ended last; None without a desk."""
+    """How often they changed, and those that are open or ended last; None while not known."""
+    fees: Fees = field(default_factory=dict)
+    """By venue, what results of signals are reckoned after."""
     patterns: Mapping[str, Sequence[Found]] = field(default_factory=dict)
     """What the scans say, by symbol."""
     measures: tuple[Measure, ...] = ()
@@ -360,16 +363,15 @@ class Editor:
             self._movers,
             {each.symbol: each.state for each in records},
         )
-        active = None
-        if content.alerts is not None:
-            active = self._put_alerts(found, edition, content.alerts)
-            yield
+        active = self._put_alerts(found, edition, content.alerts)
+        yield
         if content.signals is not None:
-            self._put_signals(found, edition, content.signals)
+            self._put_signals(found, edition, content.signals, content.fees)
             yield
         self._put_patterns(found, edition, content)
         yield
-        dashboard = make.dashboard_document(edition, records, market, content.across, active)
+        top = followed.top_signals(edition, None if content.signals is None else content.signals[1])
+        dashboard = make.dashboard_document(edition, records, market, content.across, active, top)
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
         yield
@@ -414,14 +416,14 @@ class Editor:
         self,
         found: dict[str, bytes],
         edition: Edition,
-        alerts: tuple[int, tuple[Alert, ...]],
-    ) -> Sequence[AlertMessage]:
+        alerts: tuple[int, tuple[Alert, ...]] | None,
+    ) -> Sequence[AlertMessage] | None:
         """Publish the active alerts when they changed, and again before they expire."""
-        number, active = alerts
+        number, active = (0, ()) if alerts is None else alerts
         if number != self._alerts[0]:
             self._alerts = (number, tuple(make.alert_message(each) for each in active))
             self._marks.pop(keys.ALERTS, None)
-        messages = self._alerts[1]
+        messages = None if alerts is None else self._alerts[1]
         if keys.ALERTS not in self._marks or self._edited % REPEAT_CYCLES == 0:
             self._marks[keys.ALERTS] = (number,)
             document = make.alerts_document(edition, messages)
@@ -429,13 +431,17 @@ class Editor:
         return messages
 
     def _put_signals(
-        self, found: dict[str, bytes], edition: Edition, signals: tuple[int, tuple[Signal, ...]]
+        self,
+        found: dict[str, bytes],
+        edition: Edition,
+        signals: tuple[int, tuple[Signal, ...]],
+        fees: Fees,
     ) -> None:
         """Publish signals, open and ended last, when they changed and before they expire."""
         number, known = signals
         if self._marks.get(keys.SIGNALS) != (number,) or self._edited % REPEAT_CYCLES == 0:
             self._marks[keys.SIGNALS] = (number,)
-            document = followed.signals_document(edition, known)
+            document = followed.signals_document(edition, known, fees)
             self._put(found, keys.SIGNALS, make.publish_form(edition, document, document.as_of))
 
     def _put_patterns(self, found: dict[str, bytes], edition: Edition, content: Content) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from virtuoso.domain.alerts import Alert
+from virtuoso.domain.fees import Fees
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
 from virtuoso.engine.alerts import AlertDesk
@@ -57,6 +58,8 @@ class EngineSettings:
 
     version: str
     epoch: str
+    fees: Fees = field(default_factory=dict)
+    """By venue, what results of signals are reckoned after."""
 
 
 class Engine:
@@ -99,6 +102,8 @@ class Engine:
         self._measures_due_ms = 0
         if alerts is not None:
             alerts.tell = self._announce
+            if signals is not None:
+                alerts.signal_of = signals.current
         self._recalls: list[tuple[VenueWatch, Recall]] = []
         if archive is not None:
             venues = (first,) if second is None else (first, second)
@@ -109,6 +114,7 @@ class Engine:
         source = first.feed.source
         self._printed: Content | None = None
         """What the newest edition was made of."""
+        self._fees = settings.fees
         self._editor = Editor(settings.epoch, source, settings.version, publisher.codec)
         self._readers = Readers(publisher.looks, publisher.codec, clock)
         self._pairing = Pairing()
@@ -217,13 +223,14 @@ class Engine:
         for _ in self._patterns.taking(content):
             await breath.take()
         content = replace(content, patterns=self._patterns.found)
+        if self._signals is not None:
+            # before the alerts, which name the signal that they are about
+            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
+            for _ in self._signals.taking(content, beside):
+                await breath.take()
         if self._alerts is not None:
             # before anything is written: what fires must leave within the second
             for _ in self._alerts.taking(content):
-                await breath.take()
-        if self._signals is not None:
-            beside = {each.instrument: each for venue in self._venues for each in venue.lanes()}
-            for _ in self._signals.taking(content, beside):
                 await breath.take()
         for part in self._editor.edit(content):
             printed, self._printed = part, content
@@ -295,7 +302,10 @@ class Engine:
             behind_ms=behind,
             second=None if cycle is None else cycle.at,
             alerts=None if self._alerts is None else self._alerts.shown,
-            signals=None if self._signals is None else self._signals.shown,
+            signals=None
+            if self._signals is None or not self._signals.is_known
+            else self._signals.shown,
+            fees=self._fees,
             measures=self._newest_measures(shown, venue_now),
         )
 

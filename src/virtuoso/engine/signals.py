@@ -16,7 +16,7 @@ import structlog
 from virtuoso.domain.errors import StoreError, StoreRefusedError
 from virtuoso.domain.history import Series
 from virtuoso.domain.instruments import Instrument, Symbol
-from virtuoso.domain.scores import Source
+from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.signals import OPEN, Outcome, Signal, SignalFilter
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.edition import Content
@@ -86,6 +86,24 @@ class SignalDesk:
     def shown(self) -> tuple[int, tuple[Signal, ...]]:
         """How often it changed, and what is open or ended last, newest first."""
         return self._number, self._view
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what is open; not before a start has recalled it."""
+        return self._ready
+
+    def current(self, series: Series, direction: Direction) -> str | None:
+        """Name the open signal of a market that has this direction now; None: there is none."""
+        tracker = self._trackers.get(series)
+        found = () if tracker is None else tracker.open
+        return next(
+            (
+                each.id
+                for each in reversed(found)
+                if each.direction is direction and each.left_at is None
+            ),
+            None,
+        )
 
     # what the engine calls
 

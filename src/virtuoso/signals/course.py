@@ -13,9 +13,9 @@ from typing import Final
 from virtuoso.domain.history import Series
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Direction, Reason, Source
-from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalState
+from virtuoso.domain.signals import STOP_RANGES, Outcome, Signal, SignalEvent, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis
-from virtuoso.signals.levels import METHOD, STOP_RANGES, TARGETS, levels_of, sign_of
+from virtuoso.signals.levels import METHOD, TARGETS, levels_of, sign_of
 from virtuoso.signals.turns import Turn
 
 HORIZON_MS: Final = 4 * HOUR

@@ -9,6 +9,7 @@ import numpy as np
 
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Direction, Reason
+from virtuoso.domain.signals import STOP_RANGES
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.market.candles import bars_of
@@ -17,7 +18,6 @@ TIMEFRAME: Final = Timeframe.M30
 PERIOD: Final = 14
 CANDLES_USED: Final = 200
 """Wilder's average forgets: after so many candles its seed weighs less than 1e-6."""
-STOP_RANGES: Final = 1.5
 TARGETS: Final = (1.0, 2.0, 3.0)
 """In units of the distance to the stop."""
 METHOD: Final = "atr14@30m stop 1.5 targets 1R 2R 3R"

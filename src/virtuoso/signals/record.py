@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from virtuoso.domain.fees import NO_FEES, Fees, after_fees, fee_at
 from virtuoso.domain.scores import Direction, Reason
-from virtuoso.domain.signals import OPEN, Outcome, SignalResult
+from virtuoso.domain.signals import OPEN, STOP_RANGES, Outcome, SignalResult
 from virtuoso.domain.time import DAY
 from virtuoso.domain.words import Word
 
@@ -81,6 +82,9 @@ class Cell:
     first_target: Interval
     """How many reached the first target before the stop."""
     mean_r: Interval
+    """Before any cost."""
+    mean_r_after_fees: Interval
+    """Of those whose venue's fee is known."""
     median_r: float | None
     best_excursion: float | None
     """Median, a log return."""
@@ -88,22 +92,27 @@ class Cell:
     standing: Standing
 
 
-def record(results: Iterable[SignalResult]) -> list[Cell]:
-    """Count results by symbol, direction, horizon and method, and all symbols together."""
+def record(results: Iterable[SignalResult], fees: Fees = NO_FEES) -> list[Cell]:
+    """Count results by symbol, direction, horizon and method, and all symbols together.
+
+    fees: by venue, what a taker pays each way.
+    """
     groups: dict[tuple[str, Direction, int, str], list[SignalResult]] = {}
     for each in results:
         for symbol in (ALL, each.symbol):
             key = (symbol, each.direction, each.horizon_ms, each.method)
             groups.setdefault(key, []).append(each)
-    return [_cell(key, group) for key, group in sorted(groups.items())]
+    return [_cell(key, group, fees) for key, group in sorted(groups.items())]
 
 
-def _cell(key: tuple[str, Direction, int, str], group: Sequence[SignalResult]) -> Cell:
+def _cell(key: tuple[str, Direction, int, str], group: Sequence[SignalResult], fees: Fees) -> Cell:
     over = [each for each in group if each.state not in OPEN]
     judged = [
         each for each in over if each.has_stop and each.outcome not in {None, Outcome.LOST_DATA}
     ]
     results = [(each.r, _day(each)) for each in judged if each.r is not None]
+    after = [(_after_fees(each, fees), _day(each)) for each in judged]
+    paid = [(r, day) for r, day in after if r is not None]
     days = {_day(each) for each in over}
     reached = [(each.targets_hit > 0, _day(each)) for each in judged]
     first = rate(reached)
@@ -117,11 +126,23 @@ def _cell(key: tuple[str, Direction, int, str], group: Sequence[SignalResult]) -
         lost=sum(each.outcome is Outcome.LOST_DATA for each in over),
         first_target=first,
         mean_r=mean([r for r, _ in results], [day for _, day in results]),
+        mean_r_after_fees=_paid_mean(paid, len(results)),
         median_r=median([r for r, _ in results]) if _enough(results) else None,
         best_excursion=_median(each.best_excursion for each in judged),
         worst_excursion=_median(each.worst_excursion for each in judged),
         standing=_standing(first, len({day for _, day in reached})),
     )
+
+
+def _after_fees(each: SignalResult, fees: Fees) -> float | None:
+    risk = None if each.atr is None else STOP_RANGES * each.atr
+    return after_fees(each.r, risk, fee_at(fees, each.venue))
+
+
+def _paid_mean(paid: Sequence[tuple[float, int]], results: int) -> Interval:
+    if results and not paid:
+        return Interval(0, None, None, None, Reason.NO_FEED)
+    return mean([r for r, _ in paid], [day for _, day in paid])
 
 
 def _day(each: SignalResult) -> int:

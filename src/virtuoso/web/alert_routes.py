@@ -289,7 +289,7 @@ class _Listing:
             data_source="cache",
             alerts=tuple(reversed(known.alerts)),
             next=None,
-            reasons=(f"{why}: these are the active ones, without their delivery",),
+            reasons=known.reasons or (f"{why}: these are the active ones, without their delivery",),
         )
         return Response(to_json(document), 200, {"cache-control": "no-store"}, JSON)
 
@@ -321,6 +321,7 @@ def _record(alert: Alert, told: Sequence[Delivery]) -> AlertRecord:
             for each in told
             if each.alert == alert.id
         ),
+        signal=alert.signal,
     )
 
 

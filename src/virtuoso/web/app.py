@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from virtuoso.domain.fees import NO_FEES, Fees
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import SECURITY_HEADERS, Answer
 from virtuoso.web.delivery import Delivery, Device, asked_encoding, device_of
@@ -160,13 +161,15 @@ def create_app(
     asked: Callable[[str], None] = lambda _: None,
     archive: Archive | None = None,
     count_signals: Counter | None = None,
+    fees: Fees = NO_FEES,
     routers: Sequence[APIRouter] = (),
     more: Sequence[Callable[[Api], None]] = (),
 ) -> WebApp:
     """Put the web process together. `follower.run()` must run beside it.
 
     `own_parts` gives the health of what only this process sees; `asked` is told of each document
-    that is asked for and not held ready; `count_signals` makes statistics of stored signals;
+    that is asked for and not held ready; `count_signals` makes statistics of stored signals,
+    which are reckoned after `fees`, by venue;
     `routers` are added to the API, and `more` adds routes that its OpenAPI document describes.
     """
     snapshot = Snapshot(follower, asked)
@@ -174,7 +177,7 @@ def create_app(
     hub = Hub(follower, clock, options or WebOptions())
     api = create_api(snapshot, pages, clock, version, own_parts)
     add_history(api, snapshot, archive, clock)
-    add_signals(api, snapshot, archive, clock, count_signals)
+    add_signals(api, snapshot, archive, clock, count_signals, fees)
     add_figures(api, snapshot, clock, hub.counters)
     if cache_metrics is not None:
         add_metrics(api, cache_metrics, hub.counters)

@@ -57,6 +57,8 @@ class AlertRecord(msgspec.Struct, frozen=True):
     changed_at: int | None
     source: str
     delivery: tuple[DeliveryRecord, ...]
+    signal: str | None = None
+    """Id of the signal it is about, at `/api/signals/{id}`; null: its rule looks at none."""
 
 
 class AlertList(msgspec.Struct, frozen=True):

@@ -24,11 +24,12 @@ from virtuoso.wire.messages import (
     SymbolDetail,
     SymbolRecord,
 )
+from virtuoso.wire.signals import SignalRecord
 
 PROTOCOL: Final = 1
 """Grows when a client of before would misunderstand; additions do not count."""
 
-Group: TypeAlias = Literal["board", "overview", "alerts"]
+Group: TypeAlias = Literal["board", "overview", "alerts", "signals"]
 Form: TypeAlias = Literal["rows", "records"]
 
 
@@ -51,7 +52,7 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe", forbid_unknown_fie
     hz: float = 4.0
     """How often at most, rounded down to one of `Hello.hz`; what changes between is conflated."""
     groups: tuple[Group, ...] | None = None
-    """`board` (all symbols), `overview`, `alerts`."""
+    """`board` (all symbols), `overview`, `alerts`, `signals`."""
     details: tuple[str, ...] = ()
     """Symbols whose score is wanted taken apart, each time it is published."""
     fields: tuple[str, ...] | None = None
@@ -250,6 +251,29 @@ class AlertRaised(msgspec.Struct, frozen=True, tag="alert"):
     alert: Alert
 
 
+class SignalsHeld(msgspec.Struct, frozen=True, tag="signals"):
+    """Server, group `signals`: which are open, replacing what the client held.
+
+    Each of them follows as a SignalChanged.
+    """
+
+    epoch: str
+    open: tuple[str, ...]
+    """Their ids, oldest first."""
+    reasons: tuple[str, ...]
+    """Why they are not known; empty when they are."""
+
+
+class SignalChanged(msgspec.Struct, frozen=True, tag="signal"):
+    """Server, group `signals`: one as it is now; once more when it ends.
+
+    What changes while something waits for the client is told with its newest values.
+    """
+
+    epoch: str
+    signal: SignalRecord
+
+
 ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
 ServerMessage = (
     Snapshot
@@ -265,4 +289,6 @@ ServerMessage = (
     | DetailChanged
     | AlertsHeld
     | AlertRaised
+    | SignalsHeld
+    | SignalChanged
 )

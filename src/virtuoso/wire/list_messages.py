@@ -46,7 +46,7 @@ class SymbolsPage(msgspec.Struct, frozen=True):
 
 
 class Confluence(msgspec.Struct, frozen=True):
-    """The strongest pressures of now."""
+    """The strongest of the open signals."""
 
     top_signals: tuple[Signal, ...]
 

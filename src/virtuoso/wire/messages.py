@@ -171,6 +171,8 @@ class Alert(msgspec.Struct, frozen=True):
     """When it fired, ISO 8601 UTC."""
     state: AlertState
     source: Source
+    signal: str | None = None
+    """Id of the signal it is about; null: its rule looks at none."""
 
 
 class AlertsChanged(msgspec.Struct, frozen=True, tag="alerts"):
@@ -392,15 +394,41 @@ class AlertsDocument(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     epoch: str = ""
     seq: int = 0
+    reasons: tuple[str, ...] = ()
+    """Why none can be known."""
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """A strong pressure right now, strongest first; not yet a tracked signal."""
+    """An open signal as it was said; the rest is at `/api/signals/{id}`."""
 
     symbol: str
-    direction: Direction | None
-    score: float
+    direction: Direction
+    score: float | None
+    """0..100, of the second that confirmed it."""
     confidence: float | None
+    """0..100."""
+    id: str
+    source: Source
+    venue: str
+    state: str
+    """`active`, or `confirmed`: its first target was reached."""
+    opened: str
+    """ISO 8601 UTC."""
+    opened_at: int
+    price: float | None
+    """The middle of the best quote then."""
+    spread_bp: float | None
+    coverage: float
+    """Share of the score's weight that was present, 0..1."""
+    horizon_ms: int
+    stop: float | None
+    targets: tuple[float, ...]
+    reason: Reason | None
+    """Why there is no stop."""
+    followed_to: int | None
+    """Closing time of the last one-minute candle it was held against."""
+    left_at: int | None
+    """When its direction was left; within 30 minutes it may come back."""
 
 
 class DashboardDocument(msgspec.Struct, frozen=True):
@@ -415,6 +443,7 @@ class DashboardDocument(msgspec.Struct, frozen=True):
     symbols: tuple[SymbolRecord, ...]
     top_movers: Movers
     top_signals: tuple[Signal, ...]
+    """Open ones, strongest first, five at most; `quality` says why there are none."""
     alerts: tuple[Alert, ...]
     """Those that nobody has resolved, newest first, 50 at most."""
     bitcoin_beta: dict[str, Any] | None

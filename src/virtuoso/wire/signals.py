@@ -6,17 +6,14 @@ Times are milliseconds UTC; prices are in the quote currency; returns are log re
 
 from collections.abc import Collection, Sequence
 from math import exp
-from typing import Final
 
 import msgspec
 
+from virtuoso.domain.fees import NO_FEES, Fees, TakerFee, after_fees, fee_at
 from virtuoso.domain.scores import ComponentName, Direction, Reason, Source
-from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalState
+from virtuoso.domain.signals import STOP_RANGES, Outcome, Signal, SignalEvent, SignalState
 from virtuoso.wire.messages import DataSource, Status
 from virtuoso.wire.records import iso
-
-STOP_RANGES: Final = 1.5
-"""Of the only method there is so far."""
 
 
 class SignalPart(msgspec.Struct, frozen=True):
@@ -27,6 +24,17 @@ class SignalPart(msgspec.Struct, frozen=True):
     points: float | None
     """What it added to score - 50."""
     reason: Reason | None
+
+
+class SignalFee(msgspec.Struct, frozen=True):
+    """What a taker pays at a venue, each way."""
+
+    taker_percent: float | None
+    """Of the turnover; null: not known."""
+    source: str | None
+    """Where that is from."""
+    reason: Reason | None
+    """Why it is not known."""
 
 
 class SignalRecord(msgspec.Struct, frozen=True):
@@ -90,7 +98,12 @@ class SignalRecord(msgspec.Struct, frozen=True):
     outcome: Outcome | None
     exit_price: float | None
     r: float | None
-    """Result of the whole position in units of the distance to the stop; null without one."""
+    """Result of the whole position in units of the distance to the stop, before any cost; null
+    without one."""
+    r_after_fees: float | None
+    """The same after taking both ways at `fee`; null without a result or without a fee. Spread,
+    slippage and funding are not taken off."""
+    fee: SignalFee
     return_percent: float | None
     """The same as a percentage of the price, before any cost."""
     changed_at: int
@@ -206,6 +219,9 @@ class SignalCell(msgspec.Struct, frozen=True):
     It is no rate of winning: what came after the first target may have taken it back."""
     mean_r: CountedMean
     """Result in units of the distance to the stop, before any cost."""
+    mean_r_after_fees: CountedMean
+    """The same after taking both ways at the fee of each one's venue; n: those whose fee is known.
+    """
     median_r: float | None
     best_excursion: float | None
     """Median of the largest move in its direction, a log return; null while there are too few."""
@@ -222,11 +238,26 @@ class SignalStatistics(msgspec.Struct, frozen=True):
     since: int | None
     """Signals opened from then on; null: all."""
     cells: tuple[SignalCell, ...]
+    fees: dict[str, SignalFee]
+    """By venue (`*`: all others), what `mean_r_after_fees` took off each way."""
     reasons: tuple[str, ...] = ()
 
 
-def signal_record(signal: Signal) -> SignalRecord:
-    """Give a signal as the API has it."""
+def fee_of(fee: TakerFee | None) -> SignalFee:
+    """Give a fee as the API has it; one that nobody told is `no_feed`."""
+    if fee is None:
+        return SignalFee(None, None, Reason.NO_FEED)
+    return SignalFee(fee.percent, fee.source, None)
+
+
+def fees_of(fees: Fees) -> dict[str, SignalFee]:
+    """Give the fees of all venues as the API has them."""
+    return {venue: fee_of(fee) for venue, fee in fees.items()}
+
+
+def signal_record(signal: Signal, fees: Fees = NO_FEES) -> SignalRecord:
+    """Give a signal as the API has it. `fees`: by venue."""
+    fee = fee_at(fees, signal.series.venue)
     risk = None if signal.atr is None or signal.stop is None else STOP_RANGES * signal.atr
     sign = 1.0 if signal.direction is Direction.BULLISH else -1.0
     gained = None
@@ -273,6 +304,8 @@ def signal_record(signal: Signal) -> SignalRecord:
         outcome=signal.outcome,
         exit_price=signal.exit_price,
         r=signal.r,
+        r_after_fees=after_fees(signal.r, risk, fee),
+        fee=fee_of(fee),
         return_percent=gained,
         changed_at=signal.changed_at,
     )

@@ -17,8 +17,11 @@ from virtuoso.alerting.rules import Rule, parse
 from virtuoso.domain.alerts import Acknowledgement, Alert, AlertFilter, AlertState, Delivery
 from virtuoso.domain.alerts import DeliveryState as Sent
 from virtuoso.domain.errors import ConflictError, StoreUnavailableError
-from virtuoso.domain.scores import Source
+from virtuoso.domain.history import Series
+from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
+from virtuoso.domain.scores import Direction, Source, State
 from virtuoso.domain.time import SECOND, Millis
+from virtuoso.engine import alerts as desks
 from virtuoso.engine.alerts import NOT_SENT, AlertDesk, AlertSettings
 from virtuoso.engine.edition import Content
 from virtuoso.engine.rule_book import RuleBook
@@ -238,3 +241,76 @@ async def test_a_broken_file_of_rules_leaves_those_before_in_force(tmp_path: Pat
         await book.remove("mine", seen=7)
     assert await book.remove("mine", seen=1) == 2
     assert [each.id for each in book.rules] == ["failing"]
+
+
+TURNED = {
+    "id": "turned",
+    "title": "The direction turned",
+    "kind": "confluence",
+    "level": "info",
+    "cooldown_seconds": 60,
+    "when": {"number": "direction", "is": "is", "limit": "Bullish"},
+}
+
+
+def market_second(number: int) -> Content:
+    """One second of an engine that watches BTCUSDT."""
+    score = SimpleNamespace(
+        state=State.LIVE, score=71.0, coverage=0.9, contributions=(), components={}
+    )
+    view = SimpleNamespace(
+        score=score, price=SimpleNamespace(value=100.0), heard=State.LIVE, state=State.LIVE
+    )
+    shown = SimpleNamespace(
+        symbol="BTCUSDT", instrument=Instrument(BYBIT, Symbol("BTCUSDT")), view=view
+    )
+    content = second(number, "pass")
+    return cast(
+        "Content",
+        SimpleNamespace(**{**vars(content), "shown": (shown,), "sources": {BYBIT: Source.BYBIT}}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "expected"),
+    [
+        (TURNED, {"direction": "Bullish"}, "the signal"),
+        (
+            {**TURNED, "when": {"number": "direction", "is": "is", "limit": "Neutral"}},
+            {"direction": "Neutral"},
+            None,
+        ),
+        (
+            {**TURNED, "when": {"number": "score", "is": "above", "limit": 70.0}},
+            {"score": 71.0, "direction": "Bullish"},
+            None,
+        ),
+    ],
+)
+async def test_an_alert_of_a_direction_names_the_signal_that_it_is_about(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: dict[str, Any],
+    numbers: dict[str, Any],
+    expected: str | None,
+) -> None:
+    """Only where its rule looked at the direction, and the symbol has one; kept with its row."""
+    clock = FakeClock()
+    asked: list[tuple[Series, Direction]] = []
+
+    def signal_of(series: Series, direction: Direction) -> str:
+        asked.append((series, direction))
+        return "the signal"
+
+    monkeypatch.setattr(desks, "symbol_readings", lambda *_: numbers)
+    async with (
+        opened(place_of("", tmp_path), clock) as kept,
+        desk_over(kept, tmp_path, clock, rule=rule) as desk,
+    ):
+        desk.signal_of = signal_of
+        for _ in desk.taking(market_second(1)):
+            pass
+        [alert] = await until(kept, 1)
+    assert (alert.symbol, alert.signal) == ("BTCUSDT", expected)
+    series = Series(Source.BYBIT, BYBIT, Symbol("BTCUSDT"))
+    assert asked == ([] if expected is None else [(series, Direction.BULLISH)])

@@ -21,6 +21,7 @@ from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
+    AlertsDocument,
     BetaMatrixDocument,
     DashboardDocument,
     Document,
@@ -51,6 +52,15 @@ def keep(pipeline: Pipeline, scores: Mapping[str, tuple[float, float]]) -> None:
         for back in range(HOUR // SCORE_STEP_MS, 0, -1):
             lane.samples.append((Millis(NOW - back * SCORE_STEP_MS), before))
         lane.samples.append((Millis(NOW), now))
+
+
+def test_where_nothing_is_watched_the_alerts_say_so() -> None:
+    """No list that looks as if nothing had fired."""
+    documents = published(Editor("e", Source.BYBIT, "1"), running_pipeline())
+    body = Codec().decode(keys.ALERTS, documents[keys.ALERTS], Document).body
+    found = msgspec.json.decode(body, type=AlertsDocument)
+    assert (found.status, found.alerts) == ("degraded", ())
+    assert found.reasons == ("alerts are off: nothing is watched",)
 
 
 def test_score_movers_are_null_until_their_window_was_observed() -> None:

@@ -13,6 +13,7 @@ from support.signals import AT, candle, quiet, turn
 from support.stores import Opened, opened
 from virtuoso.adapters.store.database import place_of
 from virtuoso.domain.errors import StoreUnavailableError
+from virtuoso.domain.history import Series
 from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Symbol, Venue
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Direction, Source, State
@@ -317,3 +318,20 @@ def test_a_second_before_the_first_is_nothing() -> None:
     take(desk, content)
     assert desk.shown == (0, ())
     assert desk.part().text.endswith("there is no store")
+
+
+async def test_the_signal_of_now_is_named_while_its_direction_is_held(tmp_path: Path) -> None:
+    """At the very second that confirmed it; not once it was left, and again when it is back."""
+    clock = FakeClock()
+    series = Series(Source.BYBIT, BYBIT, Symbol("BTCUSDT"))
+    async with opened(place_of("", tmp_path), clock) as kept, desk_over(kept, clock) as desk:
+        assert desk.current(series, BULL) is None
+        turns = [turned(BULL)]
+        take(desk, second(0, turns))
+        assert (desk.current(series, BULL), desk.current(series, BEAR)) == (ID, None)
+        turns.append(turned(NEUTRAL, 3, BULL))
+        take(desk, second(3, turns))
+        assert desk.current(series, BULL) is None
+        turns.append(turned(BULL, 5))
+        take(desk, second(5, turns))
+        assert desk.current(series, BULL) == ID

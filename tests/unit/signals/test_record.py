@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from virtuoso.domain.fees import TakerFee
 from virtuoso.domain.scores import Direction, Reason
 from virtuoso.domain.signals import Outcome, SignalResult, SignalState
 from virtuoso.domain.time import DAY, HOUR, Millis
@@ -20,12 +21,13 @@ def result(
     outcome: Outcome | None = Outcome.EXPIRED,
     r: float | None = 0.5,
     has_stop: bool = True,
+    venue: str = "bybit",
 ) -> SignalResult:
     """A signal that was opened on this day and ended."""
     state = SignalState.ACTIVE if outcome is None else SignalState.CLOSED
     return SignalResult(
         symbol, direction, 4 * HOUR, Millis(START + day * DAY), state, "method", "abcdef012345",
-        outcome, r, int(hit), 0.004, -0.002, has_stop,
+        outcome, r, int(hit), 0.004, -0.002, has_stop, venue, 0.004,
     )  # fmt: skip
 
 
@@ -121,3 +123,18 @@ def test_the_draws_are_even_and_fixed() -> None:
     state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
     assert drawn[0, 0] == (state ^ (state >> 31)) % 50
+
+
+def test_the_mean_after_fees_counts_only_those_whose_fee_is_known() -> None:
+    """Its own n; where no fee is known there is no number, and the reason."""
+    fees = {"bybit": TakerFee(0.055, "as a test says")}
+    results = [result(day % 40, venue="bybit" if day % 2 else "kraken") for day in range(80)]
+    (_, cell) = record(results, fees)
+    assert cell.mean_r.n == 80
+    assert cell.mean_r.value == pytest.approx(0.5)
+    paid = 2 * 0.00055 / (1.5 * 0.004)
+    assert cell.mean_r_after_fees.n == 40
+    assert cell.mean_r_after_fees.value == pytest.approx(0.5 - paid, abs=1e-6)
+    (_, unknown) = record(results)
+    found = unknown.mean_r_after_fees
+    assert (found.n, found.value, found.reason) == (0, None, Reason.NO_FEED)

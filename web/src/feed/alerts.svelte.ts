@@ -1,7 +1,7 @@
 // The alerts that nobody has resolved: read once, then kept by what the socket tells.
 
-import type { Alert, AlertList, AlertRaised, AlertRecord, AlertsHeld } from "../wire/types"
-import type { AlertReader, Board } from "./board.svelte"
+import type { Alert, AlertList, AlertRecord, ServerMessage } from "../wire/types"
+import type { Board, Reader } from "./board.svelte"
 import { get } from "./documents"
 
 const EVERY_MS = 60_000
@@ -23,12 +23,14 @@ export function headOf(message: string): string {
 
 const HEAVIER: Readonly<Record<string, number>> = { critical: 0, warning: 1, info: 2 }
 
-export class OpenAlerts implements AlertReader {
+export class OpenAlerts implements Reader {
   open: ReadonlyMap<string, OpenAlert> = $state.raw(new Map())
   /** Counts what changed: pages that list alerts read again. */
   changes = $state.raw(0)
   failed = $state.raw(false)
   known = $state.raw(false)
+  /** Why the list is not all there is. */
+  reasons: readonly string[] = $state.raw([])
   /** Nobody has acknowledged them. Critical ones first, then the newest. */
   readonly active = $derived(
     [...this.open.values()]
@@ -48,7 +50,7 @@ export class OpenAlerts implements AlertReader {
     const read = (): void => void this.#read(abort.signal)
     this.#board = board
     this.#again = read
-    board.listen(this)
+    board.listen("alerts", this)
     const timer = setInterval(read, EVERY_MS)
     read()
     return () => {
@@ -58,7 +60,8 @@ export class OpenAlerts implements AlertReader {
     }
   }
 
-  receive(message: AlertsHeld | AlertRaised): void {
+  receive(message: ServerMessage): void {
+    if (message.type !== "alerts" && message.type !== "alert") return
     this.number = message.number
     if (this.#board === null) return
     if (message.type === "alert") {
@@ -101,6 +104,7 @@ export class OpenAlerts implements AlertReader {
       this.open = applied(found, told)
       this.failed = false
       this.known = true
+      this.reasons = list.reasons
       this.changes += 1
     } catch {
       if (!signal.aborted) this.failed = true

@@ -1,7 +1,7 @@
 // What the page holds of the board: rows, ages and the state of the feed behind them.
 
 import type {
-  AlertRaised, AlertsHeld, Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Subscribe, Update,
+  Limits, Notice, ReplayInfo, Resumed, RowSymbol, ScoreRow, ServerMessage, Snapshot, Source, Subscribe, Update,
 } from "../wire/types"
 import { ScoreRowColumn as C } from "../wire/types"
 import { EngineClock, LATE_MS, TICK_MS } from "./clock"
@@ -35,10 +35,10 @@ export class Row {
   }
 }
 
-/** Who is told of alerts; `number` is that of the last message it took, null before the first. */
-export interface AlertReader {
-  readonly number: number | null
-  receive(message: AlertsHeld | AlertRaised): void
+/** Who is told what the board does not show; `number` is that of the last alert message it took. */
+export interface Reader {
+  readonly number?: number | null
+  receive(message: ServerMessage): void
 }
 
 /** At most this often a new snapshot is asked for while none has come, milliseconds. */
@@ -84,7 +84,7 @@ export class Board implements BoardView {
   readonly #page: "desktop" | "mobile"
   readonly #connection: Connection
   #hz: number
-  #alerts: AlertReader | null = null
+  readonly #readers = new Map<"alerts" | "signals", Reader>()
   #first: { readonly message: Snapshot; readonly at: number } | null = null
   readonly #pending = new Map<number, ScoreRow>()
   #byNumber = new Map<number, Row>()
@@ -139,8 +139,8 @@ export class Board implements BoardView {
       type: "subscribe",
       form: "rows",
       hz: this.#hz,
-      ...(this.#alerts !== null && { groups: ["board", "alerts"] as const }),
-      ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: this.#alerts?.number ?? null } }),
+      groups: ["board", ...this.#readers.keys()],
+      ...(this.#held !== null && !this.#slept && { resume: { ...this.#held, alerts: this.#readers.get("alerts")?.number ?? null } }),
     }
   }
 
@@ -159,9 +159,10 @@ export class Board implements BoardView {
     return this.#hz >= 1 ? 0 : Math.round(1_000 / this.#hz)
   }
 
-  /** Hear of alerts too, from now on. */
-  listen(reader: AlertReader): void {
-    this.#alerts = reader
+  /** Hear of a group too, from now on; without a reader no more. */
+  listen(group: "alerts" | "signals", reader?: Reader): void {
+    if (reader) this.#readers.set(group, reader)
+    else this.#readers.delete(group)
     this.#connection.send(this.#hello())
   }
 
@@ -203,17 +204,8 @@ export class Board implements BoardView {
       case "pong":
         if (this.#pinged?.id === message.id) this.delay = performance.now() - this.#pinged.at
         break
-      case "alerts":
-      case "alert":
-        this.#alerts?.receive(message)
-        break
-      case "hello":
-      case "market_update":
-      case "fields_update":
-      case "overview":
-      case "detail":
-      case "error":
-        break
+      default:
+        this.#readers.forEach((reader) => { reader.receive(message) })
     }
   }
 

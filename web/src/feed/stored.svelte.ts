@@ -11,6 +11,7 @@ export class Stored<T> {
   readonly #path: string
   readonly #every: number
   #tag = ""
+  #again: () => void = () => undefined
 
   constructor(path: string, everyMs: number) {
     this.#path = path
@@ -22,15 +23,24 @@ export class Stored<T> {
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const read = async (): Promise<void> => {
+      clearTimeout(timer)
       const seen = document.visibilityState === "visible"
       if (seen) await this.#read(abort.signal)
+      clearTimeout(timer) // another reading may have ended meanwhile
       if (!abort.signal.aborted) timer = setTimeout(() => void read(), seen ? this.#every : HIDDEN_MS)
     }
     void read()
+    this.#again = () => void read()
     return () => {
+      this.#again = () => undefined
       abort.abort()
       clearTimeout(timer)
     }
+  }
+
+  /** Read at once: something is known to have changed. */
+  again(): void {
+    this.#again()
   }
 
   async #read(signal: AbortSignal): Promise<void> {

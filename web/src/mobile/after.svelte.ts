@@ -25,7 +25,7 @@ export class After {
     setInterval(() => document.visibilityState === "visible" && write(), KEEP_MS)
     // the phone may end the page at any time once it is not seen
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && write())
-    board.listen(this.alerts)
+    board.listen("alerts", this.alerts)
     this.alerts.start()
   }
 }

@@ -1,9 +1,9 @@
 // What fired: read from the store once, and kept up by what the socket says.
 
 import { DocumentError } from "../feed/documents"
-import type { AlertReader } from "../feed/board.svelte"
+import type { Reader } from "../feed/board.svelte"
 import { CHANGE_HEADERS } from "../ui/session"
-import type { Alert, AlertRaised, AlertsHeld } from "../wire/types"
+import type { Alert, ServerMessage } from "../wire/types"
 
 /** Of `/api/alerts`, what the phone shows. */
 interface AlertListing {
@@ -31,7 +31,7 @@ export async function fetchAlerts(query: string): Promise<AlertListing> {
   return (await response.json()) as AlertListing
 }
 
-export class AlertBook implements AlertReader {
+export class AlertBook implements Reader {
   alerts: readonly Alert[] = $state.raw([])
   /** Of the newest message of the socket. */
   number: number | null = null
@@ -52,7 +52,8 @@ export class AlertBook implements AlertReader {
     void this.load("state=active&limit=20")
   }
 
-  receive(message: AlertsHeld | AlertRaised): void {
+  receive(message: ServerMessage): void {
+    if (message.type !== "alerts" && message.type !== "alert") return
     this.number = message.number
     this.#take(message.type === "alert" ? [message.alert] : message.alerts)
   }

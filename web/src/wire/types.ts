@@ -29,6 +29,8 @@ export interface Alert {
   timestamp: string
   state: "acknowledged" | "active" | "resolved"
   source: Source
+  /** Id of the signal it is about; null: its rule looks at none. */
+  signal: string | null
 }
 
 /** Answer to an acknowledgement. */
@@ -76,6 +78,8 @@ export interface AlertRecord {
   changed_at: number | null
   source: string
   delivery: readonly DeliveryRecord[]
+  /** Id of the signal it is about, at `/api/signals/{id}`; null: its rule looks at none. */
+  signal: string | null
 }
 
 /** Server, group `alerts`: what this server knows of them, replacing what the client held. */
@@ -347,7 +351,7 @@ export interface ConfigEntry {
   waiting: boolean
 }
 
-/** The strongest pressures of now. */
+/** The strongest of the open signals. */
 export interface Confluence {
   top_signals: readonly Signal[]
 }
@@ -405,6 +409,7 @@ export interface DashboardDocument {
   market_overview: MarketOverview
   symbols: readonly SymbolRecord[]
   top_movers: Movers
+  /** Open ones, strongest first, five at most; `quality` says why there are none. */
   top_signals: readonly Signal[]
   /** Those that nobody has resolved, newest first, 50 at most. */
   alerts: readonly Alert[]
@@ -1759,12 +1764,36 @@ export const ScoreRowColumn = {
   oldest_input: 21,
 } as const
 
-/** A strong pressure right now, strongest first; not yet a tracked signal. */
+/** An open signal as it was said; the rest is at `/api/signals/{id}`. */
 export interface Signal {
   symbol: string
-  direction: Direction | null
-  score: number
+  direction: Direction
+  /** 0..100, of the second that confirmed it. */
+  score: number | null
+  /** 0..100. */
   confidence: number | null
+  id: string
+  source: Source
+  venue: string
+  /** `active`, or `confirmed`: its first target was reached. */
+  state: string
+  /** ISO 8601 UTC. */
+  opened: string
+  opened_at: number
+  /** The middle of the best quote then. */
+  price: number | null
+  spread_bp: number | null
+  /** Share of the score's weight that was present, 0..1. */
+  coverage: number
+  horizon_ms: number
+  stop: number | null
+  targets: readonly number[]
+  /** Why there is no stop. */
+  reason: Reason | null
+  /** Closing time of the last one-minute candle it was held against. */
+  followed_to: number | null
+  /** When its direction was left; within 30 minutes it may come back. */
+  left_at: number | null
 }
 
 /** What became of the signals of one symbol, direction, horizon and method. */
@@ -1792,10 +1821,19 @@ export interface SignalCell {
   first_target: CountedRate
   /** Result in units of the distance to the stop, before any cost. */
   mean_r: CountedMean
+  /** The same after taking both ways at the fee of each one's venue; n: those whose fee is known.      */
+  mean_r_after_fees: CountedMean
   median_r: number | null
   /** Median of the largest move in its direction, a log return; null while there are too few. */
   best_excursion: number | null
   worst_excursion: number | null
+}
+
+/** Server, group `signals`: one as it is now; once more when it ends. */
+export interface SignalChanged {
+  type: "signal"
+  epoch: string
+  signal: SignalRecord
 }
 
 /** `/api/signals/{id}`: one signal with the steps of its life. */
@@ -1808,6 +1846,16 @@ export interface SignalDocument {
   signal: SignalRecord
   steps: readonly SignalStep[]
   reasons: readonly string[]
+}
+
+/** What a taker pays at a venue, each way. */
+export interface SignalFee {
+  /** Of the turnover; null: not known. */
+  taker_percent: number | null
+  /** Where that is from. */
+  source: string | null
+  /** Why it is not known. */
+  reason: Reason | null
 }
 
 /** One component of the score that a signal was made of. */
@@ -1878,8 +1926,11 @@ export interface SignalRecord {
   closed_at: number | null
   outcome: Outcome | null
   exit_price: number | null
-  /** Result of the whole position in units of the distance to the stop; null without one. */
+  /** Result of the whole position in units of the distance to the stop, before any cost; null without one. */
   r: number | null
+  /** The same after taking both ways at `fee`; null without a result or without a fee. Spread, slippage and funding are not taken off. */
+  r_after_fees: number | null
+  fee: SignalFee
   /** The same as a percentage of the price, before any cost. */
   return_percent: number | null
   changed_at: number
@@ -1897,6 +1948,8 @@ export interface SignalStatistics {
   /** Signals opened from then on; null: all. */
   since: number | null
   cells: readonly SignalCell[]
+  /** By venue (`*`: all others), what `mean_r_after_fees` took off each way. */
+  fees: Readonly<Record<string, SignalFee>>
   reasons: readonly string[]
 }
 
@@ -1907,6 +1960,16 @@ export interface SignalStep {
   /** `opened`, `target_1`, `left`, `reopened`, or the outcome. */
   what: string
   price: number | null
+}
+
+/** Server, group `signals`: which are open, replacing what the client held. */
+export interface SignalsHeld {
+  type: "signals"
+  epoch: string
+  /** Their ids, oldest first. */
+  open: readonly string[]
+  /** Why they are not known; empty when they are. */
+  reasons: readonly string[]
 }
 
 /** `/api/signals`: newest first. */
@@ -2028,8 +2091,8 @@ export interface Subscribe {
   form?: "records" | "rows"
   /** How often at most, rounded down to one of `Hello.hz`; what changes between is conflated. */
   hz?: number
-  /** `board` (all symbols), `overview`, `alerts`. */
-  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  /** `board` (all symbols), `overview`, `alerts`, `signals`. */
+  groups?: readonly ("alerts" | "board" | "overview" | "signals")[] | null
   /** Symbols whose score is wanted taken apart, each time it is published. */
   details?: readonly string[]
   /** Of a SymbolRecord, form `records` only: FieldsUpdates, when one of these changes. */
@@ -2276,7 +2339,7 @@ export interface TrialScore {
 export interface Unsubscribe {
   type: "unsubscribe"
   symbols?: readonly string[] | null
-  groups?: readonly ("alerts" | "board" | "overview")[] | null
+  groups?: readonly ("alerts" | "board" | "overview" | "signals")[] | null
   details?: readonly string[] | null
 }
 
@@ -2348,4 +2411,4 @@ export interface WhatIfRecord {
 
 export type ClientMessage = Subscribe | Unsubscribe | Resync | Ping | FirstPaint
 
-export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused | Hello | Resumed | FieldsUpdate | OverviewChanged | DetailChanged | AlertsHeld | AlertRaised
+export type ServerMessage = Snapshot | Update | MarketUpdate | Heartbeat | Pong | Refused | Hello | Resumed | FieldsUpdate | OverviewChanged | DetailChanged | AlertsHeld | AlertRaised | SignalsHeld | SignalChanged

@@ -359,6 +359,8 @@ class SqlArchive:
             kept.best_excursion,
             kept.worst_excursion,
             kept.has_stop,
+            kept.venue,
+            kept.atr,
         )
         query: Select[Any] = select(*columns)
         query = query.where(kept.method.is_not(None)).order_by(kept.number.desc())

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from virtuoso.adapters.store.database import Place, ask, open_engine, translated
 from virtuoso.domain.errors import StoreRefusedError
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest step; a test holds it against the files."""
 
 _LOCK: Final = 7_402_118_354_205_551

@@ -74,6 +74,7 @@ def signal_values(signal: Signal) -> Values:
         "targets_hit": signal.targets_hit,
         "best_excursion": signal.best_excursion,
         "worst_excursion": signal.worst_excursion,
+        "atr": signal.atr,
     }
 
 
@@ -150,6 +151,8 @@ def result_from(row: Row[Any]) -> SignalResult:
         row.best_excursion,
         row.worst_excursion,
         row.has_stop,
+        row.venue,
+        row.atr,
     )
 
 

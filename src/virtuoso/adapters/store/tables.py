@@ -194,6 +194,7 @@ signals: Final = Table(
     Column("targets_hit", SmallInteger),
     Column("best_excursion", Double),
     Column("worst_excursion", Double),
+    Column("atr", Double),
     sqlite_autoincrement=True,
 )
 Index("signals_by_symbol", signals.c.symbol, signals.c.number)

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import Path, Query, Request, Response
 
 from virtuoso.domain.errors import StoreError, UnknownSymbolError
+from virtuoso.domain.fees import NO_FEES, Fees
 from virtuoso.domain.instruments import Symbol, parse_symbol
 from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.signals import OPEN, SignalFilter, SignalState
@@ -28,6 +29,7 @@ from virtuoso.wire.signals import (
     SignalsDocument,
     SignalsPage,
     SignalStatistics,
+    fees_of,
     newest_candle,
     signal_record,
     step_of,
@@ -72,10 +74,18 @@ SignalPath: TypeAlias = Annotated[
 
 
 def add_signals(
-    api: Api, snapshot: Snapshot, archive: Archive | None, clock: Clock, count: Counter | None
+    api: Api,
+    snapshot: Snapshot,
+    archive: Archive | None,
+    clock: Clock,
+    count: Counter | None,
+    fees: Fees = NO_FEES,
 ) -> None:
-    """Add the routes; without an archive they know only what the engine published."""
-    routes = _Routes(snapshot, archive, clock, count)
+    """Add the routes; without an archive they know only what the engine published.
+
+    fees: by venue, what results are reckoned after; `count` takes off the same.
+    """
+    routes = _Routes(snapshot, archive, clock, count, fees)
     refusals = (422, 503)
     path = "/api/signals"
     api.get(path, routes.listing, SignalsPage, tag=TAG, errors=refusals, is_stored=True)
@@ -87,8 +97,14 @@ def add_signals(
 
 class _Routes:
     def __init__(
-        self, snapshot: Snapshot, archive: Archive | None, clock: Clock, count: Counter | None
+        self,
+        snapshot: Snapshot,
+        archive: Archive | None,
+        clock: Clock,
+        count: Counter | None,
+        fees: Fees,
     ) -> None:
+        self._fees = fees
         self._snapshot = snapshot
         self._archive = archive
         self._clock = clock
@@ -129,7 +145,7 @@ class _Routes:
             except StoreError:
                 reason = "the store cannot be read: these are the open ones and the last that ended"
             else:
-                records = tuple(_newer(signal_record(each), held) for each in found)
+                records = tuple(_newer(signal_record(each, self._fees), held) for each in found)
                 last = found[-1].id if len(found) == limit else None
                 return self._answer(request, self._page(records, wanted, last))
         if held is None:
@@ -162,7 +178,7 @@ class _Routes:
             else:
                 if found is None:
                     raise ProblemError(404, "unknown_signal", "There is no signal of this id.")
-                record = _newer(signal_record(found), held)
+                record = _newer(signal_record(found, self._fees), held)
                 document = SignalDocument(
                     status="success",
                     timestamp=now,
@@ -204,7 +220,8 @@ class _Routes:
 
         Rates are null with `too_few` under 30 signals or 10 days; their intervals are Wilson's on
         the effective number, those of means a bootstrap of whole days. Live and simulated signals
-        are never counted together. Costs are not taken off.
+        are never counted together. `mean_r` is before any cost, `mean_r_after_fees` after the
+        taker fee of each venue both ways.
         """
         wanted = self._wanted(symbol, direction, None, start, end, source)
         if self._count is None:
@@ -223,6 +240,7 @@ class _Routes:
                 data_source="store",
                 since=wanted.since,
                 cells=tuple(cells),
+                fees=fees_of(self._fees),
                 reasons=() if cells else ("no signal was kept then",),
             ),
         )

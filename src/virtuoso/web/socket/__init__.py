@@ -7,6 +7,7 @@ view           a choice of rows in one projection, shared by all clients who mad
 client         one client: what it asked for and what it was sent
 pace           a rhythm: when the clients of one are served
 alerts         the newest alert messages, numbered
+signals        the open signals, out of the engine's document of them
 published      documents of the engine as messages: the overview, details of symbols
 hub            all clients: places, limits, heartbeats, eviction, the end
 """

@@ -10,11 +10,15 @@ from typing import Final, Protocol
 import msgspec
 
 from virtuoso.web.socket.line import Line, frame
+from virtuoso.web.socket.signals import Frames, Place
 from virtuoso.web.socket.view import Moment, View
 from virtuoso.wire.messages import Notice, to_json
 
 OVERVIEW: Final = ""
 """Stands where a document of one symbol has its name."""
+
+SIGNALS: Final = "*"
+"""Stands there too, for the document that messages of signals are made from."""
 
 HOLD_BYTES: Final = 16 * 1024
 """While so much waits for a client it is sent nothing; what changes meanwhile is conflated."""
@@ -30,6 +34,10 @@ class Sources(Protocol):
 
     def alerts_after(self, number: int | None) -> tuple[bytes, int | None]:
         """The frames of alerts after this one (None: of everything), and the newest number."""
+        ...
+
+    def signals_after(self, place: Place | None) -> Frames:
+        """The next frames of signals for who stands at this place (None: at the beginning)."""
         ...
 
     def document(self, name: str) -> bytes | None:
@@ -51,6 +59,8 @@ class Client:
         self.view: View | None = None
         self.wants_alerts = False
         self.alerts_sent: int | None = None
+        self.wants_signals = False
+        self.signals_at: Place | None = None
         self.documents: dict[str, bytes | None] = {}
         """What was sent last of each document it asked for."""
         self.seq = 0
@@ -102,7 +112,7 @@ class Client:
         self.deliver_alerts()
         if self.view is not None and moment is not None and not self._send_rows(self.view, moment):
             return False
-        return self._send_documents()
+        return self._send_signals() and self._send_documents()
 
     def deliver_alerts(self) -> None:
         """Send the alerts that it was not sent yet; they wait for no rhythm."""
@@ -112,6 +122,19 @@ class Client:
         if frames:
             self._write(frames)
         self.alerts_sent = number
+
+    def _send_signals(self) -> bool:
+        """Send the signals that changed, in pieces; False when it could not take all."""
+        while self.wants_signals:
+            if self.crowded():
+                return False
+            frames, messages, place = self._sources.signals_after(self.signals_at)
+            if place == self.signals_at:
+                break
+            self.signals_at = place
+            if frames:
+                self._write(frames, messages)
+        return True
 
     def beat(self, ready: bytes) -> None:
         """Send a heartbeat, unless older things still wait."""

@@ -24,6 +24,7 @@ from virtuoso.web.socket.line import LINE, Line, frame
 from virtuoso.web.socket.pace import Pace
 from virtuoso.web.socket.published import Published
 from virtuoso.web.socket.shelf import Shelf
+from virtuoso.web.socket.signals import Frames, Place
 from virtuoso.web.socket.subscriptions import Subscriptions
 from virtuoso.web.socket.view import Moment
 from virtuoso.wire.client import PROTOCOL, FirstPaint, Heartbeat, Hello, Refused, SocketLimits
@@ -103,6 +104,8 @@ class Hub:
             client.told_no_board = False
             if another:
                 client.alerts_sent = None
+        # what was written with a new board is not announced beside it
+        self._published.look_again()
         self._poke()
 
     def documents_changed(self, keys: Collection[str]) -> None:
@@ -156,6 +159,10 @@ class Hub:
             return b"", None
         frames = None if number is None else self._alerts.after(number)
         return self._alerts.held() if frames is None else frames, self._alerts.number
+
+    def signals_after(self, place: Place | None) -> Frames:
+        """The next frames of signals for who stands at this place (None: at the beginning)."""
+        return self._published.signals.after(place)
 
     def document(self, name: str) -> bytes | None:
         """The newest frame of a document; None while there is none."""

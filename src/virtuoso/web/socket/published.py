@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from virtuoso.domain.instruments import Symbol
-from virtuoso.web.socket.client import OVERVIEW, Client
+from virtuoso.web.socket.client import OVERVIEW, SIGNALS, Client
 from virtuoso.web.socket.line import frame
+from virtuoso.web.socket.signals import Signals
 from virtuoso.web.views import overview_of
 from virtuoso.wire import keys
 from virtuoso.wire.client import DetailChanged, OverviewChanged
@@ -24,6 +25,7 @@ class Published:
 
     def __init__(self, follower: Follower, changed: Callable[[Collection[Client]], None]) -> None:
         """`changed` is told who has something new to be sent."""
+        self.signals = Signals()
         self._follower = follower
         self._changed = changed
         self._readers: dict[str, set[Client]] = {}
@@ -45,6 +47,8 @@ class Published:
                     del self._readers[name]
                     self._frames.pop(name, None)
                     self._bodies.pop(name, None)
+                    if name == SIGNALS:
+                        self.signals.forget()
         for name in names:
             self._readers.setdefault(name, set()).add(client)
         self.ask(names)
@@ -82,11 +86,16 @@ class Published:
         if readers is None or self._bodies.get(name) == (served.status, served.body):
             return
         self._bodies[name] = (served.status, served.body)
-        self._frames[name] = frame(_message(name, served))
+        if name == SIGNALS:
+            self.signals.take(served)
+        else:
+            self._frames[name] = frame(_message(name, served))
         self._changed(readers)
 
 
 def _key(name: str) -> str:
+    if name == SIGNALS:
+        return keys.SIGNALS
     return keys.DASHBOARD if name == OVERVIEW else keys.symbol_detail(Symbol(name))
 
 

@@ -6,7 +6,7 @@ from virtuoso.domain.errors import UnknownSymbolError
 from virtuoso.domain.instruments import parse_symbol
 from virtuoso.web.options import WebOptions
 from virtuoso.web.socket.alerts import Alerts
-from virtuoso.web.socket.client import OVERVIEW, Client
+from virtuoso.web.socket.client import OVERVIEW, SIGNALS, Client
 from virtuoso.web.socket.conversation import ErrorCode, RequestError
 from virtuoso.web.socket.projection import Fields
 from virtuoso.web.socket.published import Published
@@ -70,6 +70,8 @@ class Subscriptions:
             client.view = self._shelf.take(said.form, fields, symbols)
         if before is not None:
             self._shelf.give_back(before)
+        client.wants_signals = "signals" in groups
+        client.signals_at = None
         self._read_documents(client, (*((OVERVIEW,) if "overview" in groups else ()), *details))
         client.wants_alerts = "alerts" in groups
         client.alerts_sent = None
@@ -87,8 +89,10 @@ class Subscriptions:
         groups, details = said.groups or (), said.details or ()
         if "alerts" in groups:
             client.wants_alerts = False
+        if "signals" in groups:
+            client.wants_signals = False
         gone = {*details, *((OVERVIEW,) if "overview" in groups else ())}
-        if gone:
+        if gone or "signals" in groups:
             self._read_documents(client, [each for each in client.documents if each not in gone])
         if client.view is None:
             return
@@ -109,7 +113,7 @@ class Subscriptions:
     def drop(self, client: Client) -> None:
         """End its subscription."""
         self._change_view(client, None)
-        client.wants_alerts = False
+        client.wants_alerts = client.wants_signals = False
         self._read_documents(client, ())
 
     def _change_view(self, client: Client, without: frozenset[str] | None) -> None:
@@ -129,7 +133,7 @@ class Subscriptions:
 
     def _read_documents(self, client: Client, names: "tuple[str, ...] | list[str]") -> None:
         client.documents = dict.fromkeys(names)
-        self._published.follow(client, names)
+        self._published.follow(client, (*names, SIGNALS) if client.wants_signals else names)
 
     def _resume(self, client: Client, resume: Resume | None) -> bool:
         """Go on where another connection was cut, if all that came since is known."""

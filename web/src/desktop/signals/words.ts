@@ -1,7 +1,7 @@
 // What signals and their statistics say, in words. A rate never stands without its denominator.
 
 import { number, signed } from "../../ui/format"
-import type { CountedMean, CountedRate, SignalRecord } from "../../wire/types"
+import type { CountedMean, CountedRate, SignalFee, SignalRecord } from "../../wire/types"
 
 const OUTCOMES: Readonly<Record<string, string>> = {
   stop: "at the stop", last_target: "at the last target", expired: "time over",
@@ -24,7 +24,14 @@ export function rateText(rate: CountedRate): string {
 }
 
 /** `+0.12 [−0.10, +0.34], n = 40`. */
+/** What was taken off a result, and whose fee that is. */
+export function feeText(fee: SignalFee): string {
+  if (fee.taker_percent === null) return "No fee of this venue is known"
+  return `After ${fee.taker_percent} % each way, ${fee.source ?? "of nobody"}; without spread, slippage and funding`
+}
+
 export function meanText(mean: CountedMean): string {
+  if (mean.reason === "no_feed") return "no fee known"
   if (mean.mean === null || mean.low === null || mean.high === null) return `too few, n = ${mean.n}`
   return `${signed(mean.mean, 2)} [${signed(mean.low, 2)}, ${signed(mean.high, 2)}], n = ${mean.n}`
 }
