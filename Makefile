@@ -1,10 +1,11 @@
-# Every target is listed by `make help`. VENV, SOURCE, APP_PORT and MONITORING_PORT may be set.
+# Every target is listed by `make help`. VENV, SOURCE, APP_PORT, MONITORING_PORT and JOBS (test workers) may be set.
 SHELL := /bin/bash
 VENV ?= .venv
 PYTHON ?= python3
 SOURCE ?= simulator
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= 2
 export CI
 
 .DEFAULT_GOAL := help
@@ -57,7 +58,7 @@ check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, unit 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/virtuoso schema --check
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/unit
 
 format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
@@ -69,8 +70,8 @@ WITH_PARTS := tests/browser tests/integration tests/contract
 test: check web ## all of `make check`, the properties, and whatever needs servers, processes or a browser, but the faults
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
-	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/property
-	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(WITH_PARTS) || { \
+	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile tests/property
+	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile $(WITH_PARTS) || { \
 	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }
 

@@ -687,7 +687,7 @@ def test_w15_mutated_frames_neither_crash_nor_store_nonsense(conformance: Path, 
     for event in events:
         book = books.get(event.instrument, OrderBook())
         door.judge(event._replace(receive_time=event.event_time), book)
-        bids, asks = book.bids.prices, book.asks.prices
+        bids, asks = list(book.bids.prices), list(book.asks.prices)
         assert bids == sorted(set(bids))
         assert asks == sorted(set(asks))
         assert all(0 < price < 1e15 for price in bids + asks)
