@@ -1,9 +1,12 @@
 """Fixtures every test may use, and the rule that in CI nothing skips."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from support.postgres import postgres_server
 from support.servers import memcached_server, redis_server
@@ -38,6 +41,16 @@ def no_number_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(message)
 
     monkeypatch.setattr(finite, "report", fail)
+
+
+@pytest.fixture(autouse=True)
+def _a_command_leaves_no_log_behind() -> Iterator[None]:
+    """What a command logged to is closed with its test; the next one must not write there."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = [each for each in root.handlers if each in handlers]
 
 
 @pytest.fixture(scope="session", autouse=True)

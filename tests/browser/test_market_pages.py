@@ -146,10 +146,15 @@ def test_movers_are_those_of_the_api(live: Running, open_page: Opener) -> None:
     expect(page.get_by_test_id("movers-when")).to_contain_text("under the floor")
     page.keyboard.press("5")
     expect(page).to_have_url(re.compile("window=24h"))
-    page.keyboard.press("j")
-    name = page.evaluate("document.activeElement.dataset.symbol")
+
+    def stepped() -> str | None:
+        page.keyboard.press("j")
+        found: str | None = page.evaluate("document.activeElement.dataset.symbol")
+        return found
+
+    symbol = wait_for("a row to have the focus once the list is there", stepped, 10)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"#/s/{name}"))
+    expect(page).to_have_url(re.compile(f"#/s/{symbol}"))
     page.go_back()
     expect(page).to_have_url(re.compile("#/movers.*min=1000000000.*window=24h"))
 
