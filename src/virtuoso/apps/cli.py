@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtuoso.apps.arguments import parser
+from virtuoso.apps.loading import loading
 from virtuoso.apps.schema import check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
@@ -37,7 +38,8 @@ EXIT_REFUSED = 78
 
 def _exchange(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, None]:
     """Prepare the simulator. Raises SettingsError for what cannot be done as asked."""
-    from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
+    with loading():
+        from virtuoso.apps.exchange import open_recording, read_faults, run_exchange
 
     ours = settings.simulator
     try:
@@ -82,7 +84,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     if command in {"warm", "validate"}:
         return _cache(arguments, settings)
     if command == "engine" and not arguments.standby:
-        from virtuoso.apps.writing import refuse_second
+        with loading():
+            from virtuoso.apps.writing import refuse_second
 
         _on_a_loop(refuse_second(settings))
     _on_a_loop(
@@ -158,9 +161,10 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> None:
 async def _run_beside(
     arguments: argparse.Namespace, settings: Settings, beside: "ExchangeBeside | None"
 ) -> None:
-    from virtuoso.apps.engine import RunOptions, run_engine
-    from virtuoso.apps.record import recorder_settings
-    from virtuoso.apps.run import run
+    with loading():
+        from virtuoso.apps.engine import RunOptions, run_engine
+        from virtuoso.apps.record import recorder_settings
+        from virtuoso.apps.run import run
 
     options = RunOptions(
         source=arguments.source,
@@ -182,8 +186,9 @@ async def _run_beside(
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     """Start what needs no kernel and no venue."""
-    from virtuoso.apps.serving import serve_monitor, serve_web
-    from virtuoso.apps.settings import with_port
+    with loading():
+        from virtuoso.apps.serving import serve_monitor, serve_web
+        from virtuoso.apps.settings import with_port
 
     settings = with_port(settings, arguments.command, arguments.port)
     serve = serve_web if arguments.command == "web" else serve_monitor
