@@ -218,12 +218,15 @@ Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Megabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
-class SignalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What results of signals are reckoned after, percent of the turnover; negative: not known."""
+FeePercent = Annotated[float, msgspec.Meta(ge=0, le=5)] | Literal["unknown"]
 
-    bybit_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
-    binance_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
-    other_taker_fee_percent: Annotated[float, msgspec.Meta(ge=-1, le=5)]
+
+class SignalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What results of signals are reckoned after, percent of the turnover each way."""
+
+    bybit_taker_fee_percent: FeePercent
+    binance_taker_fee_percent: FeePercent
+    other_taker_fee_percent: FeePercent
 
 
 class MonitoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

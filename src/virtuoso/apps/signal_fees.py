@@ -13,8 +13,10 @@ def taker_fees(ours: SignalSettings) -> Fees:
         (OTHER, "other_taker_fee_percent", ours.other_taker_fee_percent),
     ):
         known = PUBLISHED.get(venue)
+        if percent == "unknown":
+            continue
         if known is not None and percent == known.percent:
             found[venue] = known
-        elif percent >= 0.0:
+        else:
             found[venue] = TakerFee(percent, f"the setting signals.{name}")
     return found
