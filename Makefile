@@ -9,7 +9,7 @@ JOBS ?= 2
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup web channels dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
+.PHONY: help run setup bytecode web channels dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -17,7 +17,11 @@ help: ## this table
 run: setup web ## set everything up and start Virtuoso on the simulator (SOURCE=bybit goes live)
 	@exec $(BIN)/virtuoso run --source $(SOURCE) $(ARGS)
 
-setup: $(VENV)/.kernel-stamp ## the environment, from hash-locked requirements, with compiled kernels
+setup: $(VENV)/.kernel-stamp bytecode ## the environment, from hash-locked requirements, with compiled kernels
+
+# a process that may not write them (PYTHONDONTWRITEBYTECODE, a folder of root's) would compile all at each start
+bytecode: | $(BIN)/python ## compile our modules, so that no start has to
+	@$(BIN)/python -m compileall -q src/virtuoso
 
 web: $(VENV)/.run-stamp ## build the dashboards (nothing to do when they are up to date)
 	@$(BIN)/python web/build.py
@@ -42,7 +46,7 @@ $(VENV)/.kernel-stamp: $(KERNELS) $(VENV)/.run-stamp
 	$(BIN)/virtuoso compile
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.kernel-stamp
+$(VENV)/.dev-stamp: requirements/dev.lock $(VENV)/.kernel-stamp | bytecode
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 

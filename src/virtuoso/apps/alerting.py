@@ -14,7 +14,6 @@ from virtuoso.adapters.alert_channel.addresses import (
     discord_address,
     webhook_address,
 )
-from virtuoso.adapters.alert_channel.discord import DiscordChannel
 from virtuoso.adapters.alert_channel.webhook import WebhookChannel
 from virtuoso.adapters.feed.capabilities import CAPABILITIES
 from virtuoso.adapters.rule_shelf.file import FileRules
@@ -78,6 +77,9 @@ def channels_in(environment: Mapping[str, str], clock: Clock) -> list[AlertChann
     """Open every channel that a secret of the environment names. Raises SettingsError."""
     found: list[AlertChannel] = []
     if url := environment.get("DISCORD_WEBHOOK_URL", "").strip():
+        # what draws its charts takes a moment to load
+        from virtuoso.adapters.alert_channel.discord import DiscordChannel
+
         found.append(DiscordChannel(discord_address(url), PublicOnly()))
     if url := environment.get("ALERT_WEBHOOK_URL", "").strip():
         address = webhook_address(url)

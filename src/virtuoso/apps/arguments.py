@@ -3,13 +3,15 @@
 import argparse
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
-from virtuoso.apps.scan import SORTS
-from virtuoso.apps.schema import SCHEMA_FILE
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.simulator.settings import MOST_SYMBOLS
 from virtuoso.wire.records import millis_of
 
+SORTS: Final = ("score", "pressure", "confidence", "change", "turnover", "symbol")
+"""By what the board in the terminal can be ordered."""
+SCHEMA_FILE: Final = "web/src/wire/types.ts"
 RESCORE = "of a replay: score by your settings, not by those of the recorded run"
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtuoso.apps.arguments import parser
 from virtuoso.apps.loading import loading
-from virtuoso.apps.schema import check_schema, write_schema
 from virtuoso.apps.settings import Settings, default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
 from virtuoso.domain.time import Millis
@@ -164,7 +163,6 @@ async def _run_beside(
     with loading():
         from virtuoso.apps.engine import RunOptions, run_engine
         from virtuoso.apps.record import recorder_settings
-        from virtuoso.apps.run import run
 
     options = RunOptions(
         source=arguments.source,
@@ -181,6 +179,10 @@ async def _run_beside(
     if arguments.command == "engine":
         await run_engine(settings, options, standby=arguments.standby)
         return
+    # an engine serves nobody, and what serves takes half a second to load
+    with loading():
+        from virtuoso.apps.run import run
+
     await run(settings, options)
 
 
@@ -303,6 +305,8 @@ def _compile(_arguments: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
+    from virtuoso.apps.schema import check_schema, write_schema
+
     return check_schema() if arguments.check else write_schema()
 
 

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from virtuoso.apps.loading import loading
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
@@ -30,6 +31,7 @@ def load_all() -> None:
 
     It takes a moment, or tens of seconds without a cache: not while a loop has others to serve.
     """
-    compile_kernels()
-    for component in (Technical(), Volume(), PriceStructure()):
-        component.compile_kernels()
+    with loading():
+        compile_kernels()
+        for component in (Technical(), Volume(), PriceStructure()):
+            component.compile_kernels()

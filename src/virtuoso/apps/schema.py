@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
+from virtuoso.apps.arguments import SCHEMA_FILE
 from virtuoso.wire.schema import typescript
-
-SCHEMA_FILE = "web/src/wire/types.ts"
 
 
 def _path() -> Path:

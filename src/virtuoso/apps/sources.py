@@ -9,9 +9,6 @@ from urllib.parse import urlsplit
 
 from virtuoso.adapters.feed.binance.stream import BinanceFeed, BinanceSettings
 from virtuoso.adapters.feed.bybit.stream import BybitFeed, BybitSettings
-from virtuoso.adapters.feed.ccxt.history import CcxtGenericHistory
-from virtuoso.adapters.feed.ccxt.venues import find_library, rate_of
-from virtuoso.adapters.feed.ccxt_feed import CcxtFeed, CcxtSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
 from virtuoso.adapters.feed.connection import Tape
 from virtuoso.adapters.feed.file_history import FileHistory
@@ -59,6 +56,9 @@ def parse_source(text: str) -> tuple[str, str | None]:
     if kind in VENUES and not colon:
         return kind, None
     if kind == "ccxt" and path:
+        # CCXT's hundred venues with their streams take a moment to load
+        from virtuoso.adapters.feed.ccxt.venues import find_library
+
         find_library(path)
         return text, None
     msg = (
@@ -125,6 +125,10 @@ def _open_ccxt(
 
     Raises SettingsError for a venue that CCXT does not stream, or an address that is none.
     """
+    from virtuoso.adapters.feed.ccxt.history import CcxtGenericHistory
+    from virtuoso.adapters.feed.ccxt.venues import rate_of
+    from virtuoso.adapters.feed.ccxt_feed import CcxtFeed, CcxtSettings
+
     source = Source.CCXT
     if base_url is not None:
         host = urlsplit(base_url).hostname

@@ -1,6 +1,7 @@
 """Where processes meet: which tier is meant, and what each process has to load."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,48 @@ sys.exit(", ".join(found) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_engine_loads_no_pages_and_nothing_that_is_not_asked_for(tmp_path: Path) -> None:
+    """What is killed must be back within seconds, and most of them are loading."""
+    heavy = ["fastapi", "pydantic", "uvicorn", "virtuoso.web", "virtuoso.monitor"]
+    heavy += [
+        "virtuoso.apps.terminal",
+        "ccxt.pro",
+        "psycopg",
+        "alembic",
+        "PIL",
+        "apprise",
+        "pyarrow",
+        "argon2",
+    ]
+    code = f"""
+import sys
+from virtuoso.apps import cli, engine
+
+async def look(settings, options, standby):
+    from virtuoso.adapters.clock.system import SystemClock
+    async with engine.open_history(settings, SystemClock(), "bybit"):
+        pass
+    alembic = [each for each in sys.modules if each.split(".")[0] == "alembic"]
+    if sys.argv[1] == "first":
+        assert alembic, "expected a new store to be made by alembic"
+        return
+    found = [each for each in {heavy} if each in sys.modules]
+    sys.exit(", ".join(found) or 0)
+
+engine.run_engine = look
+cli.main(["engine", "--exchange", "127.0.0.1:1"])
+"""
+    servers = {"CACHE_TYPE": "memcached", "MEMCACHED_PORT": "1", "REDIS_PORT": "1"}
+    environment = os.environ | servers | {"VIRTUOSO_STATE_DIR": str(tmp_path)}
+    for start in ("first", "again"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, start],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr

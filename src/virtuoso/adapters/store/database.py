@@ -6,13 +6,14 @@ SQLite keeps a write-ahead log, so that readers and the one writer do not wait f
 import os
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-import psycopg
 from sqlalchemy import Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool, QueuePool
@@ -24,6 +25,9 @@ from virtuoso.domain.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+
+if TYPE_CHECKING:
+    import psycopg
 
 DEADLINE_S: Final = 2.0
 """No statement and no wait for a connection takes longer."""
@@ -173,13 +177,15 @@ def _postgres(url: URL, use: Use, connections: int) -> Engine:
 
 def sever(connection: Connection) -> None:
     """End what a connection is doing, from another thread; it raises there. Never blocks."""
-    link = connection.connection.driver_connection
+    link: sqlite3.Connection | psycopg.Connection[Any] | None = (
+        connection.connection.driver_connection
+    )
     if isinstance(link, sqlite3.Connection):
         with suppress(sqlite3.Error):
             link.interrupt()
-    elif isinstance(link, psycopg.Connection):
+    elif link is not None:
         # a server that stands still sends nothing and keeps its socket: only we can end the wait
-        with suppress(OSError, psycopg.Error):
+        with suppress(OSError, *_of_postgres("Error")):
             ours = socket.socket(fileno=os.dup(link.pgconn.socket))
             try:
                 ours.shutdown(socket.SHUT_RDWR)
@@ -197,7 +203,7 @@ def translated(place: Place) -> Iterator[None]:
         raise StoreUnavailableError(msg) from error
     except exc.DBAPIError as error:
         raise _ours(place, error.orig or error) from error
-    except (sqlite3.Error, psycopg.Error, OSError) as error:
+    except _raised_by_drivers() as error:
         raise _ours(place, error) from error
 
 
@@ -205,20 +211,31 @@ def _ours(place: Place, error: BaseException) -> StoreError:
     said = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, sqlite3.DatabaseError) and any(word in said for word in _DAMAGED):
         return StoreDamagedError(f"{place} is damaged: {said}")
-    if isinstance(error, psycopg.errors.UndefinedTable):
+    if isinstance(error, _of_postgres("errors.UndefinedTable")):
         return StoreUnavailableError(f"{place} has no tables yet: {said}")
-    refused = (
+    refused: tuple[type[BaseException], ...] = (
         sqlite3.IntegrityError,
         sqlite3.ProgrammingError,
         sqlite3.InterfaceError,
         sqlite3.DataError,
-        psycopg.IntegrityError,
-        psycopg.ProgrammingError,
-        psycopg.DataError,
+        *_of_postgres("IntegrityError", "ProgrammingError", "DataError"),
     )
     if isinstance(error, refused):
         return StoreRefusedError(f"{place} refused: {said}")
     return StoreUnavailableError(f"{place} cannot be used: {said}")
+
+
+def _raised_by_drivers() -> tuple[type[BaseException], ...]:
+    return (sqlite3.Error, OSError, *_of_postgres("Error"))
+
+
+def _of_postgres(*names: str) -> tuple[type[BaseException], ...]:
+    """Give errors of PostgreSQL's driver by name; none before it was loaded, for none was raised.
+
+    SQLAlchemy loads it with the first engine of such a place: it takes an eighth of a second.
+    """
+    driver = sys.modules.get("psycopg")
+    return () if driver is None else tuple(attrgetter(each)(driver) for each in names)
 
 
 def ask(connection: Connection, statement: str) -> Any:  # noqa: ANN401 - whatever stands there

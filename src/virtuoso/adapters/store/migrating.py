@@ -7,9 +7,6 @@ running it again is safe. Two that begin at once wait for each other.
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 
@@ -34,7 +31,14 @@ def migrate(place: Place) -> str | None:
             before = version(engine)
             if before == HEAD:
                 return before
-            config = _config()
+            # few starts find an older schema, and this takes a seventh of a second to load
+            from alembic import command  # noqa: PLC0415
+            from alembic.config import Config  # noqa: PLC0415
+            from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.set_main_option("path_separator", "os")
             known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
             if before is not None and before not in known:
                 msg = f"expected {place} at step {HEAD} or before, found {before}: it is newer"
@@ -61,10 +65,3 @@ def version_on(connection: Connection) -> str | None:
         return None
     found = ask(connection, "SELECT version_num FROM alembic_version")
     return None if found is None else str(found)
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
