@@ -23,6 +23,7 @@ RATES = (10, 100)
 """Requests a second: few readers find less in memory, because it forgets before the next comes."""
 READY_S = 300.0
 TARGET = 0.95
+MEMORY_TARGET = 0.85
 
 
 def paths(names: list[str]) -> list[str]:
@@ -55,6 +56,12 @@ def lines(found: CacheMetrics, tallies: dict[str, Tally]) -> Iterator[str]:
     """What was asked, and how much of it each tier had."""
     answers: Counter[int] = sum((each.statuses for each in tallies.values()), Counter())
     yield f"answers by status: {dict(answers)}"
+    if (given := found.answers) is not None:
+        yield (
+            f"documents asked for: {given.asked}, ready {given.ready}, memory {given.memory}, "
+            f"servers {given.servers}, nothing {given.nothing}: {given.memory_share} from memory "
+            f"(target {MEMORY_TARGET})"
+        )
     yield f"reads of the tiers: {found.requests}, found: {found.hit_rate} (target {TARGET})"
     for tier in found.tiers:
         yield (

@@ -11,8 +11,10 @@ from virtuoso.apps.tier_watch import TierWatch
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.wire.codec import Refusal
+from virtuoso.wire.follower import Follower
 from virtuoso.wire.messages import PartHealth, TierReport
 from virtuoso.wire.metrics import (
+    AnswerMetrics,
     CacheMetrics,
     DocumentMetrics,
     Latency,
@@ -38,6 +40,8 @@ class CacheWatch:
     since: Millis
     warming: Callable[[], WarmingMetrics] | None = None
     tier_watch: TierWatch | None = None
+    follower: Follower | None = None
+    """Holds documents ready for readers; None: nobody is answered."""
 
     def metrics(self) -> CacheMetrics:
         """Everything since the start."""
@@ -65,6 +69,22 @@ class CacheWatch:
             cache_memory_usage=self._memory(),
             emptied=0 if self.tier_watch is None else self.tier_watch.emptied,
             restored=0 if self.tier_watch is None else self.tier_watch.restored,
+            answers=self._answers(),
+        )
+
+    def _answers(self) -> AnswerMetrics | None:
+        if self.follower is None:
+            return None
+        ready, read = self.follower.ready, self.cache.answered
+        nothing = self.follower.not_ready + read.nothing
+        asked = ready + read.memory + read.servers + nothing
+        return AnswerMetrics(
+            asked=asked,
+            ready=ready,
+            memory=read.memory,
+            servers=read.servers,
+            nothing=nothing,
+            memory_share=_share(ready + read.memory, asked),
         )
 
     def _memory(self) -> dict[str, MemoryMetrics]:

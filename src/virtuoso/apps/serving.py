@@ -81,7 +81,14 @@ class Serving:
         warming = None if role == "monitor" else self._warmer.metrics
         self._tier_watch = TierWatch(sharing.cache, clock, restores=False)
         self._watch = CacheWatch(
-            sharing.cache, clock, role, sharing.backend, self._started, warming, self._tier_watch
+            sharing.cache,
+            clock,
+            role,
+            sharing.backend,
+            self._started,
+            warming,
+            self._tier_watch,
+            self._follower,
         )
         self._roll = Roll(sharing.cache, sharing.codec, clock)
         self._web: WebApp | None = None

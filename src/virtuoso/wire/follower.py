@@ -1,7 +1,7 @@
 """Follows the engine from another place: pushes while they come, the cache when they do not."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
+from virtuoso.wire.asked import Asked
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.dependencies import stale_after
 from virtuoso.wire.documents import Served, degraded, etag_of, judged, nothing, quoted
@@ -104,6 +105,7 @@ class Follower:
         self._rendered: LRUCache[str, tuple[Document, Served]] = LRUCache(maxsize=KEPT_DOCUMENTS)
         self._hot_served: dict[str, tuple[Document, Served]] = {}
         self._looking = Looking(broker, self._codec, clock)
+        self._asked = Asked(clock)
         self._started_ms = clock.monotonic_ms()
         self._pushed_ms: int | None = None
         self._missed = False
@@ -120,6 +122,10 @@ class Follower:
         self.refused: dict[str, int] = {}
         """The same by reason, as `codec.Refusal` names them."""
         self.missed_pushes = 0
+        self.ready = 0
+        """Answers from a document that was held ready."""
+        self.not_ready = 0
+        """Answers that one should have been held ready for, and none was."""
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener of every change from now on."""
@@ -223,8 +229,11 @@ class Follower:
             self._say_where_from("pushes")
         wanted: tuple[str, ...] = ()
         if isinstance(push, RowsChanged):
-            self._cache.forget(stale_after(push.documents))
-            wanted = tuple(key for key in push.documents if key in self._hot)
+            stale = stale_after(push.documents)
+            self._cache.forget(stale)
+            ours = (key for key in push.documents if key in self._hot)
+            # in one round trip with ours, so that who asks again finds the new ones in memory
+            wanted = (*ours, *self._asked.among(stale))
         if step is Step.REPLACED:
             self._cache.forget(self._hot)
             if epoch != self.reader.epoch:
@@ -370,7 +379,9 @@ class Follower:
         """A hot document as it may be shown now, without waiting for anything."""
         document = self._documents.get(key)
         if document is None:
+            self.not_ready += 1
             return self._nothing(key)
+        self.ready += 1
         at_ms = self._clock.monotonic_ms()
         reason = self._doubt(document, at_ms)
         if reason is None and at_ms - self._renewed_ms[key] > RENEWAL_MS:
@@ -384,12 +395,20 @@ class Follower:
         """Any document: a hot one at once, another read from the cache, or the last one known."""
         if key in self._hot:
             return self.hot(key)
+        self._asked.note(key)
+        return await self._document(key, self._cache.get)
+
+    async def _again(self, key: str) -> bytes | None:
+        """Read for somebody whose question was counted already."""
+        return (await self._cache.multi_get((key,)))[key]
+
+    async def _document(self, key: str, get: Callable[[str], Awaitable[bytes | None]]) -> Served:
         held = self._others.get(key)
         found: Document | None = None
         failed = False
         try:
             async with asyncio.timeout(READ_DEADLINE_S):
-                found = self._decode(key, await self._cache.get(key), Document)
+                found = self._decode(key, await get(key), Document)
         except (CacheError, TimeoutError) as error:
             failed = True
             self.cache_error = str(error) or f"no answer within {READ_DEADLINE_S:g} s"
@@ -412,8 +431,8 @@ class Follower:
         """
         told = await self._looking.look(symbol)
         ends = asyncio.get_running_loop().time() + (0.0 if self.engine_silent() else patience_s)
+        served = await self.document(key)
         while True:
-            served = await self.document(key)
             held = self._others.get(key)
             age_ms = None if held is None else self.engine_now() - held.now
             if age_ms is not None and age_ms <= PRESENT_MS:
@@ -421,6 +440,7 @@ class Follower:
             if asyncio.get_running_loop().time() >= ends:
                 break
             await asyncio.sleep(LOOK_S)
+            served = await self._document(key, self._again)
         if not told:
             self._looking.forget(symbol)
         if held is None or served.status != 200 or served.reason is not None:

@@ -94,6 +94,26 @@ class WarmingMetrics(msgspec.Struct, frozen=True):
     """Processor time of this process's loop meanwhile: at most so much was warming's."""
 
 
+class AnswerMetrics(msgspec.Struct, frozen=True):
+    """Where the documents lay that readers asked this process for.
+
+    What it reads for itself is not here: ahead of being asked, to warm, to follow the engine. The
+    tiers count that too.
+    """
+
+    asked: int
+    ready: int
+    """Held ready as bytes and renewed at each push: no tier was read."""
+    memory: int
+    """Read from this process's memory, the first tier."""
+    servers: int
+    """Waited for from memcached or Redis."""
+    nothing: int
+    """Found nowhere, or no tier could be asked."""
+    memory_share: float | None
+    """Ready and memory together, of all that was asked for, 0..1; null before the first."""
+
+
 class CacheMetrics(msgspec.Struct, frozen=True):
     """`/cache-metrics`. All figures since the start of this process: cold ones are included."""
 
@@ -118,6 +138,8 @@ class CacheMetrics(msgspec.Struct, frozen=True):
     """Servers that were found empty and got back what this process held; the engine's business."""
     restored: int = 0
     """Values given back to them."""
+    answers: AnswerMetrics | None = None
+    """Null for a process that answers nobody."""
 
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -160,6 +182,11 @@ def _cache_samples(metrics: CacheMetrics) -> Iterator[Sample]:
                 yield f"{start}memory_bytes", "gauge", "Memory of a server.", where, count
         alarm = float(memory.alarm)
         yield f"{start}memory_alarm", "gauge", "1 from 80 % on.", {"tier": name}, alarm
+    if (answers := metrics.answers) is not None:
+        found = {"ready": answers.ready, "memory": answers.memory, "servers": answers.servers}
+        for place, count in (found | {"nothing": answers.nothing}).items():
+            where = {"from": place}
+            yield f"{start}answers_total", "counter", "Where readers' documents lay.", where, count
     if metrics.warming is not None:
         yield from _warming_samples(metrics.warming)
     for tier in metrics.tiers:

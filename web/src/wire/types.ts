@@ -93,6 +93,21 @@ export interface AlertsHeld {
   alerts: readonly Alert[]
 }
 
+/** Where the documents lay that readers asked this process for. */
+export interface AnswerMetrics {
+  asked: number
+  /** Held ready as bytes and renewed at each push: no tier was read. */
+  ready: number
+  /** Read from this process's memory, the first tier. */
+  memory: number
+  /** Waited for from memcached or Redis. */
+  servers: number
+  /** Found nowhere, or no tier could be asked. */
+  nothing: number
+  /** Ready and memory together, of all that was asked for, 0..1; null before the first. */
+  memory_share: number | null
+}
+
 /** `/api/bitcoin-beta/matrix`: how alike the most traded symbols move, each with each. */
 export interface BetaMatrixDocument {
   status: "degraded" | "error" | "success"
@@ -223,6 +238,8 @@ export interface CacheMetrics {
   emptied: number
   /** Values given back to them. */
   restored: number
+  /** Null for a process that answers nobody. */
+  answers: AnswerMetrics | null
 }
 
 /** Minutes that the stream did not bring. */

@@ -64,6 +64,17 @@ class KeyCounters:
 
 
 @dataclass(slots=True)
+class Answered:
+    """Where single values lay when they were asked for: reads of several at once are no answers."""
+
+    memory: int = 0
+    """This process's own."""
+    servers: int = 0
+    nothing: int = 0
+    """Nowhere, or no tier could be asked."""
+
+
+@dataclass(slots=True)
 class TierCounters:
     """One tier since the start of this process, its cold beginning included."""
 

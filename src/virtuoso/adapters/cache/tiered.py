@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from virtuoso.adapters.cache.circuit import Circuit
-from virtuoso.adapters.cache.counters import KeyCounters, TierCounters
+from virtuoso.adapters.cache.counters import Answered, KeyCounters, TierCounters
 from virtuoso.adapters.cache.near import Near
 from virtuoso.adapters.cache.shared import Held, Lived, SharedCache
 from virtuoso.adapters.cache.write_behind import WAITING, WriteBehind
@@ -132,16 +132,29 @@ class TieredCache:
         self._near_counters = TierCounters("memory")
         self.shared_flights = 0
         """Reads that waited for another's instead of asking themselves."""
+        self.answered = Answered()
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None. Raises CacheUnavailableError when no tier could be asked."""
+        """The value, or None. Raises CacheUnavailableError when no tier could be asked.
+
+        Counted as an answer to somebody: what a process reads for itself it reads by `multi_get`.
+        """
         kept = self._near.get(key)
         if kept is not None:
             counters, made = kept.note
             counters.hit(len(kept.value), self._age(made))
+            self.answered.memory += 1
             return kept.value
         self._near_counters.of(kind_of(key).thing).misses[MISSING] += 1
-        return (await self._through((key,)))[key]
+        value = None
+        try:
+            value = (await self._through((key,)))[key]
+        finally:
+            if value is None:
+                self.answered.nothing += 1
+            else:
+                self.answered.servers += 1
+        return value
 
     async def multi_get(self, keys: Sequence[str]) -> Mapping[str, bytes | None]:
         """All keys, each tier asked at most once. Raises as `get` does."""
