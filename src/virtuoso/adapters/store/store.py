@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Insert, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from virtuoso.adapters.store import tables
 from virtuoso.adapters.store.compaction import old_candles, pieces, thin_out
@@ -189,9 +189,12 @@ def upsert(
     key: Sequence[str] = (),
 ) -> Insert:
     """Insert rows; of one that is there already only `changing` is replaced."""
-    make: Callable[[Table], Any] = (
-        postgresql.insert if link.dialect.name == "postgresql" else sqlite.insert
-    )
+    make: Callable[[Table], Any] = sqlite.insert
+    if link.dialect.name == "postgresql":
+        # loaded with the engine of such a place, and nowhere else
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        make = postgresql.insert
     statement = make(table)
     columns = [table.c[name] for name in key] or list(table.primary_key)
     if not changing:
