@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from support.cluster import HEALS_S, SLACK, Cluster, cluster, whole
+from support.cluster import HEALS_S, Cluster, cluster, whole
 from support.processes import VIRTUOSO, free_port, wait_for
 from support.servers import Server
+from support.slack import SLACK
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("processes")]
 
@@ -80,7 +81,7 @@ def test_a_book_is_made_for_who_looks_at_it_in_any_process(running: Cluster) -> 
 
 def test_the_plain_key_is_read_by_hand(running: Cluster) -> None:
     """`get virtuoso:symbols` prints JSON that anybody can read."""
-    with socket.create_connection(running.memcached.address, timeout=5) as link:
+    with socket.create_connection(running.memcached.address, timeout=20) as link:
         link.sendall(b"get virtuoso:symbols\r\n")
         text = b""
         while not text.endswith(b"END\r\n"):
