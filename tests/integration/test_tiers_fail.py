@@ -79,7 +79,7 @@ async def took_ms(cache: TieredCache, expected: bytes | None) -> float:
     return 1e3 * (time.perf_counter() - started)
 
 
-async def eventually(what: Callable[[], object], seconds: float = 5.0) -> None:
+async def eventually(what: Callable[[], object], seconds: float = 40.0) -> None:
     """Wait until it is so."""
     async with asyncio.timeout(seconds):
         while not what():  # noqa: ASYNC110
