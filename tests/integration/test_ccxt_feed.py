@@ -70,7 +70,7 @@ HARMLESS = {
     "unknown_symbol",
 }
 """Malformed frames that are none of a market: other venues greet with such texts."""
-ENOUGH_SECONDS = 10.0
+ENOUGH_SECONDS = 40.0
 """What a loaded machine may take for what otherwise takes less than one."""
 
 
