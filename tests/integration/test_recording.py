@@ -18,6 +18,7 @@ import pytest
 
 from support.processes import VIRTUOSO, command, running, wait_for
 from support.simulated_venue import running_venue
+from support.slack import SLACK
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.recording.format import SUFFIX, Kind
 from virtuoso.adapters.feed.recording.reader import faults_of, open_tape, records_of, scan
@@ -48,6 +49,14 @@ class Taken:
     watch: VenueWatch
     documents: dict[Millis, bytes] = field(default_factory=dict)
 
+    @property
+    def scored(self) -> bool:
+        """Whether the last of them has a score."""
+        if not self.documents:
+            return False
+        rows = msgspec.json.decode(self.documents[max(self.documents)])["symbols"]
+        return any(each["confluence_score"] is not None for each in rows)
+
     def take(self) -> None:
         """Keep the document of a second at the moment when it is closed."""
         cycle = self.watch.pipeline.view()
@@ -77,10 +86,13 @@ async def run_and_record(
         watch.changed = taken.take
         watching = asyncio.create_task(watch.run())
         try:
-            for second in range(RUN_SECONDS):
+            second = 0
+            while second < RUN_SECONDS or not taken.scored:
+                assert second < RUN_SECONDS * SLACK, "nothing was scored"
                 await asyncio.sleep(1)
                 assert not watching.done()
                 meanwhile(watch, second)
+                second += 1
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.processes import Running, command, running, wait_for
+from support.slack import SLACK
 from virtuoso.apps.scoring import definition_of
 from virtuoso.apps.settings import load_settings
 
@@ -181,7 +182,7 @@ def test_the_warm_up_says_how_far_it_is(live: Running) -> None:
 def test_the_recording_is_scored_as_the_run_was(live: Running, file: Path) -> None:
     """Through all changes, whatever the settings are by then; unless others are asked for."""
     definition = hash_of(file)
-    assert live.stop(signal.SIGTERM) < 10
+    assert live.stop(signal.SIGTERM) < 10 * SLACK
     tape = live.log.parent / "tape"
     usual, owner = tape.parent / "usual.jsonl", tape.parent / "owner.jsonl"
     own = tape.parent / "owner.toml"

@@ -16,6 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.processes import VIRTUOSO, Running, command, running, wait_for
+from support.slack import SLACK
 
 pytestmark = pytest.mark.process
 
@@ -264,7 +265,7 @@ def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> 
         wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 60)
         child = exchange_of(process)
         with socket.create_connection(("127.0.0.1", process.port)):
-            assert process.stop(number) < 5
+            assert process.stop(number) < 5 * SLACK
         assert process.process.returncode == 0
         wait_for("the simulator to be gone", lambda: not child.is_running(), 5)
         assert "Traceback" not in process.text()
@@ -345,7 +346,7 @@ def test_what_was_known_last_is_shown_with_its_age_until_the_engine_speaks(
     with running(tmp_path, "--symbols", "4") as first:
         wait_for("scores", lambda: len(scored(first)) >= 4, 60)
         wait_for("the snapshot", lambda: list((tmp_path / "state").glob("last-good-*.bin")), 20)
-        assert first.stop(signal.SIGTERM) < 10
+        assert first.stop(signal.SIGTERM) < 10 * SLACK
     seen: list[dict[str, Any]] = []
 
     def spoken() -> bool:
