@@ -8,7 +8,8 @@ from virtuoso.domain.time import SECOND
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
 
-LATELY_MS: Final = 15 * SECOND
+LATELY_MS: Final = 30 * SECOND
+"""As long as a document lives where it is shared."""
 MOST: Final = 100
 """Keys that are remembered; one more takes the place of that asked for longest ago."""
 

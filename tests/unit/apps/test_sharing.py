@@ -131,6 +131,7 @@ def test_an_engine_loads_no_pages_and_nothing_that_is_not_asked_for(tmp_path: Pa
         "virtuoso.apps.terminal",
         "ccxt.pro",
         "psycopg",
+        "sqlalchemy.dialects.postgresql",
         "alembic",
         "PIL",
         "apprise",
