@@ -249,9 +249,7 @@ class Follower:
             self._tell_rows([row.row for row in push.rows])
             if wanted:
                 await self._read(wanted)
-            # in small parts: a tier is judged by how long its answers take, and others ask too
-            for first in range(0, len(ahead), AHEAD_AT_ONCE):
-                await self._read(ahead[first : first + AHEAD_AT_ONCE])
+            await self._read_ahead(ahead)
         if step is not Step.IGNORED:
             self._tell_news(push)
 
@@ -319,6 +317,16 @@ class Follower:
         for key in self._hot:
             if (document := self._decode(key, values.get(key), Document)) is not None:
                 self._take_document(key, document)
+
+    async def _read_ahead(self, wanted: Sequence[str]) -> None:
+        """Have the cache read what will be asked for again, as long as it answers.
+
+        In small parts: a tier is judged by how long its answers take, and others ask too.
+        """
+        for first in range(0, len(wanted), AHEAD_AT_ONCE):
+            if self.cache_error is not None:
+                return
+            await self._read(wanted[first : first + AHEAD_AT_ONCE])
 
     def _decode(self, key: str, value: bytes | None, kind: type[M]) -> M | None:
         if value is None:

@@ -10,6 +10,7 @@ from virtuoso.apps.cache_metrics import CacheWatch
 from virtuoso.domain.instruments import Symbol
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_broker import FakeBroker
+from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_engine import FakeEngine
 from virtuoso.testing.fake_tier import FakeTier
@@ -83,6 +84,21 @@ async def test_nobody_reads_ahead_what_nobody_asked_for_lately(setting: Setting)
     setting.server.reads.clear()
     await setting.second(70.0)
     assert [set(each) for each in setting.server.reads] == [set(HOT)]
+
+
+async def test_a_cache_that_does_not_answer_is_not_asked_ahead_of_time() -> None:
+    """One deadline is waited for at a push, not one for every part."""
+    clock, broker = FakeClock(), FakeBroker()
+    cache = FakeCache(clock)
+    engine, follower = FakeEngine(cache, broker, clock), Follower(cache, broker, clock)
+    await engine.start()
+    await follower.receive(broker.published[-1][1])
+    await follower.document(DETAIL)
+    await engine.publish(make.a_row(0, 70.0))
+    cache.reads.clear()
+    cache.dead = True
+    await follower.receive(broker.published[-1][1])
+    assert [set(each) for each in cache.reads] == [set(HOT)]
 
 
 def test_the_keys_asked_for_last_are_remembered_and_none_that_may_not_be_kept() -> None:
