@@ -205,7 +205,7 @@ async def test_a_first_venue_out_of_reach_leaves_the_board_to_the_second() -> No
     history = two.first._history
     assert isinstance(history, FakeHistory)
     history.dead = True
-    two.second._partner = None
+    two.second.universe._partner = None
     task = asyncio.create_task(two.run())
     try:
         await until(lambda: two.venues() == {"BTCUSDT": "binance"})
