@@ -36,7 +36,8 @@ from virtuoso.engine.documents import (
     overview_message,
     records_of,
 )
-from virtuoso.engine.pipeline import Backfill, BackfillTrades, Pipeline, Renew
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.requests import Backfill, BackfillTrades, Renew
 from virtuoso.engine.view import MarketView
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import RowSymbol
