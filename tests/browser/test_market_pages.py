@@ -136,7 +136,7 @@ def test_movers_are_those_of_the_api(live: Running, open_page: Opener) -> None:
         names = [each["symbol"] for each in (*said["gainers"], *said["losers"])]
         return bool(shown) and shown == names
 
-    wait_for("the movers of the API", alike, 20)
+    wait_for("the movers of the API", alike)
     for name, sign in (("gainers", -1), ("losers", 1)):
         texts = page.get_by_test_id(f"list-{name}").locator("b[data-value]").all_inner_texts()
         moves = [sign * number(each) for each in texts]
@@ -153,7 +153,7 @@ def test_movers_are_those_of_the_api(live: Running, open_page: Opener) -> None:
         found: str | None = page.evaluate("document.activeElement.dataset.symbol")
         return found
 
-    symbol = wait_for("a row to have the focus once the list is there", stepped, 10)
+    symbol = wait_for("a row to have the focus once the list is there", stepped)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"#/s/{symbol}"))
     page.go_back()

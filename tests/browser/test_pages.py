@@ -23,7 +23,7 @@ COMPONENTS = ("orderbook", "orderflow", "technical", "volume", "sentiment", "pri
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warmed up."""
     with running(tmp_path_factory.mktemp("browser")) as process:
-        wait_for("fifteen scores", lambda: count_scores(process) >= 15, 60)
+        wait_for("fifteen scores", lambda: count_scores(process) >= 15)
         yield process
 
 
@@ -81,8 +81,8 @@ def test_numbers_change_without_a_reload(live: Running, open_page: Opener) -> No
         return texts(cell) != before
 
     before_live, before_price = texts("live"), texts("price")
-    wait_for("moving live scores", lambda: moved("live", before_live), 15)
-    wait_for("moving prices", lambda: moved("price", before_price), 15)
+    wait_for("moving live scores", lambda: moved("live", before_live))
+    wait_for("moving prices", lambda: moved("price", before_price))
     before = values(page)
 
     def rescored() -> bool:
@@ -254,7 +254,7 @@ def test_desktop_and_phone_show_the_same_number(live: Running, open_page: Opener
         desktop.wait_for_timeout(100)
         return desktop.locator(place).inner_text() == phone.locator(place).inner_text()
 
-    wait_for("equal scores", equal, 10)
+    wait_for("equal scores", equal)
 
 
 def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) -> None:
@@ -283,7 +283,7 @@ def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) ->
 def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener) -> None:
     """Within three seconds of silence nothing looks live, and the page says so."""
     with running(tmp_path, "--symbols", "6") as process:
-        wait_for("scores", lambda: count_scores(process) >= 5, 60)
+        wait_for("scores", lambda: count_scores(process) >= 5)
         page = open_page(process.url, expect_errors=True)
         page.wait_for_selector("[role=row][data-symbol][data-state=live]")
         process.process.send_signal(signal.SIGSTOP)
@@ -302,7 +302,7 @@ def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Ope
     with running(tmp_path, "--source", "bybit", "--config", str(file)) as process:
         # before the first edition the documents are 503, which a browser notes as an error
         whole = "/api/market/overview"
-        wait_for("a document", lambda: process.client.get(whole).status_code == 200, 30)
+        wait_for("a document", lambda: process.client.get(whole).status_code == 200)
         for path, phone in (("/", False), ("/mobile", True)):
             page = open_page(process.url + path, phone=phone)
             expect(page.get_by_text("cannot be reached").first).to_be_visible()

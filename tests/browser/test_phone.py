@@ -50,7 +50,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             content=json.dumps(RULE),
         )
         assert put.status_code == 200, put.text
-        wait_for("a critical alert", lambda: critical(process), 30)
+        wait_for("a critical alert", lambda: critical(process))
         yield process
 
 

@@ -18,7 +18,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("sign-in")
     with running(folder, "--symbols", "6", env={"VIRTUOSO_READ_TOKEN": READ_TOKEN}) as process:
         process.client.headers["authorization"] = f"Bearer {READ_TOKEN}"
-        wait_for("six symbols", lambda: len(process.symbols()) == 6, 60)
+        wait_for("six symbols", lambda: len(process.symbols()) == 6)
         yield process
 
 

@@ -43,9 +43,9 @@ async def venue() -> AsyncIterator[Venue]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Have the deadline of a request come after a second."""
-    monkeypatch.setattr(governed, "DEADLINE_SECONDS", 1.0)
-    return 1.0
+    """Have the deadline of a request come after three seconds."""
+    monkeypatch.setattr(governed, "DEADLINE_SECONDS", 3.0)
+    return 3.0
 
 
 @asynccontextmanager
