@@ -96,7 +96,7 @@ def candle_by_candle(
         closing = Closing(
             tuple(closed),
             [Millis(now)] * len(closed),
-            np.stack([rows[each].table[:, left[each], np.newaxis] for each in closed]),
+            np.stack([rows[each].table[:, left[each]] for each in closed]).ravel().tolist(),
         )
         for each in closed:
             left[each] += 1

@@ -6,13 +6,14 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_sheet import Advance, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
 from virtuoso.indicators.trailing_rank import rank_rows
@@ -36,7 +37,8 @@ class PriceStructure(CandleComponent):
         Member("close_location", "close_location", 1 / 5),
     )
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """One row per kernel, in the order of `price_structure_members`."""
         return stack(
             atr_state(),
@@ -46,7 +48,8 @@ class PriceStructure(CandleComponent):
             volume_profile_state(100),
         )
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         return price_structure_advance
 
@@ -80,6 +83,7 @@ def price_structure_advance(
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
+    places: Integers,
     weights: Floats,
     sums: Floats,
 ) -> None:
@@ -90,5 +94,4 @@ def price_structure_advance(
         if row >= 0:
             price_structure_members(bars[i], states[row], x[row])
             rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
-    if weights.size:
-        pool_sums(scores[:, :, -1], weights, sums)
+    pool_places(scores[:, :, -1], places, weights, sums)

@@ -6,12 +6,13 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_sheet import Advance, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.trailing_rank import rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
@@ -31,7 +32,8 @@ class Volume(CandleComponent):
         Member("volume_surge", "volume_surge", 1 / 4),
     )
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """One row per kernel, in the order of `volume_members`."""
         return stack(
             atr_state(),
@@ -42,7 +44,8 @@ class Volume(CandleComponent):
             volume_surge_state(100),
         )
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         return volume_advance
 
@@ -76,6 +79,7 @@ def volume_advance(
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
+    places: Integers,
     weights: Floats,
     sums: Floats,
 ) -> None:
@@ -86,5 +90,4 @@ def volume_advance(
         if row >= 0:
             volume_members(bars[i], states[row], x[row])
             rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
-    if weights.size:
-        pool_sums(scores[:, :, -1], weights, sums)
+    pool_places(scores[:, :, -1], places, weights, sums)

@@ -4,14 +4,22 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import isnan
 from operator import add
 from types import MappingProxyType
-from typing import ClassVar, Final, NamedTuple, Protocol, Self, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Self
+from weakref import finalize
 
 import numpy as np
-from numpy.typing import NDArray
 
+from virtuoso.components.base.candle_members import members_of
+from virtuoso.components.base.candle_sheet import (
+    NOT_ASKED,
+    Advance,
+    CandleSheet,
+    CandleSheets,
+    Pool,
+    Ranking,
+)
 from virtuoso.components.base.component import Member, due_candle, pool_summed
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.market_data import FormingCandle
@@ -20,23 +28,17 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     Lazy,
-    MemberScore,
     Reason,
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.indicators.normal_scores import normal_scores
-from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE, rank_state
 from virtuoso.market.candles import Bars, Closing, closing_of
 from virtuoso.market.market import Market
 
-Integers: TypeAlias = NDArray[np.int64]
-
-NOT_ASKED: Final = -1
-"""The row of a timeframe that has no share."""
-FIRST_ROW: Final = np.zeros(1, dtype=np.int64)
-NO_POOL: Final = (np.zeros((0, 0)), new_sums(0))
+FIRST: Final = np.zeros(1, dtype=np.int64)
+"""The first row, or the first place."""
 NEVER: Final = -1
 
 DELIVERY_MS = 5 * SECOND
@@ -65,34 +67,6 @@ class CandleSettings:
         if abs(total - 1.0) > 1e-9 or any(share < 0.0 for share in self.timeframes.values()):
             msg = f"expected timeframe shares of 0 or more that sum to 1, found sum {total:g}"
             raise SettingsError(msg)
-
-
-class Advance(Protocol):
-    """The kernel of a component: members and scores of more candles of some timeframes.
-
-    rows: shape (k,), one per timeframe; NOT_ASKED is left out. bars: shape (k, 5, n), the tables of
-    their candles. states, from `new_state`, and ranks, from `rank_state`, shape (rows, ...) and
-    (rows, members, ...), are carried on, ranks only with `keep`. results: x and scores, shape
-    (2, rows, members, n), written at `rows`. Unless `weights` is empty, the newest scores of all
-    rows are added up into `sums` as `pool_sums` does: a second call would cost as much again.
-    """
-
-    def __call__(
-        self,
-        rows: Integers,
-        bars: Floats,
-        states: Floats,
-        ranks: Floats,
-        minimum: int,
-        minimum_sizes: int,
-        keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
-        results: Floats,
-        weights: Floats,
-        sums: Floats,
-        /,
-    ) -> None:
-        """Advance."""
-        ...
 
 
 class _Series:
@@ -130,7 +104,7 @@ class _Pooled(NamedTuple):
 
 
 class CandleComponent:
-    """Carries states and trailing distributions, a row per timeframe.
+    """Carries states and trailing distributions, a row per timeframe, in its place on a sheet.
 
     A subclass gives its name, rho and table, the state that its kernel carries, and the kernel,
     which writes one row of x per line of the table.
@@ -140,7 +114,10 @@ class CandleComponent:
     rho: ClassVar[float]
     table: ClassVar[Sequence[Member]]
 
-    def __init__(self, settings: CandleSettings | None = None) -> None:
+    def __init__(
+        self, settings: CandleSettings | None = None, sheets: CandleSheets | None = None
+    ) -> None:
+        """`sheets`: where it is computed together with other markets; without them, alone."""
         self._settings = settings or CandleSettings()
         self._series = {
             timeframe: _Series(timeframe, row)
@@ -152,19 +129,23 @@ class CandleComponent:
             for line in self.table
         )
         rows, members = len(self._series), len(self.table)
-        self._advance = self.kernel()
-        self._states, self._ranks = self._fresh(rows)
-        self._latest = np.full((2, rows, members, 1), np.nan)
-        """x and scores of the newest candles, NaN where there is none."""
-        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(rows, members)
-        self._sums = new_sums(rows)
-        """Of the newest candles, whatever their age."""
+        ranked = self._settings
+        self._ranking = Ranking(ranked.window, ranked.minimum, ranked.minimum_sizes)
+        self._sheet = sheet = self._find_sheet(sheets or CandleSheets(places=1))
+        self._place = place = sheet.take_place()
+        finalize(self, sheet.give_back, place).atexit = False
+        self._rows = sheet.rows_of(place)
+        own = slice(self._rows.start, self._rows.stop)
+        self._states, self._ranks = sheet.states[own], sheet.ranks[own]
+        self._latest, self._sums = sheet.latest[:, own], sheet.sums[place]
+        self._weights = sheet.weights[place]
+        self._weights[:] = self._line_weights()
         self._last_closes: list[Millis | None] = [None] * rows
         self._due_after = [series.due_after for series in self._series.values()]
         self._due = NEVER
         """Until when nothing is overdue."""
-        self._rows_of: dict[Sequence[Timeframe], tuple[Integers, Sequence[int]]] = {}
-        """The rows of timeframes that close together, as an array and as numbers."""
+        self._found: dict[Sequence[Timeframe], tuple[Sequence[int], Sequence[int]]] = {}
+        """The rows of timeframes that close together: of ours, and of the sheet."""
         self._on_time: Sequence[Reason | None] = [None] * rows
         self._not_late = [0] * rows
         self._reasons: Sequence[Reason | None] = []
@@ -180,26 +161,44 @@ class CandleComponent:
             for timeframe, share in shares.items()
             for line in self.table
         )
-        self._weights = np.array([weight for _, _, weight in self._lines]).reshape(
-            self._weights.shape
-        )
+        self._sheet.settle()
+        self._weights[:] = self._line_weights()
         pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
         self._result = None
 
     def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
         """Give one of other weights beside this one, to be asked for its score of now only."""
         other = copy(self)
-        other._sums = self._sums.copy()  # noqa: SLF001 - it is one of us
+        own = self._weights.copy(), self._sums.copy()
+        other._weights, other._sums = own  # noqa: SLF001 - it is one of us
         other.reweigh(timeframes)
         return other
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """Give the state of the kernel before the first candle."""
         raise NotImplementedError
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         raise NotImplementedError
+
+    def _find_sheet(self, sheets: CandleSheets) -> CandleSheet:
+        """Give a sheet with a place for one that is ranked like this."""
+        rows = len(self._series)
+
+        def make(places: int) -> CandleSheet:
+            members = len(self.table)
+            return CandleSheet(
+                self.kernel(), self.new_state(), members, rows, self._ranking, places
+            )
+
+        return sheets.sheet((self.name, rows, self._ranking), make)
+
+    def _line_weights(self) -> Floats:
+        """Give the weight of each member of each timeframe."""
+        return np.array([weight for _, _, weight in self._lines]).reshape(len(self._series), -1)
 
     def compile_kernels(self) -> None:
         """Compute two candles of nothing, so that set-up can fill numba's cache on disk."""
@@ -210,6 +209,7 @@ class CandleComponent:
         series = self._series.get(timeframe)
         if series is None or not len(bars):
             return
+        self._sheet.settle()
         row = series.row
         own = slice(row, row + 1)
         results = self._take(bars.table, self._states[own], self._ranks[own])
@@ -217,21 +217,21 @@ class CandleComponent:
         self._note(row, Millis(int(bars.close_time[-1])))
 
     def close_all(self, closing: Closing) -> None:
-        """Take one closed candle each of several timeframes: the bits of `close`, in one call."""
-        rows, numbers = self._rows_of.get(closing.timeframes) or self._find(closing.timeframes)
+        """Take one closed candle each of several timeframes: the bits of `close`, when read."""
+        ours, rows = self._found.get(closing.timeframes) or self._find(closing.timeframes)
         closes = self._last_closes
-        for row, at in zip(numbers, closing.close_times, strict=True):
+        for row, at in zip(ours, closing.close_times, strict=True):
             if row != NOT_ASKED:
                 closes[row] = at
-        pool = self._weights, self._sums
-        self._run(rows, closing.table, self._states, self._ranks, self._latest, pool)
+        self._sheet.note(self._place, rows, closing.numbers)
         self._closed()
 
-    def _find(self, timeframes: tuple[Timeframe, ...]) -> tuple[Integers, Sequence[int]]:
+    def _find(self, timeframes: tuple[Timeframe, ...]) -> tuple[Sequence[int], Sequence[int]]:
         """Look up the rows of timeframes, and remember them."""
         known = [self._series.get(timeframe) for timeframe in timeframes]
-        rows = [NOT_ASKED if each is None else each.row for each in known]
-        found = self._rows_of[timeframes] = np.array(rows, dtype=np.int64), rows
+        ours = [NOT_ASKED if each is None else each.row for each in known]
+        rows = [NOT_ASKED if row == NOT_ASKED else self._rows[row] for row in ours]
+        found = self._found[timeframes] = ours, rows
         return found
 
     def _note(self, row: int, last_close: Millis | None) -> None:
@@ -249,44 +249,23 @@ class CandleComponent:
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
-        x, scores = self._take(bars.table, *self._fresh(1))
+        ranks = np.stack([rank_state(self._ranking.window)] * len(self.table))
+        x, scores = self._take(bars.table, self.new_state()[np.newaxis], ranks[np.newaxis])
         return x[0], scores[0]
-
-    def _fresh(self, rows: int) -> tuple[Floats, Floats]:
-        """Give states and ranks before the first candle."""
-        ranks = np.stack([rank_state(self._settings.window)] * len(self.table))
-        return np.stack([self.new_state()] * rows), np.stack([ranks] * rows)
 
     def _take(self, table: Floats, states: Floats, ranks: Floats) -> Floats:
         """Carry one row of states and ranks on; results of shape (2, 1, members, candles)."""
         results = np.empty((2, 1, len(self.table), table.shape[1]))
-        self._run(FIRST_ROW, table[np.newaxis], states, ranks, results, NO_POOL)
+        self._sheet.run(FIRST, table[np.newaxis], states, ranks, results)
         return results
-
-    def _run(
-        self,
-        rows: Integers,
-        bars: Floats,
-        states: Floats,
-        ranks: Floats,
-        results: Floats,
-        pool: tuple[Floats, Floats],
-        *,
-        keep: bool = True,
-    ) -> None:
-        """Call the kernel with the settings; `pool` are weights and sums."""
-        need, sizes = self._settings.minimum, self._settings.minimum_sizes
-        self._advance(rows, bars, states, ranks, need, sizes, keep, results, *pool)
 
     def restart(self, timeframe: Timeframe) -> None:
         """Forget what was carried for a timeframe; its history will be given again by `close`."""
         series = self._series.get(timeframe)
         if series is None:
             return
-        row = series.row
-        self._states[row : row + 1], self._ranks[row : row + 1] = self._fresh(1)
-        self._latest[:, row] = np.nan
-        self._note(row, None)
+        self._sheet.forget(self._rows[series.row])
+        self._note(series.row, None)
 
     def second(self, at: Millis, market: Market) -> None:
         """Nothing to do: candles close, they do not tick."""
@@ -296,6 +275,7 @@ class CandleComponent:
         reasons, late = self._judge(at, market)
         pooled = self._result
         if pooled is None or reasons != self._reasons:
+            self._sheet.settle()
             # a copy, because the members are made of it whenever somebody reads them
             pooled = self._result = self._pool(self._latest.copy(), reasons, self._sums)
             self._reasons = reasons
@@ -303,6 +283,7 @@ class CandleComponent:
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
+        self._sheet.settle()
         reasons, late = self._judge(at, market)
         forming = [
             candle
@@ -312,10 +293,10 @@ class CandleComponent:
         latest, sums = self._latest.copy(), self._sums.copy()
         rows = [self._series[candle.timeframe].row for candle in forming]
         if forming:
-            bars, states = closing_of(forming).table, self._states.copy()
-            at_rows = np.array(rows, dtype=np.int64)
-            pool = self._weights, sums
-            self._run(at_rows, bars, states, self._ranks, latest, pool, keep=False)
+            bars = np.array(closing_of(forming).numbers).reshape(-1, 5, 1)
+            pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
+            at_rows, states = np.array(rows, dtype=np.int64), self._states.copy()
+            self._sheet.run(at_rows, bars, states, self._ranks, latest, pool, keep=False)
         return self._dated(self._pool(latest, reasons, sums, rows), late)
 
     def _follower(self, series: _Series, market: Market) -> FormingCandle | None:
@@ -362,7 +343,7 @@ class CandleComponent:
             self.rho,
             (total, weight, pooled, squares),
             min(known, default=None),
-            Lazy(partial(_members, self._lines, self._settings, latest, reasons, closes, counts)),
+            Lazy(partial(members_of, self._lines, self._ranking, latest, reasons, closes, counts)),
             late_ms=0,
             freshness=1.0,
         )
@@ -391,46 +372,3 @@ class CandleComponent:
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
-
-
-# what makes the members knows nothing of the component: it would be a cycle with its result
-
-
-def _members(
-    lines: Sequence[tuple[str, str, float]],
-    settings: CandleSettings,
-    latest: Floats,
-    reasons: Sequence[Reason | None],
-    closes: Sequence[Millis | None],
-    counts: Sequence[tuple[int, Sequence[int]]],
-) -> tuple[MemberScore, ...]:
-    """Make the members of all timeframes. `counts` may be empty when every score is there."""
-    width = len(lines) // len(closes)
-    x, scores = latest.reshape(2, -1)
-    values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
-    members = []
-    for i, (name, family, weight) in enumerate(lines):
-        row, line = divmod(i, width)
-        score, as_of = ranked[i], closes[row]
-        if not isnan(score):
-            member = MemberScore(name, family, weight, values[i], score, z[i], as_of, None)
-        else:
-            known = None if isnan(values[i]) else values[i]
-            reason, have, need = reasons[row], None, None
-            if reason is None:
-                reason, have, need = _why(settings, known, counts[row], line)
-            member = MemberScore(name, family, weight, known, None, None, as_of, reason, have, need)
-        members.append(member)
-    return tuple(members)
-
-
-def _why(
-    settings: CandleSettings, x: float | None, counts: tuple[int, Sequence[int]], line: int
-) -> tuple[Reason, int | None, int | None]:
-    """Say why a member could not be ranked: the reason, what there is and what it takes."""
-    seen, sizes = counts
-    if seen < settings.minimum:
-        return Reason.WARMING_UP, seen, settings.minimum
-    if x is not None:
-        return Reason.TOO_FEW, sizes[line], settings.minimum_sizes
-    return Reason.TOO_FEW, None, None
