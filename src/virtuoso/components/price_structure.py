@@ -16,7 +16,7 @@ from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_st
 from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_profile import (
     control_distance,
     volume_profile,
@@ -78,7 +78,10 @@ def price_structure_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
@@ -93,5 +96,16 @@ def price_structure_advance(
         row = rows[i]
         if row >= 0:
             price_structure_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+            rank_rows(
+                x[row],
+                1,
+                window,
+                minimum,
+                minimum_sizes,
+                keep,
+                counts[row],
+                rings[row],
+                codes[row],
+                scores[row],
+            )
     pool_places(scores[:, :, -1], places, weights, sums)

@@ -23,7 +23,7 @@ from virtuoso.indicators.macd import macd, macd_state
 from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats, stack
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 
 
 class Technical(CandleComponent):
@@ -97,7 +97,10 @@ def technical_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
@@ -112,5 +115,16 @@ def technical_advance(
         row = rows[i]
         if row >= 0:
             technical_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+            rank_rows(
+                x[row],
+                1,
+                window,
+                minimum,
+                minimum_sizes,
+                keep,
+                counts[row],
+                rings[row],
+                codes[row],
+                scores[row],
+            )
     pool_places(scores[:, :, -1], places, weights, sums)

@@ -14,7 +14,7 @@ from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
 from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state
 from virtuoso.indicators.weighted_mean import weighted_mean, weighted_mean_state
@@ -74,7 +74,10 @@ def volume_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
@@ -89,5 +92,16 @@ def volume_advance(
         row = rows[i]
         if row >= 0:
             volume_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
+            rank_rows(
+                x[row],
+                1,
+                window,
+                minimum,
+                minimum_sizes,
+                keep,
+                counts[row],
+                rings[row],
+                codes[row],
+                scores[row],
+            )
     pool_places(scores[:, :, -1], places, weights, sums)

@@ -19,6 +19,7 @@ from virtuoso.components.base.candle_sheet import (
     CandleSheets,
     Pool,
     Ranking,
+    Ranks,
 )
 from virtuoso.components.base.component import Member, due_candle, pool_summed
 from virtuoso.domain.errors import SettingsError
@@ -33,7 +34,7 @@ from virtuoso.domain.scores import (
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.pool_sums import pool_sums
 from virtuoso.indicators.state import Floats
-from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE, rank_state
+from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE
 from virtuoso.market.candles import Bars, Closing, closing_of
 from virtuoso.market.market import Market
 
@@ -136,7 +137,8 @@ class CandleComponent:
         finalize(self, sheet.give_back, place).atexit = False
         self._rows = sheet.rows_of(place)
         own = slice(self._rows.start, self._rows.stop)
-        self._states, self._ranks = sheet.states[own], sheet.ranks[own]
+        self._states = sheet.states[own]
+        self._ranks = sheet.ranks.between(own.start, own.stop)
         self._latest, self._sums = sheet.latest[:, own], sheet.sums[place]
         self._weights = sheet.weights[place]
         self._weights[:] = self._line_weights()
@@ -212,7 +214,7 @@ class CandleComponent:
         self._sheet.settle()
         row = series.row
         own = slice(row, row + 1)
-        results = self._take(bars.table, self._states[own], self._ranks[own])
+        results = self._take(bars.table, self._states[own], self._ranks.between(row, row + 1))
         self._latest[:, own] = results[..., -1:]
         self._note(row, Millis(int(bars.close_time[-1])))
 
@@ -249,11 +251,11 @@ class CandleComponent:
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
-        ranks = np.stack([rank_state(self._ranking.window)] * len(self.table))
-        x, scores = self._take(bars.table, self.new_state()[np.newaxis], ranks[np.newaxis])
+        ranks = Ranks.new(1, len(self.table), self._ranking.window)
+        x, scores = self._take(bars.table, self.new_state()[np.newaxis], ranks)
         return x[0], scores[0]
 
-    def _take(self, table: Floats, states: Floats, ranks: Floats) -> Floats:
+    def _take(self, table: Floats, states: Floats, ranks: Ranks) -> Floats:
         """Carry one row of states and ranks on; results of shape (2, 1, members, candles)."""
         results = np.empty((2, 1, len(self.table), table.shape[1]))
         self._sheet.run(FIRST, table[np.newaxis], states, ranks, results)
@@ -351,11 +353,12 @@ class CandleComponent:
 
     def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""
-        seen = self._ranks[:, 0, SEEN].astype(np.int64)
-        sizes = self._ranks[:, :, COMPARED].astype(np.int64)
+        counts = self._ranks.counts
+        seen = counts[:, 0, SEEN].astype(np.int64)
+        sizes = counts[:, :, COMPARED].astype(np.int64)
         for row in peeked:
             seen[row] += 1
-            sizes[row] = self._ranks[row, :, SIZE]
+            sizes[row] = counts[row, :, SIZE]
         return list(zip(seen.tolist(), sizes.tolist(), strict=True))
 
     def _dated(self, pooled: _Pooled, late: Sequence[int]) -> ComponentScore | Absent:

@@ -6,14 +6,14 @@ of them: then all that wait on a sheet are computed together.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from virtuoso.indicators.pool_sums import new_sums
 from virtuoso.indicators.state import Floats
-from virtuoso.indicators.trailing_rank import rank_state
+from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
 
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -41,12 +41,29 @@ class Pool(NamedTuple):
 NO_POOL: Final = Pool(np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0)), np.zeros((0, 0)))
 
 
+class Ranks(NamedTuple):
+    """Trailing distributions of every member of some rows: see `rank_state`."""
+
+    counts: Floats
+    rings: Floats
+    codes: Codes
+
+    @classmethod
+    def new(cls, rows: int, members: int, window: int) -> Self:
+        """Give those that know nothing yet."""
+        return cls(*[each.reshape(rows, members, -1) for each in rank_state(rows * members, window)])
+
+    def between(self, first: int, stop: int) -> Self:
+        """Give those of some rows: the same memory."""
+        return type(self)(*[each[first:stop] for each in self])
+
+
 class Advance(Protocol):
     """The kernel of a component: members and scores of more candles of some timeframes.
 
     rows: shape (k,), one per timeframe of a market; NOT_ASKED is left out. bars: shape (k, 5, n),
-    the tables of their candles. states, from `new_state`, and ranks, from `rank_state`, shape
-    (rows, ...) and (rows, members, ...), are carried on, ranks only with `keep`. results: x and
+    the tables of their candles. states, from `new_state`, shape (rows, ...), and the fields of
+    `Ranks`, shape (rows, members, ...), are carried on, the latter only with `keep`. results: x and
     scores, shape (2, rows, members, n), written at `rows`. The rest are the fields of a `Pool`.
     """
 
@@ -55,7 +72,10 @@ class Advance(Protocol):
         rows: Integers,
         bars: Floats,
         states: Floats,
-        ranks: Floats,
+        counts: Floats,
+        rings: Floats,
+        codes: Codes,
+        window: int,
         minimum: int,
         minimum_sizes: int,
         keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
@@ -97,7 +117,7 @@ class CandleSheet:
         rows = places * timeframes
         # what no place uses yet is zeros never written to, which take no memory
         self.states = np.zeros((rows, *state.shape))
-        self.ranks = np.zeros((rows, members, rank_state(ranking.window).size))
+        self.ranks = Ranks.new(rows, members, ranking.window)
         self.latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
         self.weights = np.zeros((places, timeframes, members))
@@ -136,7 +156,8 @@ class CandleSheet:
         """Put one row back to before the first candle."""
         self.settle()
         self.states[row] = self._state
-        self.ranks[row] = 0.0
+        counts, rings, codes = self.ranks.between(row, row + 1)
+        counts[:], rings[:], codes[:] = 0.0, np.nan, NO_CODE
         self.latest[:, row] = np.nan
 
     def note(self, place: int, rows: Sequence[int], numbers: Sequence[float]) -> None:
@@ -167,15 +188,14 @@ class CandleSheet:
         rows: Integers,
         bars: Floats,
         states: Floats,
-        ranks: Floats,
+        ranks: Ranks,
         results: Floats,
         pool: Pool = NO_POOL,
         *,
         keep: bool = True,
     ) -> None:
         """Call the kernel, on this sheet or on arrays of the same kind."""
-        _, need, sizes = self._ranking
-        self._kernel(rows, bars, states, ranks, need, sizes, keep, results, *pool)
+        self._kernel(rows, bars, states, *ranks, *self._ranking, keep, results, *pool)
 
 
 class CandleSheets:
