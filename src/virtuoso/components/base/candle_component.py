@@ -6,24 +6,23 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import add
 from types import MappingProxyType
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, Self, TypeAlias
 from weakref import finalize
 
 import numpy as np
 
 from virtuoso.components.base.candle_members import members_of
 from virtuoso.components.base.candle_sheet import (
-    NOT_ASKED,
     Advance,
     CandleSheet,
     CandleSheets,
+    Newest,
     Pool,
     Ranking,
     Ranks,
 )
 from virtuoso.components.base.component import Member, due_candle, pool_summed
 from virtuoso.domain.errors import SettingsError
-from virtuoso.domain.market_data import FormingCandle
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -32,7 +31,7 @@ from virtuoso.domain.scores import (
     Reason,
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import SUMS, new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE
 from virtuoso.market.candles import Bars, Closing, closing_of
@@ -97,11 +96,8 @@ class _Series:
         return (Reason.STALE if late >= self.due.stale_after_ms else None), late
 
 
-class _Pooled(NamedTuple):
-    """A pooled component, and how many members of each timeframe are in it."""
-
-    result: ComponentScore | Absent
-    present: Sequence[float]
+_Pooled: TypeAlias = tuple[ComponentScore | Absent, Sequence[float]]
+"""A pooled component, and how many members of each timeframe are in it."""
 
 
 class CandleComponent:
@@ -129,27 +125,23 @@ class CandleComponent:
             for timeframe, share in self._settings.timeframes.items()
             for line in self.table
         )
-        rows, members = len(self._series), len(self.table)
         ranked = self._settings
         self._ranking = Ranking(ranked.window, ranked.minimum, ranked.minimum_sizes)
         self._sheet = sheet = self._find_sheet(sheets or CandleSheets(places=1))
         self._place = place = sheet.take_place()
         finalize(self, sheet.give_back, place).atexit = False
-        self._rows = sheet.rows_of(place)
-        own = slice(self._rows.start, self._rows.stop)
-        self._states = sheet.states[own]
+        own = sheet.rows_of(place)
+        self._states, self._latest = sheet.states[own], sheet.latest[:, own]
         self._ranks = sheet.ranks.between(own.start, own.stop)
-        self._latest, self._sums = sheet.latest[:, own], sheet.sums[place]
         self._weights = sheet.weights[place]
         self._weights[:] = self._line_weights()
-        self._last_closes: list[Millis | None] = [None] * rows
+        self._newest: Newest | None = None
+        """None when a candle closed since."""
         self._due_after = [series.due_after for series in self._series.values()]
         self._due = NEVER
         """Until when nothing is overdue."""
-        self._found: dict[Sequence[Timeframe], tuple[Sequence[int], Sequence[int]]] = {}
-        """The rows of timeframes that close together: of ours, and of the sheet."""
-        self._on_time: Sequence[Reason | None] = [None] * rows
-        self._not_late = [0] * rows
+        self._on_time: Sequence[Reason | None] = [None] * len(self._series)
+        self._not_late = [0] * len(self._series)
         self._reasons: Sequence[Reason | None] = []
         self._result: _Pooled | None = None
         """With `_reasons`, of the newest candles; None when a candle closed since."""
@@ -163,16 +155,15 @@ class CandleComponent:
             for timeframe, share in shares.items()
             for line in self.table
         )
-        self._sheet.settle()
+        newest = self._read()
         self._weights[:] = self._line_weights()
-        pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
+        self._newest = newest._replace(sums=self._add_up(newest.own))
         self._result = None
 
     def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
         """Give one of other weights beside this one, to be asked for its score of now only."""
         other = copy(self)
-        own = self._weights.copy(), self._sums.copy()
-        other._weights, other._sums = own  # noqa: SLF001 - it is one of us
+        other._weights = self._weights.copy()  # noqa: SLF001 - it is one of us
         other.reweigh(timeframes)
         return other
 
@@ -188,15 +179,13 @@ class CandleComponent:
 
     def _find_sheet(self, sheets: CandleSheets) -> CandleSheet:
         """Give a sheet with a place for one that is ranked like this."""
-        rows = len(self._series)
+        timeframes, members = tuple(self._series), len(self.table)
 
         def make(places: int) -> CandleSheet:
-            members = len(self.table)
-            return CandleSheet(
-                self.kernel(), self.new_state(), members, rows, self._ranking, places
-            )
+            kernel, state = self.kernel(), self.new_state()
+            return CandleSheet(kernel, state, members, timeframes, self._ranking, places)
 
-        return sheets.sheet((self.name, rows, self._ranking), make)
+        return sheets.sheet((self.name, timeframes, self._ranking), make)
 
     def _line_weights(self) -> Floats:
         """Give the weight of each member of each timeframe."""
@@ -216,38 +205,13 @@ class CandleComponent:
         own = slice(row, row + 1)
         results = self._take(bars.table, self._states[own], self._ranks.between(row, row + 1))
         self._latest[:, own] = results[..., -1:]
-        self._note(row, Millis(int(bars.close_time[-1])))
+        self._sheet.amend(self._place, row, Millis(int(bars.close_time[-1])))
+        self._newest = self._result = None
 
     def close_all(self, closing: Closing) -> None:
         """Take one closed candle each of several timeframes: the bits of `close`, when read."""
-        ours, rows = self._found.get(closing.timeframes) or self._find(closing.timeframes)
-        closes = self._last_closes
-        for row, at in zip(ours, closing.close_times, strict=True):
-            if row != NOT_ASKED:
-                closes[row] = at
-        self._sheet.note(self._place, rows, closing.numbers)
-        self._closed()
-
-    def _find(self, timeframes: tuple[Timeframe, ...]) -> tuple[Sequence[int], Sequence[int]]:
-        """Look up the rows of timeframes, and remember them."""
-        known = [self._series.get(timeframe) for timeframe in timeframes]
-        ours = [NOT_ASKED if each is None else each.row for each in known]
-        rows = [NOT_ASKED if row == NOT_ASKED else self._rows[row] for row in ours]
-        found = self._found[timeframes] = ours, rows
-        return found
-
-    def _note(self, row: int, last_close: Millis | None) -> None:
-        """Note that the newest numbers of a row have changed, and when its last candle closed."""
-        self._last_closes[row] = last_close
-        pool_sums(self._latest[1, ..., 0], self._weights, self._sums)
-        self._closed()
-
-    def _closed(self) -> None:
-        """Forget what followed from the candles before."""
-        self._result = None
-        closes = [at for at in self._last_closes if at is not None]
-        whole = len(closes) == len(self._due_after)
-        self._due = min(map(add, closes, self._due_after), default=NEVER) if whole else NEVER
+        self._sheet.note(self._place, closing)
+        self._newest = self._result = None
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
@@ -266,90 +230,107 @@ class CandleComponent:
         series = self._series.get(timeframe)
         if series is None:
             return
-        self._sheet.forget(self._rows[series.row])
-        self._note(series.row, None)
+        self._sheet.forget(self._place, series.row)
+        self._newest = self._result = None
 
     def second(self, at: Millis, market: Market) -> None:
         """Nothing to do: candles close, they do not tick."""
 
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
-        reasons, late = self._judge(at, market)
+        newest = self._newest or self._read()
+        reasons, late = self._judge(at, newest.closes, market)
         pooled = self._result
         if pooled is None or reasons != self._reasons:
-            self._sheet.settle()
-            # a copy, because the members are made of it whenever somebody reads them
-            pooled = self._result = self._pool(self._latest.copy(), reasons, self._sums)
+            pooled = self._result = self._pool(newest.closes, newest.own, newest.sums, reasons)
             self._reasons = reasons
         return self._dated(pooled, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
-        self._sheet.settle()
-        reasons, late = self._judge(at, market)
+        newest = self._newest or self._read()
+        reasons, late = self._judge(at, newest.closes, market)
         forming = [
-            candle
-            for series, reason in zip(self._series.values(), reasons, strict=True)
-            if reason is None and (candle := self._follower(series, market)) is not None
+            (row, candle)
+            for row, (timeframe, close) in enumerate(zip(self._series, newest.closes, strict=True))
+            if reasons[row] is None
+            and (candle := market.candles.forming.get(timeframe)) is not None
+            and candle.open_time == close
         ]
-        latest, sums = self._latest.copy(), self._sums.copy()
-        rows = [self._series[candle.timeframe].row for candle in forming]
-        if forming:
-            bars = np.array(closing_of(forming).numbers).reshape(-1, 5, 1)
-            pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
-            at_rows, states = np.array(rows, dtype=np.int64), self._states.copy()
-            self._sheet.run(at_rows, bars, states, self._ranks, latest, pool, keep=False)
-        return self._dated(self._pool(latest, reasons, sums, rows), late)
+        if not forming:
+            pooled = self._pool(newest.closes, newest.own, newest.sums, reasons)
+            return self._dated(pooled, late)
+        rows = [row for row, _ in forming]
+        bars = np.array(closing_of([candle for _, candle in forming]).numbers).reshape(-1, 5, 1)
+        latest, sums = self._latest.copy(), new_sums(len(self._series))
+        pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
+        states = self._states.copy()
+        self._sheet.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
+        pooled = self._pool(newest.closes, latest[..., 0], sums.tolist(), reasons, rows)
+        return self._dated(pooled, late)
 
-    def _follower(self, series: _Series, market: Market) -> FormingCandle | None:
-        """Give the forming candle of a timeframe when it follows the last closed one."""
-        candle = market.candles.forming.get(series.timeframe)
-        follows = candle is not None and candle.open_time == self._last_closes[series.row]
-        return candle if follows else None
+    def _read(self) -> Newest:
+        """Give what the closed candles made, computed now unless it is already."""
+        newest = self._newest
+        if newest is None:
+            newest = self._newest = self._sheet.newest(self._place)
+            closes = [at for at in newest.closes if at is not None]
+            whole = len(closes) == len(self._due_after)
+            self._due = min(map(add, closes, self._due_after)) if whole else NEVER
+        return newest
 
-    def _judge(self, at: Millis, market: Market) -> tuple[Sequence[Reason | None], Sequence[int]]:
+    def _add_up(self, numbers: Floats) -> Sequence[float]:
+        """Give what `pool_sums` adds up, of x and scores of shape (2, timeframes, members)."""
+        sums = new_sums(len(self._series))
+        pool_sums(numbers[1], self._weights, sums)
+        return sums.tolist()
+
+    def _judge(
+        self, at: Millis, closes: Sequence[Millis | None], market: Market
+    ) -> tuple[Sequence[Reason | None], Sequence[int]]:
         """Give the reason against each timeframe, or `_on_time`, and by how much it is late."""
         if at <= self._due and not market.candles.has_gap:
             return self._on_time, self._not_late
         judged = [
             series.judge(at, last, market)
-            for series, last in zip(self._series.values(), self._last_closes, strict=True)
+            for series, last in zip(self._series.values(), closes, strict=True)
         ]
         return [reason for reason, _ in judged], [late for _, late in judged]
 
     def _pool(
         self,
-        latest: Floats,
+        closes: Sequence[Millis | None],
+        numbers: Floats,
+        sums: Sequence[float],
         reasons: Sequence[Reason | None],
-        sums: Floats,
         peeked: Sequence[int] = (),
     ) -> _Pooled:
         """Pool the members of all timeframes; the members themselves are made when read.
 
-        latest: x and scores of shape (2, timeframes, members, 1), NaN where there is none; it is
-        kept. sums: of these scores. reasons: why a whole timeframe is absent, which `latest` and
-        `sums` do not know yet. peeked: the rows that are of forming candles.
+        closes: when the newest candles closed. numbers: x and scores of shape (2, timeframes,
+        members), NaN where there is none; they are kept. sums: of these scores. reasons: why a
+        whole timeframe is absent, which `numbers` and `sums` do not know yet. peeked: the rows that
+        are of forming candles.
         """
         if reasons is not self._on_time:
+            numbers = numbers.copy()
             for row, reason in enumerate(reasons):
                 if reason is not None:
-                    latest[:, row] = np.nan
-            sums = np.empty_like(sums)
-            pool_sums(latest[1, ..., 0], self._weights, sums)
-        total, weight, pooled, squares, *present = sums.tolist()
-        closes = tuple(self._last_closes)
+                    numbers[:, row] = np.nan
+            sums = self._add_up(numbers)
+        present = sums[SUMS:]
         known = [at for at, count in zip(closes, present, strict=True) if count and at is not None]
         counts = () if sum(present) == len(self._lines) else self._counts(peeked)
         result = pool_summed(
             self.name,
             self.rho,
-            (total, weight, pooled, squares),
+            sums[:SUMS],
             min(known, default=None),
-            Lazy(partial(members_of, self._lines, self._ranking, latest, reasons, closes, counts)),
+            Lazy(partial(members_of, self._lines, self._ranking, numbers, reasons, closes, counts)),
             late_ms=0,
             freshness=1.0,
         )
-        return _Pooled(result, present)
+        return result, present
 
     def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""
@@ -363,13 +344,13 @@ class CandleComponent:
 
     def _dated(self, pooled: _Pooled, late: Sequence[int]) -> ComponentScore | Absent:
         """Say by how much the present timeframes are overdue."""
-        result = pooled.result
+        result, present = pooled
         if not any(late) or isinstance(result, Absent):
             return result
         overdue = [
             (late[i], series.due.freshness(late[i]))
             for i, series in enumerate(self._series.values())
-            if pooled.present[i]
+            if present[i]
         ]
         return result._replace(
             late_ms=max(late for late, _ in overdue),

@@ -16,14 +16,14 @@ from virtuoso.indicators.state import Floats
 def members_of(
     lines: Sequence[tuple[str, str, float]],
     ranking: Ranking,
-    latest: Floats,
+    numbers: Floats,
     reasons: Sequence[Reason | None],
     closes: Sequence[Millis | None],
     counts: Sequence[tuple[int, Sequence[int]]],
 ) -> tuple[MemberScore, ...]:
     """Make the members of all timeframes. `counts` may be empty when every score is there."""
     width = len(lines) // len(closes)
-    x, scores = latest.reshape(2, -1)
+    x, scores = numbers.reshape(2, -1)
     values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
     members = []
     for i, (name, family, weight) in enumerate(lines):

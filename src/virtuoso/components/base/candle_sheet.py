@@ -11,9 +11,11 @@ from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from virtuoso.indicators.pool_sums import new_sums
+from virtuoso.domain.time import Millis, Timeframe
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
+from virtuoso.market.candles import Closing
 
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -97,6 +99,25 @@ class Ranking(NamedTuple):
     minimum_sizes: int
 
 
+class Newest(NamedTuple):
+    """What is known of a place since candles last closed there; none of it changes any more."""
+
+    closes: Sequence[Millis | None]
+    """When the newest candle of each timeframe closed."""
+    sums: Sequence[float]
+    """What `pool_sums` added up of its scores, whatever their age."""
+    numbers: Floats
+    """Shape (2, places, timeframes, members): x and scores of all places computed together."""
+    number: int
+    """Which of them it is."""
+
+    @property
+    def own(self) -> Floats:
+        """Shape (2, timeframes, members): x and scores, NaN where there is none."""
+        own: Floats = self.numbers[:, self.number]
+        return own
+
+
 class CandleSheet:
     """What one kind of component carries for some markets: a place each, a row per timeframe."""
 
@@ -105,29 +126,29 @@ class CandleSheet:
         kernel: Advance,
         state: Floats,
         members: int,
-        timeframes: int,
+        timeframes: Sequence[Timeframe],
         ranking: Ranking,
         places: int,
     ) -> None:
         """state: of one row before the first candle."""
         self._kernel = kernel
         self._state = state
-        self._timeframes = timeframes
+        self._rows = {timeframe: row for row, timeframe in enumerate(timeframes)}
         self._ranking = ranking
-        rows = places * timeframes
-        # what no place uses yet is zeros never written to, which take no memory
+        width = len(timeframes)
+        rows = places * width
         self.states = np.zeros((rows, *state.shape))
         self.ranks = Ranks.new(rows, members, ranking.window)
         self.latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
-        self.weights = np.zeros((places, timeframes, members))
-        self.sums = np.zeros((places, new_sums(timeframes).size))
-        """Of the newest candles, whatever their age."""
+        self.weights = np.zeros((places, width, members))
+        self._sums = np.zeros((places, new_sums(width).size))
+        self._closes: list[list[Millis | None]] = [[None] * width for _ in range(places)]
+        self._newest: list[Newest] = []
         self._free = list(range(places))
-        self._waiting: set[int] = set()
-        """Places whose closes are not computed yet, one close each."""
-        self._rows: list[int] = []
-        self._numbers: list[float] = []
+        self._waiting: dict[int, Closing] = {}
+        """What closed at places and is not computed yet."""
+        self._tell(range(places))
 
     @property
     def full(self) -> bool:
@@ -137,51 +158,80 @@ class CandleSheet:
     def take_place(self) -> int:
         """Give a place that nobody has, as before the first candle."""
         place = self._free.pop(0)
-        self.settle()
-        for row in self.rows_of(place):
-            self.forget(row)
-        self.sums[place] = 0.0
+        for row in range(len(self._rows)):
+            self.forget(place, row)
         return place
 
     def give_back(self, place: int) -> None:
         """Know that a place is not needed any more."""
         self._free.append(place)
 
-    def rows_of(self, place: int) -> range:
+    def rows_of(self, place: int) -> slice:
         """Give the rows of a place, in the order of its timeframes."""
-        first = place * self._timeframes
-        return range(first, first + self._timeframes)
+        first = place * len(self._rows)
+        return slice(first, first + len(self._rows))
 
-    def forget(self, row: int) -> None:
-        """Put one row back to before the first candle."""
+    def forget(self, place: int, row: int) -> None:
+        """Put one row of a place back to before the first candle."""
         self.settle()
-        self.states[row] = self._state
-        counts, rings, codes = self.ranks.between(row, row + 1)
+        at = self.rows_of(place).start + row
+        self.states[at] = self._state
+        counts, rings, codes = self.ranks.between(at, at + 1)
         counts[:], rings[:], codes[:] = 0.0, np.nan, NO_CODE
-        self.latest[:, row] = np.nan
+        self.latest[:, at] = np.nan
+        self.amend(place, row, None)
 
-    def note(self, place: int, rows: Sequence[int], numbers: Sequence[float]) -> None:
-        """Take one closed candle each of some rows of a place, to be computed when read.
+    def amend(self, place: int, row: int, last_close: Millis | None) -> None:
+        """Know that the numbers of a row were changed, and when its newest candle closed."""
+        rows = self.rows_of(place)
+        self._closes[place][row] = last_close
+        pool_sums(self.latest[1, rows, :, 0], self.weights[place], self._sums[place])
+        self._tell([place])
 
-        numbers: logs of open, high, low and close, and volume, of one candle after the other.
-        """
+    def note(self, place: int, closing: Closing) -> None:
+        """Take closed candles of a place, to be computed when somebody reads what they make."""
         if place in self._waiting:
             self.settle()
-        self._waiting.add(place)
-        self._rows += rows
-        self._numbers += numbers
+        self._waiting[place] = closing
+
+    def newest(self, place: int) -> Newest:
+        """Give what is known of a place, with all that it was given."""
+        self.settle()
+        return self._newest[place]
 
     def settle(self) -> None:
-        """Compute what waits."""
+        """Compute what waits, all of it in one call."""
         if not self._waiting:
             return
-        rows = np.array(self._rows)
-        bars = np.array(self._numbers).reshape(-1, 5, 1)
-        pool = Pool(np.fromiter(self._waiting, np.int64), self.weights, self.sums)
+        places = list(self._waiting)
+        rows: list[int] = []
+        numbers: list[float] = []
+        for place, closing in self._waiting.items():
+            first, closes = self.rows_of(place).start, self._closes[place]
+            for timeframe, at in zip(closing.timeframes, closing.close_times, strict=True):
+                row = self._rows.get(timeframe)
+                if row is None:
+                    rows.append(NOT_ASKED)
+                else:
+                    rows.append(first + row)
+                    closes[row] = at
+            numbers += closing.numbers
         self._waiting.clear()
-        self._rows.clear()
-        self._numbers.clear()
-        self.run(rows, bars, self.states, self.ranks, self.latest, pool)
+        bars = np.array(numbers).reshape(-1, 5, 1)
+        pool = Pool(np.array(places), self.weights, self._sums)
+        self.run(np.array(rows), bars, self.states, self.ranks, self.latest, pool)
+        self._tell(places)
+
+    def _tell(self, places: Sequence[int]) -> None:
+        """Put down what is known of some places now."""
+        by_place = self.latest.reshape(2, len(self._closes), len(self._rows), -1)
+        numbers = np.take(by_place, places, axis=1)
+        sums = self._sums[places].tolist()
+        if not self._newest:
+            self._newest = [Newest((), (), numbers, number) for number in places]
+        for number, place in enumerate(places):
+            closes = tuple(self._closes[place])
+            self._newest[place] = Newest(closes, sums[number], numbers, number)
 
     def run(
         self,
