@@ -94,18 +94,17 @@ def price_structure_advance(
     x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
-        if row >= 0:
-            price_structure_members(bars[i], states[row], x[row])
-            rank_rows(
-                x[row],
-                1,
-                window,
-                minimum,
-                minimum_sizes,
-                keep,
-                counts[row],
-                rings[row],
-                codes[row],
-                scores[row],
-            )
+        price_structure_members(bars[i], states[row], x[row])
+        rank_rows(
+            x[row],
+            1,
+            window,
+            minimum,
+            minimum_sizes,
+            keep,
+            counts[row],
+            rings[row],
+            codes[row],
+            scores[row],
+        )
     pool_places(scores[:, :, -1], places, weights, sums)

@@ -113,18 +113,17 @@ def technical_advance(
     x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
-        if row >= 0:
-            technical_members(bars[i], states[row], x[row])
-            rank_rows(
-                x[row],
-                1,
-                window,
-                minimum,
-                minimum_sizes,
-                keep,
-                counts[row],
-                rings[row],
-                codes[row],
-                scores[row],
-            )
+        technical_members(bars[i], states[row], x[row])
+        rank_rows(
+            x[row],
+            1,
+            window,
+            minimum,
+            minimum_sizes,
+            keep,
+            counts[row],
+            rings[row],
+            codes[row],
+            scores[row],
+        )
     pool_places(scores[:, :, -1], places, weights, sums)

@@ -1,7 +1,8 @@
 """Candles of one market: closed ones per timeframe, the forming one, and aggregation from 1m."""
 
+from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, TypeAlias
@@ -72,9 +73,19 @@ class Closing(NamedTuple):
     """One candle each of several timeframes that close at one instant."""
 
     timeframes: tuple[Timeframe, ...]
-    close_times: Sequence[Millis]
-    numbers: Sequence[float]
-    """Natural logs of open, high, low and close, and volume, of one candle after the other."""
+    close_times: tuple[Millis, ...]
+    numbers: "array[float]"
+    """Natural logs of open, high, low and close, and volume, of one candle after the other. Many
+    of them become one table sooner than many lists would."""
+
+    def only(self, asked: Collection[Timeframe]) -> "Closing":
+        """Leave out the other timeframes."""
+        kept = [i for i, timeframe in enumerate(self.timeframes) if timeframe in asked]
+        return Closing(
+            tuple([self.timeframes[i] for i in kept]),
+            tuple([self.close_times[i] for i in kept]),
+            array("d", [each for i in kept for each in self.numbers[5 * i : 5 * i + 5]]),
+        )
 
 
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
@@ -89,8 +100,8 @@ def closing_of(candles: Sequence[Candle | FormingCandle]) -> Closing:
     """Turn candles of different timeframes into log prices, one candle each."""
     return Closing(
         tuple([each.timeframe for each in candles]),
-        [Millis(each.open_time + each.timeframe.ms) for each in candles],
-        _numbers(candles),
+        tuple([Millis(each.open_time + each.timeframe.ms) for each in candles]),
+        array("d", _numbers(candles)),
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from operator import add
 from types import MappingProxyType
 from typing import ClassVar, Final, Self, TypeAlias
 from weakref import finalize
@@ -13,6 +12,7 @@ import numpy as np
 
 from virtuoso.components.base.candle_members import members_of
 from virtuoso.components.base.candle_sheet import (
+    DELIVERY_MS,
     Advance,
     CandleSheet,
     CandleSheets,
@@ -30,7 +30,7 @@ from virtuoso.domain.scores import (
     Lazy,
     Reason,
 )
-from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.pool_sums import SUMS, new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE
@@ -39,11 +39,6 @@ from virtuoso.market.market import Market
 
 FIRST: Final = np.zeros(1, dtype=np.int64)
 """The first row, or the first place."""
-NEVER: Final = -1
-
-DELIVERY_MS = 5 * SECOND
-"""A closed candle is due this long after it ended."""
-
 EQUAL_TIMEFRAMES: Final[Mapping[Timeframe, float]] = MappingProxyType(
     dict.fromkeys(Timeframe, 1.0 / len(Timeframe))
 )
@@ -120,6 +115,7 @@ class CandleComponent:
             timeframe: _Series(timeframe, row)
             for row, timeframe in enumerate(self._settings.timeframes)
         }
+        self._asked = frozenset(self._series)
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in self._settings.timeframes.items()
@@ -137,9 +133,6 @@ class CandleComponent:
         self._weights[:] = self._line_weights()
         self._newest: Newest | None = None
         """None when a candle closed since."""
-        self._due_after = [series.due_after for series in self._series.values()]
-        self._due = NEVER
-        """Until when nothing is overdue."""
         self._on_time: Sequence[Reason | None] = [None] * len(self._series)
         self._not_late = [0] * len(self._series)
         self._reasons: Sequence[Reason | None] = []
@@ -157,7 +150,8 @@ class CandleComponent:
         )
         newest = self._read()
         self._weights[:] = self._line_weights()
-        self._newest = newest._replace(sums=self._add_up(newest.own))
+        sums, present = self._add_up(newest.own)
+        self._newest = newest._replace(sums=sums, present=present)
         self._result = None
 
     def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
@@ -210,8 +204,11 @@ class CandleComponent:
 
     def close_all(self, closing: Closing) -> None:
         """Take one closed candle each of several timeframes: the bits of `close`, when read."""
-        self._sheet.note(self._place, closing)
-        self._newest = self._result = None
+        if not self._asked.issuperset(closing.timeframes):
+            closing = closing.only(self._asked)
+        if closing.timeframes:
+            self._sheet.note(self._place, closing)
+            self._newest = self._result = None
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
@@ -239,17 +236,17 @@ class CandleComponent:
     def score(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         newest = self._newest or self._read()
-        reasons, late = self._judge(at, newest.closes, market)
+        reasons, late = self._judge(at, newest, market)
         pooled = self._result
         if pooled is None or reasons != self._reasons:
-            pooled = self._result = self._pool(newest.closes, newest.own, newest.sums, reasons)
+            pooled = self._result = self._pool(newest, reasons)
             self._reasons = reasons
         return self._dated(pooled, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
         newest = self._newest or self._read()
-        reasons, late = self._judge(at, newest.closes, market)
+        reasons, late = self._judge(at, newest, market)
         forming = [
             (row, candle)
             for row, (timeframe, close) in enumerate(zip(self._series, newest.closes, strict=True))
@@ -258,79 +255,81 @@ class CandleComponent:
             and candle.open_time == close
         ]
         if not forming:
-            pooled = self._pool(newest.closes, newest.own, newest.sums, reasons)
-            return self._dated(pooled, late)
+            return self._dated(self._pool(newest, reasons), late)
         rows = [row for row, _ in forming]
         bars = np.array(closing_of([candle for _, candle in forming]).numbers).reshape(-1, 5, 1)
         latest, sums = self._latest.copy(), new_sums(len(self._series))
         pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
         states = self._states.copy()
         self._sheet.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
-        pooled = self._pool(newest.closes, latest[..., 0], sums.tolist(), reasons, rows)
-        return self._dated(pooled, late)
+        # one that nobody else was computed with
+        told, present = _as_told(sums)
+        newest = Newest(
+            newest.closes, newest.due, told, present, latest[..., 0][:, np.newaxis], number=0
+        )
+        return self._dated(self._pool(newest, reasons, rows), late)
 
     def _read(self) -> Newest:
         """Give what the closed candles made, computed now unless it is already."""
         newest = self._newest
         if newest is None:
             newest = self._newest = self._sheet.newest(self._place)
-            closes = [at for at in newest.closes if at is not None]
-            whole = len(closes) == len(self._due_after)
-            self._due = min(map(add, closes, self._due_after)) if whole else NEVER
         return newest
 
-    def _add_up(self, numbers: Floats) -> Sequence[float]:
-        """Give what `pool_sums` adds up, of x and scores of shape (2, timeframes, members)."""
+    def _add_up(self, numbers: Floats) -> tuple[Sequence[float], Sequence[int]]:
+        """Give `sums` and `present` of x and scores of shape (2, timeframes, members)."""
         sums = new_sums(len(self._series))
         pool_sums(numbers[1], self._weights, sums)
-        return sums.tolist()
+        return _as_told(sums)
 
     def _judge(
-        self, at: Millis, closes: Sequence[Millis | None], market: Market
+        self, at: Millis, newest: Newest, market: Market
     ) -> tuple[Sequence[Reason | None], Sequence[int]]:
         """Give the reason against each timeframe, or `_on_time`, and by how much it is late."""
-        if at <= self._due and not market.candles.has_gap:
+        if at <= newest.due and not market.candles.has_gap:
             return self._on_time, self._not_late
         judged = [
             series.judge(at, last, market)
-            for series, last in zip(self._series.values(), closes, strict=True)
+            for series, last in zip(self._series.values(), newest.closes, strict=True)
         ]
         return [reason for reason, _ in judged], [late for _, late in judged]
 
     def _pool(
-        self,
-        closes: Sequence[Millis | None],
-        numbers: Floats,
-        sums: Sequence[float],
-        reasons: Sequence[Reason | None],
-        peeked: Sequence[int] = (),
+        self, newest: Newest, reasons: Sequence[Reason | None], peeked: Sequence[int] = ()
     ) -> _Pooled:
         """Pool the members of all timeframes; the members themselves are made when read.
 
-        closes: when the newest candles closed. numbers: x and scores of shape (2, timeframes,
-        members), NaN where there is none; they are kept. sums: of these scores. reasons: why a
-        whole timeframe is absent, which `numbers` and `sums` do not know yet. peeked: the rows that
-        are of forming candles.
+        reasons: why a whole timeframe is absent, which `newest` does not know yet. peeked: the rows
+        that are of forming candles.
         """
         if reasons is not self._on_time:
-            numbers = numbers.copy()
-            for row, reason in enumerate(reasons):
-                if reason is not None:
-                    numbers[:, row] = np.nan
-            sums = self._add_up(numbers)
-        present = sums[SUMS:]
-        known = [at for at, count in zip(closes, present, strict=True) if count and at is not None]
-        counts = () if sum(present) == len(self._lines) else self._counts(peeked)
+            newest = self._without(newest, reasons)
+        closes, present = newest.closes, newest.present
+        whole = sum(present) == len(self._lines)
+        used = closes if whole else [at for at, n in zip(closes, present, strict=True) if n]
+        as_of = min([at for at in used if at is not None], default=None)
+        counts = () if whole else self._counts(peeked)
         result = pool_summed(
             self.name,
             self.rho,
-            sums[:SUMS],
-            min(known, default=None),
-            Lazy(partial(members_of, self._lines, self._ranking, numbers, reasons, closes, counts)),
+            newest.sums,
+            as_of,
+            Lazy(partial(members_of, self._lines, self._ranking, newest, reasons, counts)),
             late_ms=0,
             freshness=1.0,
         )
         return result, present
+
+    def _without(self, newest: Newest, reasons: Sequence[Reason | None]) -> Newest:
+        """Leave out the timeframes that there is a reason against."""
+        numbers = newest.own.copy()
+        for row, reason in enumerate(reasons):
+            if reason is not None:
+                numbers[:, row] = np.nan
+        sums, present = self._add_up(numbers)
+        return newest._replace(
+            sums=sums, present=present, numbers=numbers[:, np.newaxis], number=0
+        )
 
     def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""
@@ -356,3 +355,9 @@ class CandleComponent:
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
+
+
+def _as_told(sums: Floats) -> tuple[Sequence[float], Sequence[int]]:
+    """Give `sums` and `present` of a `Newest` from what `pool_sums` wrote."""
+    told = sums.tolist()
+    return told[:SUMS], [int(each) for each in told[SUMS:]]

@@ -6,24 +6,22 @@ It knows nothing of the component: a result that did would be a cycle with it.
 from collections.abc import Sequence
 from math import isnan
 
-from virtuoso.components.base.candle_sheet import Ranking
+from virtuoso.components.base.candle_sheet import Newest, Ranking
 from virtuoso.domain.scores import MemberScore, Reason
-from virtuoso.domain.time import Millis
 from virtuoso.indicators.normal_scores import normal_scores
-from virtuoso.indicators.state import Floats
 
 
 def members_of(
     lines: Sequence[tuple[str, str, float]],
     ranking: Ranking,
-    numbers: Floats,
+    newest: Newest,
     reasons: Sequence[Reason | None],
-    closes: Sequence[Millis | None],
     counts: Sequence[tuple[int, Sequence[int]]],
 ) -> tuple[MemberScore, ...]:
     """Make the members of all timeframes. `counts` may be empty when every score is there."""
+    closes = newest.closes
     width = len(lines) // len(closes)
-    x, scores = numbers.reshape(2, -1)
+    x, scores = newest.own.reshape(2, -1)
     values, ranked, z = x.tolist(), scores.tolist(), normal_scores(scores).tolist()
     members = []
     for i, (name, family, weight) in enumerate(lines):

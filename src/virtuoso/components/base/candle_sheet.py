@@ -6,21 +6,23 @@ of them: then all that wait on a sheet are computed together.
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from operator import add
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.indicators.pool_sums import SUMS, new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
 from virtuoso.market.candles import Closing
 
 Integers: TypeAlias = NDArray[np.int64]
 
-NOT_ASKED: Final = -1
-"""The row of a timeframe that has no share."""
+NEVER: Final = -1
+DELIVERY_MS: Final = 5 * SECOND
+"""A closed candle is due this long after it ended."""
 
 PLACES: Final = 32
 """Markets of a sheet. All of them on four timeframes take about a millisecond a component, and
@@ -63,8 +65,8 @@ class Ranks(NamedTuple):
 class Advance(Protocol):
     """The kernel of a component: members and scores of more candles of some timeframes.
 
-    rows: shape (k,), one per timeframe of a market; NOT_ASKED is left out. bars: shape (k, 5, n),
-    the tables of their candles. states, from `new_state`, shape (rows, ...), and the fields of
+    rows: shape (k,), one per timeframe of a market. bars: shape (k, 5, n), the tables of their
+    candles. states, from `new_state`, shape (rows, ...), and the fields of
     `Ranks`, shape (rows, members, ...), are carried on, the latter only with `keep`. results: x and
     scores, shape (2, rows, members, n), written at `rows`. The rest are the fields of a `Pool`.
     """
@@ -104,8 +106,12 @@ class Newest(NamedTuple):
 
     closes: Sequence[Millis | None]
     """When the newest candle of each timeframe closed."""
+    due: int
+    """Until when nothing is overdue; NEVER before all timeframes are there."""
     sums: Sequence[float]
     """What `pool_sums` added up of its scores, whatever their age."""
+    present: Sequence[int]
+    """How many scores of each timeframe there are."""
     numbers: Floats
     """Shape (2, places, timeframes, members): x and scores of all places computed together."""
     number: int
@@ -133,7 +139,11 @@ class CandleSheet:
         """state: of one row before the first candle."""
         self._kernel = kernel
         self._state = state
-        self._rows = {timeframe: row for row, timeframe in enumerate(timeframes)}
+        self._timeframes = tuple(timeframes)
+        self._due_after = [each.ms + DELIVERY_MS for each in timeframes]
+        """How many ms after one candle of each the next should be here."""
+        self._found: dict[Sequence[Timeframe], Sequence[int]] = {}
+        """The rows of timeframes that close together."""
         self._ranking = ranking
         width = len(timeframes)
         rows = places * width
@@ -143,12 +153,14 @@ class CandleSheet:
         """x and scores of the newest candles, NaN where there is none."""
         self.weights = np.zeros((places, width, members))
         self._sums = np.zeros((places, new_sums(width).size))
-        self._closes: list[list[Millis | None]] = [[None] * width for _ in range(places)]
-        self._newest: list[Newest] = []
+        self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
+        self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
+        """Closes of which it was worked out last until when nothing is overdue: at a full minute
+        all markets have the same."""
+        self._newest: dict[int, Newest] = {}
         self._free = list(range(places))
         self._waiting: dict[int, Closing] = {}
         """What closed at places and is not computed yet."""
-        self._tell(range(places))
 
     @property
     def full(self) -> bool:
@@ -158,7 +170,7 @@ class CandleSheet:
     def take_place(self) -> int:
         """Give a place that nobody has, as before the first candle."""
         place = self._free.pop(0)
-        for row in range(len(self._rows)):
+        for row in range(len(self._timeframes)):
             self.forget(place, row)
         return place
 
@@ -168,8 +180,8 @@ class CandleSheet:
 
     def rows_of(self, place: int) -> slice:
         """Give the rows of a place, in the order of its timeframes."""
-        first = place * len(self._rows)
-        return slice(first, first + len(self._rows))
+        width = len(self._timeframes)
+        return slice(place * width, (place + 1) * width)
 
     def forget(self, place: int, row: int) -> None:
         """Put one row of a place back to before the first candle."""
@@ -184,9 +196,11 @@ class CandleSheet:
     def amend(self, place: int, row: int, last_close: Millis | None) -> None:
         """Know that the numbers of a row were changed, and when its newest candle closed."""
         rows = self.rows_of(place)
-        self._closes[place][row] = last_close
+        closes = list(self._closes[place])
+        closes[row] = last_close
+        self._closes[place] = closes
         pool_sums(self.latest[1, rows, :, 0], self.weights[place], self._sums[place])
-        self._tell([place])
+        self._tell(np.array([place]))
 
     def note(self, place: int, closing: Closing) -> None:
         """Take closed candles of a place, to be computed when somebody reads what they make."""
@@ -196,42 +210,59 @@ class CandleSheet:
 
     def newest(self, place: int) -> Newest:
         """Give what is known of a place, with all that it was given."""
-        self.settle()
+        if self._waiting:
+            self.settle()
         return self._newest[place]
 
     def settle(self) -> None:
         """Compute what waits, all of it in one call."""
         if not self._waiting:
             return
-        places = list(self._waiting)
+        waiting, self._waiting = self._waiting, {}
+        width = len(self._timeframes)
         rows: list[int] = []
-        numbers: list[float] = []
-        for place, closing in self._waiting.items():
-            first, closes = self.rows_of(place).start, self._closes[place]
-            for timeframe, at in zip(closing.timeframes, closing.close_times, strict=True):
-                row = self._rows.get(timeframe)
-                if row is None:
-                    rows.append(NOT_ASKED)
-                else:
-                    rows.append(first + row)
+        for place, closing in waiting.items():
+            found = self._found.get(closing.timeframes) or self._find(closing.timeframes)
+            first = place * width
+            rows += [first + row for row in found]
+            if closing.timeframes == self._timeframes:
+                self._closes[place] = closing.close_times
+            else:
+                closes = self._closes[place] = list(self._closes[place])
+                for row, at in zip(found, closing.close_times, strict=True):
                     closes[row] = at
-            numbers += closing.numbers
-        self._waiting.clear()
-        bars = np.array(numbers).reshape(-1, 5, 1)
-        pool = Pool(np.array(places), self.weights, self._sums)
+        bars = np.frombuffer(bytearray().join([each.numbers for each in waiting.values()]))
+        places = np.array(list(waiting))
+        pool = Pool(places, self.weights, self._sums)
+        bars = bars.reshape(-1, 5, 1)
         self.run(np.array(rows), bars, self.states, self.ranks, self.latest, pool)
         self._tell(places)
 
-    def _tell(self, places: Sequence[int]) -> None:
+    def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
+        """Look up the rows of timeframes, and remember them."""
+        found = self._found[timeframes] = [self._timeframes.index(each) for each in timeframes]
+        return found
+
+    def _tell(self, places: Integers) -> None:
         """Put down what is known of some places now."""
-        by_place = self.latest.reshape(2, len(self._closes), len(self._rows), -1)
-        numbers = np.take(by_place, places, axis=1)
-        sums = self._sums[places].tolist()
-        if not self._newest:
-            self._newest = [Newest((), (), numbers, number) for number in places]
-        for number, place in enumerate(places):
-            closes = tuple(self._closes[place])
-            self._newest[place] = Newest(closes, sums[number], numbers, number)
+        by_place = self.latest.reshape(2, len(self._closes), len(self._timeframes), -1)
+        numbers = by_place.take(places, axis=1)
+        rows = self._sums.take(places, axis=0)
+        sums, present = rows[:, :SUMS].tolist(), rows[:, SUMS:].astype(np.int64).tolist()
+        for number, place in enumerate(places.tolist()):
+            closes = self._closes[place]
+            known, due = self._dues
+            if closes != known:
+                due = self._due(closes)
+                self._dues = closes, due
+            self._newest[place] = Newest(
+                closes, due, sums[number], present[number], numbers, number
+            )
+
+    def _due(self, closes: Sequence[Millis | None]) -> int:
+        """Say until when nothing is overdue."""
+        known = [at for at in closes if at is not None]
+        return min(map(add, known, self._due_after)) if len(known) == len(closes) else NEVER
 
     def run(
         self,
