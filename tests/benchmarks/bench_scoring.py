@@ -188,11 +188,11 @@ def many_markets(candles: Histories) -> Row:
     reference = recomputing(candles)
 
     def ours(i: int) -> None:
-        newest = [history[i] for history in candles.values()]
         for market in markets:
-            market.close(newest)
+            market.close([history[i] for history in candles.values()])
+        at = candles[Timeframe.M1][i].close_time
         for market in markets:
-            market.score(newest[0].close_time)
+            market.score(at)
 
     def theirs() -> None:
         for _ in markets:

@@ -20,6 +20,8 @@ Codes: TypeAlias = NDArray[np.uint16]
 
 BLOCK = 128
 """Codes counted at a time, in counters as narrow as the codes."""
+_MANY = 3
+"""So many alike in a block are quicker looked up one by one than with all of the block."""
 _DROPPED_BITS = 12
 """Of the 23 bits behind the point of a number in single precision."""
 _LOWEST = (127 - 24) << (23 - _DROPPED_BITS)
@@ -74,7 +76,7 @@ def count_twice(rings: Floats, codes: Codes, row: int, key: float, code: int) ->
     """How many values of a row are below `key`, and again how many are not above it.
 
     codes, code: `code_of` the values and of the key; where no value is held, NO_CODE and NaN.
-    The codes alone are read, a quarter of the memory, but for blocks with a code like the key's.
+    The codes alone are read, a quarter of the memory, but for values with a code like the key's.
     """
     near = np.uint16(code)
     twice = 0
@@ -87,15 +89,22 @@ def count_twice(rings: Floats, codes: Codes, row: int, key: float, code: int) ->
             i = np.uint64(start + j)  # unsigned: no place is counted from the end
             below = np.uint16(below + np.uint16(codes[row, i] < near))
             through = np.uint16(through + np.uint16(codes[row, i] <= near))
-        if below == through:
-            twice += 2 * int(below)
+        alike = int(through) - int(below)
+        if alike > _MANY:
+            exactly_below = exactly_through = 0
+            for j in range(BLOCK):
+                i = np.uint64(start + j)
+                exactly_below += rings[row, i] < key
+                exactly_through += rings[row, i] <= key
+            twice += exactly_below + exactly_through
             continue
-        exactly_below = exactly_through = 0
-        for j in range(BLOCK):
-            i = np.uint64(start + j)
-            exactly_below += rings[row, i] < key
-            exactly_through += rings[row, i] <= key
-        twice += exactly_below + exactly_through
+        twice += 2 * int(below)
+        i = np.uint64(start)
+        while alike > 0:
+            if codes[row, i] == near:
+                twice += int(rings[row, i] < key) + int(rings[row, i] <= key)
+                alike -= 1
+            i += np.uint64(1)
     return twice
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, TypeAlias
@@ -78,7 +78,7 @@ class Closing(NamedTuple):
     """Natural logs of open, high, low and close, and volume, of one candle after the other. Many
     of them become one table sooner than many lists would."""
 
-    def only(self, asked: Collection[Timeframe]) -> "Closing":
+    def only(self, asked: Container[Timeframe]) -> "Closing":
         """Leave out the other timeframes."""
         kept = [i for i, timeframe in enumerate(self.timeframes) if timeframe in asked]
         return Closing(

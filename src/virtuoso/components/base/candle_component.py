@@ -115,7 +115,7 @@ class CandleComponent:
             timeframe: _Series(timeframe, row)
             for row, timeframe in enumerate(self._settings.timeframes)
         }
-        self._asked = frozenset(self._series)
+        self._asked_all = len(self._series) == len(Timeframe)
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in self._settings.timeframes.items()
@@ -150,8 +150,7 @@ class CandleComponent:
         )
         newest = self._read()
         self._weights[:] = self._line_weights()
-        sums, present = self._add_up(newest.own)
-        self._newest = newest._replace(sums=sums, present=present)
+        self._newest = newest._replace(sums=self._add_up(newest.own))
         self._result = None
 
     def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
@@ -204,11 +203,12 @@ class CandleComponent:
 
     def close_all(self, closing: Closing) -> None:
         """Take one closed candle each of several timeframes: the bits of `close`, when read."""
-        if not self._asked.issuperset(closing.timeframes):
-            closing = closing.only(self._asked)
-        if closing.timeframes:
-            self._sheet.note(self._place, closing)
-            self._newest = self._result = None
+        if not self._asked_all:
+            closing = closing.only(self._series)
+            if not closing.timeframes:
+                return
+        self._sheet.note(self._place, closing)
+        self._newest = self._result = None
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
         """Give x and score of every member (rows) for every candle (columns); stores nothing."""
@@ -263,11 +263,10 @@ class CandleComponent:
         states = self._states.copy()
         self._sheet.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
         # one that nobody else was computed with
-        told, present = _as_told(sums)
-        newest = Newest(
-            newest.closes, newest.due, told, present, latest[..., 0][:, np.newaxis], number=0
+        peeked = newest._replace(
+            sums=sums.tolist(), numbers=latest[..., 0][:, np.newaxis], number=0
         )
-        return self._dated(self._pool(newest, reasons, rows), late)
+        return self._dated(self._pool(peeked, reasons, rows), late)
 
     def _read(self) -> Newest:
         """Give what the closed candles made, computed now unless it is already."""
@@ -276,11 +275,12 @@ class CandleComponent:
             newest = self._newest = self._sheet.newest(self._place)
         return newest
 
-    def _add_up(self, numbers: Floats) -> tuple[Sequence[float], Sequence[int]]:
-        """Give `sums` and `present` of x and scores of shape (2, timeframes, members)."""
+    def _add_up(self, numbers: Floats) -> Sequence[float]:
+        """Give the sums of x and scores of shape (2, timeframes, members)."""
         sums = new_sums(len(self._series))
         pool_sums(numbers[1], self._weights, sums)
-        return _as_told(sums)
+        told: Sequence[float] = sums.tolist()
+        return told
 
     def _judge(
         self, at: Millis, newest: Newest, market: Market
@@ -304,7 +304,7 @@ class CandleComponent:
         """
         if reasons is not self._on_time:
             newest = self._without(newest, reasons)
-        closes, present = newest.closes, newest.present
+        closes, sums, present = newest.closes, newest.sums[:SUMS], newest.sums[SUMS:]
         whole = sum(present) == len(self._lines)
         used = closes if whole else [at for at, n in zip(closes, present, strict=True) if n]
         as_of = min([at for at in used if at is not None], default=None)
@@ -312,7 +312,7 @@ class CandleComponent:
         result = pool_summed(
             self.name,
             self.rho,
-            newest.sums,
+            sums,
             as_of,
             Lazy(partial(members_of, self._lines, self._ranking, newest, reasons, counts)),
             late_ms=0,
@@ -326,10 +326,8 @@ class CandleComponent:
         for row, reason in enumerate(reasons):
             if reason is not None:
                 numbers[:, row] = np.nan
-        sums, present = self._add_up(numbers)
-        return newest._replace(
-            sums=sums, present=present, numbers=numbers[:, np.newaxis], number=0
-        )
+        sums = self._add_up(numbers)
+        return newest._replace(sums=sums, numbers=numbers[:, np.newaxis], number=0)
 
     def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""
@@ -355,9 +353,3 @@ class CandleComponent:
             late_ms=max(late for late, _ in overdue),
             freshness=min(freshness for _, freshness in overdue),
         )
-
-
-def _as_told(sums: Floats) -> tuple[Sequence[float], Sequence[int]]:
-    """Give `sums` and `present` of a `Newest` from what `pool_sums` wrote."""
-    told = sums.tolist()
-    return told[:SUMS], [int(each) for each in told[SUMS:]]

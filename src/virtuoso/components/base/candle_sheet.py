@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.indicators.pool_sums import SUMS, new_sums, pool_sums
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
 from virtuoso.market.candles import Closing
@@ -55,7 +55,8 @@ class Ranks(NamedTuple):
     @classmethod
     def new(cls, rows: int, members: int, window: int) -> Self:
         """Give those that know nothing yet."""
-        return cls(*[each.reshape(rows, members, -1) for each in rank_state(rows * members, window)])
+        state = rank_state(rows * members, window)
+        return cls(*[each.reshape(rows, members, -1) for each in state])
 
     def between(self, first: int, stop: int) -> Self:
         """Give those of some rows: the same memory."""
@@ -109,9 +110,7 @@ class Newest(NamedTuple):
     due: int
     """Until when nothing is overdue; NEVER before all timeframes are there."""
     sums: Sequence[float]
-    """What `pool_sums` added up of its scores, whatever their age."""
-    present: Sequence[int]
-    """How many scores of each timeframe there are."""
+    """What `pool_sums` wrote of its scores, whatever their age."""
     numbers: Floats
     """Shape (2, places, timeframes, members): x and scores of all places computed together."""
     number: int
@@ -151,6 +150,7 @@ class CandleSheet:
         self.ranks = Ranks.new(rows, members, ranking.window)
         self.latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
+        self._by_place = self.latest.reshape(2, places, width, members)
         self.weights = np.zeros((places, width, members))
         self._sums = np.zeros((places, new_sums(width).size))
         self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
@@ -245,19 +245,15 @@ class CandleSheet:
 
     def _tell(self, places: Integers) -> None:
         """Put down what is known of some places now."""
-        by_place = self.latest.reshape(2, len(self._closes), len(self._timeframes), -1)
-        numbers = by_place.take(places, axis=1)
-        rows = self._sums.take(places, axis=0)
-        sums, present = rows[:, :SUMS].tolist(), rows[:, SUMS:].astype(np.int64).tolist()
+        numbers = self._by_place.take(places, axis=1)
+        sums = self._sums.take(places, axis=0).tolist()
         for number, place in enumerate(places.tolist()):
             closes = self._closes[place]
             known, due = self._dues
             if closes != known:
                 due = self._due(closes)
                 self._dues = closes, due
-            self._newest[place] = Newest(
-                closes, due, sums[number], present[number], numbers, number
-            )
+            self._newest[place] = Newest(closes, due, sums[number], numbers, number)
 
     def _due(self, closes: Sequence[Millis | None]) -> int:
         """Say until when nothing is overdue."""
