@@ -17,7 +17,7 @@ import talib
 
 from benchmarks.report import Row
 from virtuoso.apps.scoring import lane_maker
-from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_component import CandleComponent, CandleSettings, place_of
 from virtuoso.components.base.candle_sheet import CandleSheets
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical
@@ -100,8 +100,9 @@ class Scored:
     def __init__(self, candles: Histories, sheets: CandleSheets | None = None) -> None:
         store = Candles()
         self._market = cast("Market", SimpleNamespace(candles=store))
+        place = place_of(sheets or CandleSheets(places=1), CandleSettings())
         self._components: Sequence[CandleComponent] = [
-            kind(None, sheets) for kind in (Technical, Volume, PriceStructure)
+            kind(None, place) for kind in (Technical, Volume, PriceStructure)
         ]
         for timeframe, history in candles.items():
             store.replace(timeframe, history[:WARM_UP])

@@ -11,7 +11,7 @@ import msgspec
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.apps.settings import ScoringSettings, SymbolScoringSettings
 from virtuoso.components.base import Component
-from virtuoso.components.base.candle_component import CandleSettings
+from virtuoso.components.base.candle_component import CandleSettings, place_of
 from virtuoso.components.base.candle_sheet import CandleSheets
 from virtuoso.components.orderbook import Orderbook
 from virtuoso.components.orderflow import LIQUIDATIONS, Orderflow
@@ -111,16 +111,17 @@ def components_of(
     `sheets`: of the markets that it is scored beside.
     """
     candles = definition.candles
+    place = place_of(sheets or CandleSheets(places=1), candles)
     limits = definition.stream_limits
     streamed = capabilities_known_of(venue).streamed
     not_offered = frozenset() if Liquidation in streamed else frozenset({LIQUIDATIONS})
     return {
         ComponentName.ORDERBOOK: Orderbook(limits),
         ComponentName.ORDERFLOW: Orderflow(not_offered, limits),
-        ComponentName.TECHNICAL: Technical(candles, sheets),
-        ComponentName.VOLUME: Volume(candles, sheets),
+        ComponentName.TECHNICAL: Technical(candles, place),
+        ComponentName.VOLUME: Volume(candles, place),
         ComponentName.SENTIMENT: Sentiment(),
-        ComponentName.PRICE_STRUCTURE: PriceStructure(candles, sheets),
+        ComponentName.PRICE_STRUCTURE: PriceStructure(candles, place),
     }
 
 

@@ -111,8 +111,8 @@ def count_twice(rings: Floats, codes: Codes, row: int, key: float, code: int) ->
 def rank_state(series: int, window: int) -> tuple[Floats, Floats, Codes]:
     """Carried state of `rank_rows`: for each series counts, a ring of keys, their codes.
 
-    A key is what is ranked: a value or its size. Rings have room for whole blocks; of that, `window`
-    is used.
+    A key is what is ranked: a value or its size. Rings have room for whole blocks, of which the
+    first `window` are used.
     """
     room = -(-window // BLOCK) * BLOCK
     codes = np.full((series, room), NO_CODE, dtype=np.uint16)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import ClassVar, Final, Self, TypeAlias
-from weakref import finalize
 
 import numpy as np
 
@@ -14,9 +13,9 @@ from virtuoso.components.base.candle_members import members_of
 from virtuoso.components.base.candle_sheet import (
     DELIVERY_MS,
     Advance,
-    CandleSheet,
     CandleSheets,
     Newest,
+    Place,
     Pool,
     Ranking,
     Ranks,
@@ -57,11 +56,21 @@ class CandleSettings:
     minimum_sizes: int = 50
     """Non-zero values before a non-zero value is ranked."""
 
+    @property
+    def ranking(self) -> Ranking:
+        """How members are ranked, whatever they weigh."""
+        return Ranking(self.window, self.minimum, self.minimum_sizes)
+
     def __post_init__(self) -> None:
         total = sum(self.timeframes.values())
         if abs(total - 1.0) > 1e-9 or any(share < 0.0 for share in self.timeframes.values()):
             msg = f"expected timeframe shares of 0 or more that sum to 1, found sum {total:g}"
             raise SettingsError(msg)
+
+
+def place_of(sheets: CandleSheets, settings: CandleSettings) -> Place:
+    """Give a market that is scored by these settings a place."""
+    return sheets.place(tuple(settings.timeframes), settings.ranking)
 
 
 class _Series:
@@ -107,29 +116,32 @@ class CandleComponent:
     table: ClassVar[Sequence[Member]]
 
     def __init__(
-        self, settings: CandleSettings | None = None, sheets: CandleSheets | None = None
+        self, settings: CandleSettings | None = None, place: Place | None = None
     ) -> None:
-        """`sheets`: where it is computed together with other markets; without them, alone."""
+        """`place`: of its market, for these settings; without it, it is computed alone."""
         self._settings = settings or CandleSettings()
         self._series = {
             timeframe: _Series(timeframe, row)
             for row, timeframe in enumerate(self._settings.timeframes)
         }
-        self._asked_all = len(self._series) == len(Timeframe)
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in self._settings.timeframes.items()
             for line in self.table
         )
-        ranked = self._settings
-        self._ranking = Ranking(ranked.window, ranked.minimum, ranked.minimum_sizes)
-        self._sheet = sheet = self._find_sheet(sheets or CandleSheets(places=1))
-        self._place = place = sheet.take_place()
-        finalize(self, sheet.give_back, place).atexit = False
-        own = sheet.rows_of(place)
-        self._states, self._latest = sheet.states[own], sheet.latest[:, own]
-        self._ranks = sheet.ranks.between(own.start, own.stop)
-        self._weights = sheet.weights[place]
+        self._ranking = self._settings.ranking
+        # the place itself too, because it is given back with the last that has it
+        self._place = place or place_of(CandleSheets(places=1), self._settings)
+        self._sheet, self._number = self._place.sheet, self._place.number
+        self._block = block = self._sheet.block(
+            self.name, self.kernel(), self.new_state(), len(self.table)
+        )
+        for row in range(len(self._series)):
+            block.forget(self._number, row)
+        own = block.rows_of(self._number)
+        self._states, self._latest = block.states[own], block.latest[:, own]
+        self._ranks = block.ranks.between(own.start, own.stop)
+        self._weights = block.weights[self._number]
         self._weights[:] = self._line_weights()
         self._newest: Newest | None = None
         """None when a candle closed since."""
@@ -170,16 +182,6 @@ class CandleComponent:
         """Give what computes and ranks the members."""
         raise NotImplementedError
 
-    def _find_sheet(self, sheets: CandleSheets) -> CandleSheet:
-        """Give a sheet with a place for one that is ranked like this."""
-        timeframes, members = tuple(self._series), len(self.table)
-
-        def make(places: int) -> CandleSheet:
-            kernel, state = self.kernel(), self.new_state()
-            return CandleSheet(kernel, state, members, timeframes, self._ranking, places)
-
-        return sheets.sheet((self.name, timeframes, self._ranking), make)
-
     def _line_weights(self) -> Floats:
         """Give the weight of each member of each timeframe."""
         return np.array([weight for _, _, weight in self._lines]).reshape(len(self._series), -1)
@@ -198,16 +200,12 @@ class CandleComponent:
         own = slice(row, row + 1)
         results = self._take(bars.table, self._states[own], self._ranks.between(row, row + 1))
         self._latest[:, own] = results[..., -1:]
-        self._sheet.amend(self._place, row, Millis(int(bars.close_time[-1])))
+        self._block.amend(self._number, row, Millis(int(bars.close_time[-1])))
         self._newest = self._result = None
 
     def close_all(self, closing: Closing) -> None:
         """Take one closed candle each of several timeframes: the bits of `close`, when read."""
-        if not self._asked_all:
-            closing = closing.only(self._series)
-            if not closing.timeframes:
-                return
-        self._sheet.note(self._place, closing)
+        self._sheet.note(self._number, closing)
         self._newest = self._result = None
 
     def history(self, bars: Bars) -> tuple[Floats, Floats]:
@@ -219,7 +217,7 @@ class CandleComponent:
     def _take(self, table: Floats, states: Floats, ranks: Ranks) -> Floats:
         """Carry one row of states and ranks on; results of shape (2, 1, members, candles)."""
         results = np.empty((2, 1, len(self.table), table.shape[1]))
-        self._sheet.run(FIRST, table[np.newaxis], states, ranks, results)
+        self._block.run(FIRST, table[np.newaxis], states, ranks, results)
         return results
 
     def restart(self, timeframe: Timeframe) -> None:
@@ -227,7 +225,8 @@ class CandleComponent:
         series = self._series.get(timeframe)
         if series is None:
             return
-        self._sheet.forget(self._place, series.row)
+        self._sheet.settle()
+        self._block.forget(self._number, series.row)
         self._newest = self._result = None
 
     def second(self, at: Millis, market: Market) -> None:
@@ -261,7 +260,7 @@ class CandleComponent:
         latest, sums = self._latest.copy(), new_sums(len(self._series))
         pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
         states = self._states.copy()
-        self._sheet.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
+        self._block.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
         # one that nobody else was computed with
         peeked = newest._replace(
             sums=sums.tolist(), numbers=latest[..., 0][:, np.newaxis], number=0
@@ -272,7 +271,8 @@ class CandleComponent:
         """Give what the closed candles made, computed now unless it is already."""
         newest = self._newest
         if newest is None:
-            newest = self._newest = self._sheet.newest(self._place)
+            self._sheet.settle()
+            newest = self._newest = self._block.newest[self._number]
         return newest
 
     def _add_up(self, numbers: Floats) -> Sequence[float]:

@@ -5,13 +5,15 @@ compute than the call of a kernel and the objects about it, so closes wait until
 of them: then all that wait on a sheet are computed together.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from operator import add
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
+from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.pool_sums import new_sums, pool_sums
 from virtuoso.indicators.state import Floats
@@ -123,8 +125,8 @@ class Newest(NamedTuple):
         return own
 
 
-class CandleSheet:
-    """What one kind of component carries for some markets: a place each, a row per timeframe."""
+class CandleBlock:
+    """What one kind of component carries on a sheet: a place a market, a row a timeframe of it."""
 
     def __init__(
         self,
@@ -138,13 +140,11 @@ class CandleSheet:
         """state: of one row before the first candle."""
         self._kernel = kernel
         self._state = state
+        self._ranking = ranking
         self._timeframes = tuple(timeframes)
+        self._width = width = len(timeframes)
         self._due_after = [each.ms + DELIVERY_MS for each in timeframes]
         """How many ms after one candle of each the next should be here."""
-        self._found: dict[Sequence[Timeframe], Sequence[int]] = {}
-        """The rows of timeframes that close together."""
-        self._ranking = ranking
-        width = len(timeframes)
         rows = places * width
         self.states = np.zeros((rows, *state.shape))
         self.ranks = Ranks.new(rows, members, ranking.window)
@@ -157,35 +157,15 @@ class CandleSheet:
         self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
         """Closes of which it was worked out last until when nothing is overdue: at a full minute
         all markets have the same."""
-        self._newest: dict[int, Newest] = {}
-        self._free = list(range(places))
-        self._waiting: dict[int, Closing] = {}
-        """What closed at places and is not computed yet."""
-
-    @property
-    def full(self) -> bool:
-        """Whether every place is taken."""
-        return not self._free
-
-    def take_place(self) -> int:
-        """Give a place that nobody has, as before the first candle."""
-        place = self._free.pop(0)
-        for row in range(len(self._timeframes)):
-            self.forget(place, row)
-        return place
-
-    def give_back(self, place: int) -> None:
-        """Know that a place is not needed any more."""
-        self._free.append(place)
+        self.newest: dict[int, Newest] = {}
+        """By place."""
 
     def rows_of(self, place: int) -> slice:
         """Give the rows of a place, in the order of its timeframes."""
-        width = len(self._timeframes)
-        return slice(place * width, (place + 1) * width)
+        return slice(place * self._width, (place + 1) * self._width)
 
     def forget(self, place: int, row: int) -> None:
         """Put one row of a place back to before the first candle."""
-        self.settle()
         at = self.rows_of(place).start + row
         self.states[at] = self._state
         counts, rings, codes = self.ranks.between(at, at + 1)
@@ -196,52 +176,31 @@ class CandleSheet:
     def amend(self, place: int, row: int, last_close: Millis | None) -> None:
         """Know that the numbers of a row were changed, and when its newest candle closed."""
         rows = self.rows_of(place)
-        closes = list(self._closes[place])
-        closes[row] = last_close
-        self._closes[place] = closes
+        self._close(place, [row], [last_close])
         pool_sums(self.latest[1, rows, :, 0], self.weights[place], self._sums[place])
         self._tell(np.array([place]))
 
-    def note(self, place: int, closing: Closing) -> None:
-        """Take closed candles of a place, to be computed when somebody reads what they make."""
-        if place in self._waiting:
-            self.settle()
-        self._waiting[place] = closing
+    def advance(
+        self, rows: Integers, bars: Floats, closed: Sequence[tuple[int, Sequence[int], Closing]]
+    ) -> None:
+        """Take closed candles of several places: the place, rows of its timeframes, the closing.
 
-    def newest(self, place: int) -> Newest:
-        """Give what is known of a place, with all that it was given."""
-        if self._waiting:
-            self.settle()
-        return self._newest[place]
-
-    def settle(self) -> None:
-        """Compute what waits, all of it in one call."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, {}
-        width = len(self._timeframes)
-        rows: list[int] = []
-        for place, closing in waiting.items():
-            found = self._found.get(closing.timeframes) or self._find(closing.timeframes)
-            first = place * width
-            rows += [first + row for row in found]
+        rows, bars: of all of them, as `Advance` says.
+        """
+        for place, found, closing in closed:
             if closing.timeframes == self._timeframes:
                 self._closes[place] = closing.close_times
             else:
-                closes = self._closes[place] = list(self._closes[place])
-                for row, at in zip(found, closing.close_times, strict=True):
-                    closes[row] = at
-        bars = np.frombuffer(bytearray().join([each.numbers for each in waiting.values()]))
-        places = np.array(list(waiting))
+                self._close(place, found, closing.close_times)
+        places = np.array([place for place, _, _ in closed])
         pool = Pool(places, self.weights, self._sums)
-        bars = bars.reshape(-1, 5, 1)
-        self.run(np.array(rows), bars, self.states, self.ranks, self.latest, pool)
+        self.run(rows, bars, self.states, self.ranks, self.latest, pool)
         self._tell(places)
 
-    def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
-        """Look up the rows of timeframes, and remember them."""
-        found = self._found[timeframes] = [self._timeframes.index(each) for each in timeframes]
-        return found
+    def _close(self, place: int, rows: Sequence[int], times: Sequence[Millis | None]) -> None:
+        closes = self._closes[place] = list(self._closes[place])
+        for row, at in zip(rows, times, strict=True):
+            closes[row] = at
 
     def _tell(self, places: Integers) -> None:
         """Put down what is known of some places now."""
@@ -253,7 +212,7 @@ class CandleSheet:
             if closes != known:
                 due = self._due(closes)
                 self._dues = closes, due
-            self._newest[place] = Newest(closes, due, sums[number], numbers, number)
+            self.newest[place] = Newest(closes, due, sums[number], numbers, number)
 
     def _due(self, closes: Sequence[Millis | None]) -> int:
         """Say until when nothing is overdue."""
@@ -271,8 +230,99 @@ class CandleSheet:
         *,
         keep: bool = True,
     ) -> None:
-        """Call the kernel, on this sheet or on arrays of the same kind."""
+        """Call the kernel, on this block or on arrays of the same kind."""
         self._kernel(rows, bars, states, *ranks, *self._ranking, keep, results, *pool)
+
+
+class CandleSheet:
+    """Places for some markets, and the blocks of the components that are computed there."""
+
+    def __init__(self, timeframes: Sequence[Timeframe], ranking: Ranking, places: int) -> None:
+        self._timeframes = tuple(timeframes)
+        self._ranking = ranking
+        self._places = places
+        self._free = list(range(places))
+        self._blocks: dict[ComponentName, CandleBlock] = {}
+        self._found: dict[Sequence[Timeframe], Sequence[int]] = {}
+        """The rows of timeframes that close together."""
+        self._taken: list[Closing | None] = [None] * places
+        """What closed last at each place."""
+        self._waiting: dict[int, Closing] = {}
+        """Of these places, that is not computed yet; only of timeframes that are asked for."""
+
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return not self._free
+
+    def block(
+        self, name: ComponentName, kernel: Advance, state: Floats, members: int
+    ) -> CandleBlock:
+        """Give the block of a component, made for the first that asks."""
+        self.settle()
+        block = self._blocks.get(name)
+        if block is None:
+            block = self._blocks[name] = CandleBlock(
+                kernel, state, members, self._timeframes, self._ranking, self._places
+            )
+        return block
+
+    def take_place(self) -> int:
+        """Give a place that nobody has."""
+        self.settle()
+        place = self._free.pop(0)
+        self._taken[place] = None
+        return place
+
+    def give_back(self, place: int) -> None:
+        """Know that a place is not needed any more."""
+        self._free.append(place)
+
+    def note(self, place: int, closing: Closing) -> None:
+        """Take closed candles of a place, to be computed when somebody reads what they make.
+
+        Every component there hears of the same closing; it is taken once, for all of them.
+        """
+        if self._taken[place] is closing:
+            return
+        if place in self._waiting:
+            self.settle()
+        self._taken[place] = closing
+        if len(self._timeframes) < len(Timeframe):
+            closing = closing.only(self._timeframes)
+        if closing.timeframes:
+            self._waiting[place] = closing
+
+    def settle(self) -> None:
+        """Compute what waits, all of it in one call for each component."""
+        if not self._waiting:
+            return
+        closed: list[tuple[int, Sequence[int], Closing]] = []
+        rows: list[int] = []
+        waiting, self._waiting = self._waiting, {}
+        for place, closing in waiting.items():
+            found = self._found.get(closing.timeframes) or self._find(closing.timeframes)
+            first = place * len(self._timeframes)
+            rows += [first + row for row in found]
+            closed.append((place, found, closing))
+        bars = np.frombuffer(bytearray().join([each.numbers for _, _, each in closed]))
+        bars, at_rows = bars.reshape(-1, 5, 1), np.array(rows)
+        for block in self._blocks.values():
+            block.advance(at_rows, bars, closed)
+
+    def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
+        """Look up the rows of timeframes, and remember them."""
+        found = self._found[timeframes] = [self._timeframes.index(each) for each in timeframes]
+        return found
+
+
+class Place:
+    """One market's place on a sheet, shared by its components; given back when they are gone."""
+
+    def __init__(self, sheet: CandleSheet) -> None:
+        self.sheet = sheet
+        self.number = sheet.take_place()
+        finalize(self, sheet.give_back, self.number).atexit = False
 
 
 class CandleSheets:
@@ -283,14 +333,11 @@ class CandleSheets:
         self._places = places
         self._sheets: dict[Hashable, list[CandleSheet]] = {}
 
-    def sheet(self, kind: Hashable, make: Callable[[int], CandleSheet]) -> CandleSheet:
-        """Give a sheet with a free place; `make` one of so many places where there is none.
-
-        kind: equal for those that may share a sheet.
-        """
-        sheets = self._sheets.setdefault(kind, [])
+    def place(self, timeframes: Sequence[Timeframe], ranking: Ranking) -> Place:
+        """Give a market a place among those of the same timeframes and ranking."""
+        sheets = self._sheets.setdefault((tuple(timeframes), ranking), [])
         for sheet in sheets:
             if not sheet.full:
-                return sheet
-        sheets.append(make(self._places))
-        return sheets[-1]
+                return Place(sheet)
+        sheets.append(CandleSheet(timeframes, ranking, self._places))
+        return Place(sheets[-1])
