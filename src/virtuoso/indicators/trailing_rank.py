@@ -187,8 +187,7 @@ class TrailingRanks:
         self.minimum_sizes = minimum_sizes
         self._kind = int(kind)
         self._window = window
-        self._states = rank_state(series, window)
-        self._counts = self._states[0]
+        self._counts, self._rings, self._codes = rank_state(series, window)
 
     @property
     def seen(self) -> int:
@@ -218,8 +217,18 @@ class TrailingRanks:
 
     def _rank(self, values: Floats, *, keep: bool) -> Floats:
         scores = np.empty_like(values)
-        least = self.minimum, self.minimum_sizes
-        rank_rows(values, self._kind, self._window, *least, keep, *self._states, scores)
+        rank_rows(
+            values,
+            self._kind,
+            self._window,
+            self.minimum,
+            self.minimum_sizes,
+            keep,
+            self._counts,
+            self._rings,
+            self._codes,
+            scores,
+        )
         return scores
 
 

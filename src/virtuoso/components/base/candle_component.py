@@ -115,9 +115,7 @@ class CandleComponent:
     rho: ClassVar[float]
     table: ClassVar[Sequence[Member]]
 
-    def __init__(
-        self, settings: CandleSettings | None = None, place: Place | None = None
-    ) -> None:
+    def __init__(self, settings: CandleSettings | None = None, place: Place | None = None) -> None:
         """`place`: of its market, for these settings; without it, it is computed alone."""
         self._settings = settings or CandleSettings()
         self._series = {

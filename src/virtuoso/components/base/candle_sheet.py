@@ -57,12 +57,14 @@ class Ranks(NamedTuple):
     @classmethod
     def new(cls, rows: int, members: int, window: int) -> Self:
         """Give those that know nothing yet."""
-        state = rank_state(rows * members, window)
-        return cls(*[each.reshape(rows, members, -1) for each in state])
+        counts, rings, codes = rank_state(rows * members, window)
+        shape = rows, members, -1
+        return cls(counts.reshape(shape), rings.reshape(shape), codes.reshape(shape))
 
     def between(self, first: int, stop: int) -> Self:
         """Give those of some rows: the same memory."""
-        return type(self)(*[each[first:stop] for each in self])
+        own = slice(first, stop)
+        return type(self)(self.counts[own], self.rings[own], self.codes[own])
 
 
 class Advance(Protocol):
@@ -153,7 +155,7 @@ class CandleBlock:
         self._by_place = self.latest.reshape(2, places, width, members)
         self.weights = np.zeros((places, width, members))
         self._sums = np.zeros((places, new_sums(width).size))
-        self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
+        self._closes: list[Sequence[Millis | None]] = [[None] * width] * places
         self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
         """Closes of which it was worked out last until when nothing is overdue: at a full minute
         all markets have the same."""
@@ -181,18 +183,21 @@ class CandleBlock:
         self._tell(np.array([place]))
 
     def advance(
-        self, rows: Integers, bars: Floats, closed: Sequence[tuple[int, Sequence[int], Closing]]
+        self,
+        places: Integers,
+        rows: Integers,
+        bars: Floats,
+        closed: Sequence[tuple[int, Sequence[int], Closing]],
     ) -> None:
         """Take closed candles of several places: the place, rows of its timeframes, the closing.
 
-        rows, bars: of all of them, as `Advance` says.
+        places, rows, bars: of all of them; rows and bars as `Advance` says.
         """
         for place, found, closing in closed:
             if closing.timeframes == self._timeframes:
                 self._closes[place] = closing.close_times
             else:
                 self._close(place, found, closing.close_times)
-        places = np.array([place for place, _, _ in closed])
         pool = Pool(places, self.weights, self._sums)
         self.run(rows, bars, self.states, self.ranks, self.latest, pool)
         self._tell(places)
@@ -305,10 +310,11 @@ class CandleSheet:
             first = place * len(self._timeframes)
             rows += [first + row for row in found]
             closed.append((place, found, closing))
-        bars = np.frombuffer(bytearray().join([each.numbers for _, _, each in closed]))
-        bars, at_rows = bars.reshape(-1, 5, 1), np.array(rows)
+        places, at_rows = np.array(list(waiting)), np.array(rows)
+        numbers = bytearray().join([each.numbers for each in waiting.values()])
+        bars = np.frombuffer(numbers).reshape(-1, 5, 1)
         for block in self._blocks.values():
-            block.advance(at_rows, bars, closed)
+            block.advance(places, at_rows, bars, closed)
 
     def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
         """Look up the rows of timeframes, and remember them."""
