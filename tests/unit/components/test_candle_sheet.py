@@ -7,7 +7,7 @@ import pytest
 
 from support.candles import MIDNIGHT, market_of, random_candles
 from virtuoso.components.base.candle_component import CandleComponent, CandleSettings, place_of
-from virtuoso.components.base.candle_sheet import CandleSheets
+from virtuoso.components.base.candle_sheet import CandleSheet, CandleSheets
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
@@ -18,12 +18,18 @@ from virtuoso.market.candles import bars_of, closing_of
 
 KINDS = (Technical, Volume, PriceStructure)
 KNOWN = 300
+END = Millis(MIDNIGHT)
 MINUTES = CandleSettings(timeframes={Timeframe.M1: 0.5, Timeframe.M5: 0.5})
 
 
 def history(seed: int, timeframe: Timeframe, count: int = KNOWN + 5) -> Sequence[Candle]:
     """Candles of which the first KNOWN end at midnight."""
     return random_candles(seed, count, timeframe, MIDNIGHT - KNOWN * timeframe.ms)
+
+
+def is_full(sheet: CandleSheet) -> bool:
+    """Whether it has no place left."""
+    return sheet.full
 
 
 def views(
@@ -57,7 +63,7 @@ def test_markets_that_share_a_sheet_are_told_what_each_is_told_alone(
                     each.close_all(closing)
         for seed in range(n, n + 5):  # another one is the first to be read
             for one, other in zip(together[seed % 5], alone[seed % 5], strict=True):
-                assert one.score(MIDNIGHT, market) == other.score(MIDNIGHT, market)
+                assert one.score(END, market) == other.score(END, market)
 
 
 def test_closes_that_nobody_read_in_between_are_all_taken() -> None:
@@ -70,20 +76,20 @@ def test_closes_that_nobody_read_in_between_are_all_taken() -> None:
             for each in group:
                 each.close_all(closing)
         for each in read:
-            each.score(MIDNIGHT, market)
+            each.score(END, market)
     for one, other in zip(unread, read, strict=True):
-        assert one.score(MIDNIGHT, market) == other.score(MIDNIGHT, market)
+        assert one.score(END, market) == other.score(END, market)
 
 
 def test_a_score_that_was_read_stays_as_it_was() -> None:
     """Its members are made when they are looked at, of the numbers of then."""
     shared, market = views(CandleSheets(), 1), market_of({})
-    before = [each.score(MIDNIGHT, market) for each in shared]
+    before = [each.score(END, market) for each in shared]
     closing = closing_of([history(1, Timeframe.M1)[KNOWN]])
     for each in shared:
         each.close_all(closing)
-        each.score(MIDNIGHT, market)
-    assert before == [each.score(MIDNIGHT, market) for each in views(None, 1)]
+        each.score(END, market)
+    assert before == [each.score(END, market) for each in views(None, 1)]
 
 
 def test_a_place_is_given_back_with_the_last_of_its_components_and_is_clean() -> None:
@@ -95,10 +101,10 @@ def test_a_place_is_given_back_with_the_last_of_its_components_and_is_clean() ->
         each.close_all(closing_of([history(1, Timeframe.M1)[KNOWN]]))
     del each, first[1:]
     gc.collect()
-    assert sheet.full
+    assert is_full(sheet)
     first.clear()
     gc.collect()
-    assert not sheet.full
+    assert not is_full(sheet)
     place = place_of(sheets, CandleSettings())
     assert place.sheet is sheet
     for kind in KINDS:
@@ -107,4 +113,4 @@ def test_a_place_is_given_back_with_the_last_of_its_components_and_is_clean() ->
         for timeframe in Timeframe:
             later.close(timeframe, bars_of(history(2, timeframe)[:KNOWN]))
         [other] = [each for each in views(None, 2) if each.name is kind.name]
-        assert later.score(MIDNIGHT, market) == other.score(MIDNIGHT, market)
+        assert later.score(END, market) == other.score(END, market)

@@ -170,8 +170,8 @@ class CandleBlock:
         """Put one row of a place back to before the first candle."""
         at = self.rows_of(place).start + row
         self.states[at] = self._state
-        counts, rings, codes = self.ranks.between(at, at + 1)
-        counts[:], rings[:], codes[:] = 0.0, np.nan, NO_CODE
+        ranks = self.ranks
+        ranks.counts[at], ranks.rings[at], ranks.codes[at] = 0.0, np.nan, NO_CODE
         self.latest[:, at] = np.nan
         self.amend(place, row, None)
 
