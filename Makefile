@@ -79,7 +79,7 @@ proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, la
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)
 
 faults: $(VENV)/.dev-stamp web ## break what can break, against real sockets, and print the table (five minutes; VIRTUOSO_KILLS=200)
-	$(BIN)/python -m pytest -q -rs $(or $(ARGS),tests/faults)
+	VIRTUOSO_TEST_SLACK=$${VIRTUOSO_TEST_SLACK:-1} $(BIN)/python -m pytest -q -rs $(or $(ARGS),tests/faults)
 
 kills: $(VENV)/.dev-stamp ## kill a writing store a thousand times and count what was lost (ARGS="--times 100")
 	cd tests && $(abspath $(BIN))/python -m support.store_kills $(ARGS)

@@ -5,12 +5,23 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from support.pages import CHROMIUM_FLAGS, Opener
+from support.slack import SLACK
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+
+# what no promise gives a time is waited for as long as a machine that others use may take
+expect.set_options(timeout=5_000 * SLACK)
 
 
 @pytest.fixture(scope="module")

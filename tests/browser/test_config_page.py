@@ -73,7 +73,7 @@ def at_config(live: Running, open_page: Opener, *, signed: bool = True) -> Page:
     page = open_page(f"{live.url}/#/config")
     if signed:
         sign_in(page, live.url)
-    expect(page.get_by_test_id("config-page")).to_be_visible(timeout=15_000)
+    expect(page.get_by_test_id("config-page")).to_be_visible()
     return page
 
 
@@ -120,26 +120,26 @@ def test_a_change_is_tried_saved_and_undone(live: Running, open_page: Opener) ->
     expect(page.locator("[data-change]")).to_have_count(2)
     expect(page).to_have_url(re.compile("set=.*technical"))
     page.reload()
-    expect(page.locator("[data-change]")).to_have_count(2, timeout=15_000)
+    expect(page.locator("[data-change]")).to_have_count(2)
     page.get_by_test_id("dry-run").click()
     trials = page.get_by_test_id("preview").locator("[data-trial]")
-    expect(trials).to_have_count(5, timeout=15_000)
+    expect(trials).to_have_count(5)
     expect(trials.first).to_contain_text(re.compile(r"\d+\.\d\d.*\d+\.\d\d"))
     expect(page.get_by_test_id("save")).to_be_disabled()
     save(page, "<b>more of the charts</b>")
-    expect(page.get_by_test_id("saved")).to_contain_text("version 1", timeout=10_000)
+    expect(page.get_by_test_id("saved")).to_contain_text("version 1")
     versions = page.get_by_test_id("versions")
     expect(versions.locator("[data-version='1']")).to_contain_text("<b>more of the charts</b>")
     expect(field(page, "scoring.weights.technical")).to_contain_text("saved version")
     field(page, "scoring.weights.technical").locator("input").fill("2")
     save(page, "less")
-    expect(versions.locator("[data-version='2']")).to_contain_text("in force", timeout=10_000)
+    expect(versions.locator("[data-version='2']")).to_contain_text("in force")
     versions.locator("[data-version='1'] button").first.click()
     expect(page.get_by_test_id("restore-steps")).to_contain_text("2 → 5")
     expect(page).to_have_url(re.compile("v=1"))
     versions.get_by_label("Why it is restored").fill("it was better")
     page.get_by_test_id("restore").click()
-    expect(versions.locator("[data-version='3']")).to_contain_text("restored 1", timeout=10_000)
+    expect(versions.locator("[data-version='3']")).to_contain_text("restored 1")
     expect(field(page, "scoring.weights.technical").locator("input")).to_have_value("5")
 
 
@@ -148,7 +148,7 @@ def test_somebody_elses_version_is_no_accident(live: Running, open_page: Opener)
     page = open_page(f"{live.url}/#/config", expect_errors=True)  # a 412 is in the console
     sign_in(page, live.url)
     enter = field(page, "scoring.direction.enter").locator("input")
-    expect(enter).to_be_enabled(timeout=15_000)
+    expect(enter).to_be_enabled()
     enter.fill("21")
     number = live.get("/api/config")["version"]
     change = {"changes": {"scoring.coverage_floor": 0.55}, "reason": "mine", "author": "Mallory"}
@@ -157,13 +157,13 @@ def test_somebody_elses_version_is_no_accident(live: Running, open_page: Opener)
     assert answer.status_code == 200, answer.text
     save(page, "ours")
     conflict = page.get_by_test_id("conflict")
-    expect(conflict).to_contain_text("was saved by Mallory", timeout=15_000)
+    expect(conflict).to_contain_text("was saved by Mallory")
     expect(conflict).to_contain_text("scoring.coverage_floor: 0.5 → 0.55")
     expect(enter).to_have_value("21")
     expect(page.get_by_test_id("save")).to_be_disabled()
     page.get_by_test_id("take-base").click()
     page.get_by_test_id("save").click()
-    expect(page.get_by_test_id("saved")).to_be_visible(timeout=10_000)
+    expect(page.get_by_test_id("saved")).to_be_visible()
     settings = live.get("/api/config")["settings"]
     assert isinstance(settings, list)
     values = {each["key"]: each["value"] for each in settings}
@@ -176,7 +176,7 @@ def test_who_signed_in_signs_out(live: Running, open_page: Opener) -> None:
     page.get_by_test_id("account").click()
     expect(page.get_by_role("group", name="Signed in")).to_contain_text("Signed in until")
     page.get_by_test_id("sign-out").click()
-    expect(page.get_by_test_id("config-read-only")).to_be_visible(timeout=15_000)
+    expect(page.get_by_test_id("config-read-only")).to_be_visible()
     page.get_by_test_id("account").click()
     page.get_by_test_id("sign-in-open").click()
     expect(page.get_by_test_id("sign-in")).to_be_visible()
@@ -193,7 +193,7 @@ def test_the_board_of_the_past_cannot_be_taken_for_live(live: Running, open_page
     at = BEGAN + 5 * MINUTE
     page.goto(f"{live.url}/#/?at={minute_of(at)}")
     band = page.get_by_test_id("past-band")
-    expect(band).to_have_attribute("data-at", minute_of(at), timeout=10_000)
+    expect(band).to_have_attribute("data-at", minute_of(at))
     expect(band).to_contain_text("THE PAST, SIMULATED")
     board = page.get_by_test_id("board")
     row = board.locator("[data-symbol=BTCUSDT]")
@@ -223,11 +223,11 @@ def test_a_hole_of_the_record_is_shown_as_one(live: Running, open_page: Opener) 
     """No rows of another time, though the store has older ones; its end is one click away."""
     page = open_page(f"{live.url}/#/?at={minute_of(ENDED + 5 * MINUTE)}")
     hole = page.get_by_test_id("hole")
-    expect(hole).to_contain_text("Nothing was recorded", timeout=15_000)
+    expect(hole).to_contain_text("Nothing was recorded")
     expect(page.get_by_test_id("board")).to_have_count(0)
     page.get_by_test_id("before-hole").click()
     value = page.locator("[role=row][data-symbol=BTCUSDT] [data-cell=score] [data-value]")
-    expect(value).to_have_text("70.0", timeout=15_000)
+    expect(value).to_have_text("70.0")
     page.keyboard.press("]")
     page.keyboard.press("]")
     expect(hole).to_be_visible()
@@ -240,7 +240,7 @@ def test_axe_finds_nothing_on_the_config_page(live: Running, open_page: Opener, 
     """With everything opened, in both themes; nothing is wider than 1100 or 1600 px."""
     page = open_page(f"{live.url}/#/config?all=1")
     sign_in(page, live.url)
-    expect(field(page, "scoring.profile")).to_be_visible(timeout=15_000)
+    expect(field(page, "scoring.profile")).to_be_visible()
     if theme == "light":
         page.get_by_test_id("theme").click()
     assert violations(page) == []

@@ -13,6 +13,7 @@ from playwright.sync_api import ConsoleMessage, Page, Route, expect
 from support.axe import violations
 from support.pages import Opener
 from support.processes import Running, running, wait_for
+from support.slack import SLACK
 from virtuoso.web.pages import STATIC
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
@@ -59,7 +60,7 @@ def opened(live: Running, open_page: Opener, path: str) -> Page:
     page = open_page("about:blank")
     page.on("console", refuse_warnings)
     page.goto(f"{live.url}/#/{path}")
-    expect(page.locator(LATEST[path.split("?", maxsplit=1)[0]]).first).to_be_visible(timeout=20_000)
+    expect(page.locator(LATEST[path.split("?", maxsplit=1)[0]]).first).to_be_visible()
     return page
 
 
@@ -135,7 +136,7 @@ def test_movers_are_those_of_the_api(live: Running, open_page: Opener) -> None:
         names = [each["symbol"] for each in (*said["gainers"], *said["losers"])]
         return bool(shown) and shown == names
 
-    wait_for("the movers of the API", alike, 20)
+    wait_for("the movers of the API", alike)
     for name, sign in (("gainers", -1), ("losers", 1)):
         texts = page.get_by_test_id(f"list-{name}").locator("b[data-value]").all_inner_texts()
         moves = [sign * number(each) for each in texts]
@@ -152,7 +153,7 @@ def test_movers_are_those_of_the_api(live: Running, open_page: Opener) -> None:
         found: str | None = page.evaluate("document.activeElement.dataset.symbol")
         return found
 
-    symbol = wait_for("a row to have the focus once the list is there", stepped, 10)
+    symbol = wait_for("a row to have the focus once the list is there", stepped)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"#/s/{symbol}"))
     page.go_back()
@@ -233,7 +234,7 @@ def test_health_has_a_row_a_part(live: Running, open_page: Opener) -> None:
     page.reload()
     expect(page.get_by_test_id("late")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_test_id("monitor-history")).to_contain_text(
-        re.compile("No history from the monitor|as the monitor saw it"), timeout=10_000
+        re.compile("No history from the monitor|as the monitor saw it")
     )
 
 
@@ -258,7 +259,7 @@ def test_every_address_that_is_asked_for_answers(live: Running, open_page: Opene
         if path == "overview":
             assert [url for url, _ in asked if "/assets/plot" in url] == []
         page.goto(f"{live.url}/#/{path}")
-        expect(page.locator(LATEST[path]).first).to_be_visible(timeout=20_000)
+        expect(page.locator(LATEST[path]).first).to_be_visible()
     page.wait_for_timeout(1_000)
     assert [each for each in asked if each[1] >= 400] == []
     sizes = [
@@ -300,14 +301,14 @@ def test_a_stopped_server_makes_every_number_stale(live: Running, open_page: Ope
     for path in PAGES:
         page = open_page("about:blank", expect_errors=True)
         page.goto(f"{live.url}/#/{path}")
-        expect(page.locator(LATEST[path]).first).to_be_visible(timeout=20_000)
+        expect(page.locator(LATEST[path]).first).to_be_visible()
         pages[path] = page
     live.process.send_signal(signal.SIGSTOP)
     try:
         for path, names in places.items():
             for name in names:
                 expect(pages[path].get_by_test_id(name)).to_have_attribute(
-                    "data-state", "stale", timeout=14_000
+                    "data-state", "stale", timeout=14_000 * SLACK
                 )
         expect(pages["health"].get_by_test_id("health-status")).to_contain_text("Not known")
     finally:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from support.pages import Opener
 from support.processes import Running, running, wait_for
+from support.slack import SLACK
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -22,7 +23,7 @@ COMPONENTS = ("orderbook", "orderflow", "technical", "volume", "sentiment", "pri
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warmed up."""
     with running(tmp_path_factory.mktemp("browser")) as process:
-        wait_for("fifteen scores", lambda: count_scores(process) >= 15, 60)
+        wait_for("fifteen scores", lambda: count_scores(process) >= 15)
         yield process
 
 
@@ -49,7 +50,7 @@ def test_the_board_shows_live_rows(live: Running, open_page: Opener) -> None:
     expect(page.get_by_test_id("simulated-band")).to_be_visible()
     expect(page).to_have_title(re.compile("SIMULATED"))
     rows = page.locator("[role=row][data-symbol]")
-    expect(rows.nth(14)).to_be_visible(timeout=5_000)
+    expect(rows.nth(14)).to_be_visible()
     numbers = [value for value in values(page).values() if re.fullmatch(r"\d+\.\d", value)]
     assert len(numbers) >= 15
     first = rows.first
@@ -64,7 +65,7 @@ def test_the_first_live_row_comes_quickly(live: Running, open_page: Opener) -> N
     page = open_page(live.url)
     page.wait_for_selector("[role=row][data-symbol] [data-cell=score][data-state=live]")
     milliseconds = page.evaluate("performance.now()")
-    assert milliseconds < 3 * 1_500
+    assert milliseconds < 1_500 * SLACK
 
 
 def test_numbers_change_without_a_reload(live: Running, open_page: Opener) -> None:
@@ -80,8 +81,8 @@ def test_numbers_change_without_a_reload(live: Running, open_page: Opener) -> No
         return texts(cell) != before
 
     before_live, before_price = texts("live"), texts("price")
-    wait_for("moving live scores", lambda: moved("live", before_live), 15)
-    wait_for("moving prices", lambda: moved("price", before_price), 15)
+    wait_for("moving live scores", lambda: moved("live", before_live))
+    wait_for("moving prices", lambda: moved("price", before_price))
     before = values(page)
 
     def rescored() -> bool:
@@ -120,12 +121,12 @@ def test_the_panel_takes_a_score_apart(live: Running, open_page: Opener) -> None
     panel = page.get_by_test_id("panel")
     expect(panel).to_be_visible()
     expect(page).to_have_url(re.compile(r"#/\?open=BTCUSDT"))
-    expect(panel.get_by_test_id("contributions")).to_be_visible(timeout=10_000)
+    expect(panel.get_by_test_id("contributions")).to_be_visible()
     expect(panel.get_by_test_id("sum")).to_contain_text("50")
     expect(panel.get_by_test_id("explanation")).to_contain_text("pressure")
     expect(panel.get_by_test_id("inputs")).to_be_visible()
     chart = panel.get_by_test_id("chart")
-    expect(chart.locator("canvas").first).to_be_visible(timeout=10_000)
+    expect(chart.locator("canvas").first).to_be_visible()
     expect(chart).to_contain_text("TradingView")
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
@@ -149,11 +150,11 @@ def test_a_symbol_shows_its_six_lenses_or_why_not(
     path = "/mobile" if phone else "/"
     page = open_page(f"{live.url}{path}#/s/ETHUSDT", phone=phone)
     lenses = page.get_by_test_id("lenses")
-    expect(lenses).to_be_visible(timeout=10_000)
+    expect(lenses).to_be_visible()
     for name in LENSES:
         expect(lenses.locator(f"[data-lens={name}]")).to_have_count(1)
     beta = lenses.locator("[data-lens=bitcoin_beta]")
-    expect(beta).not_to_have_attribute("data-state", "absent", timeout=10_000)
+    expect(beta).not_to_have_attribute("data-state", "absent")
     said = live.get("/api/bitcoin-beta")["symbols"]
     assert isinstance(said, list)
     record = next(each for each in said if each["symbol"] == "ETHUSDT")
@@ -180,7 +181,7 @@ def test_bitcoin_has_no_beta_to_itself_on_the_page(live: Running, open_page: Ope
     """A dash and "does not apply" instead of a one."""
     page = open_page(f"{live.url}/#/s/BTCUSDT")
     beta = page.get_by_test_id("beta")
-    expect(beta).to_contain_text("— does not apply", timeout=10_000)
+    expect(beta).to_contain_text("— does not apply")
     expect(beta.locator("[data-figure]")).to_have_count(0)
 
 
@@ -191,7 +192,7 @@ def test_the_market_as_a_whole_stands_over_the_board(
     """Regime, percentile of volatility and dispersion as the API says, each with its state."""
     page = open_page(live.url + ("/mobile" if phone else "/"), phone=phone)
     strip = page.get_by_test_id("whole-market")
-    expect(strip.locator("[data-field=market_regime]")).to_be_visible(timeout=10_000)
+    expect(strip.locator("[data-field=market_regime]")).to_be_visible()
     market: dict[str, Any] = live.get("/api/market/overview")["market_overview"]  # type: ignore[assignment]
     of_phone = ("market_regime", "volatility_percentile", "market_dispersion")
     of_desktop = ("market_regime", "trend_strength", "volatility", "btc_dominance")
@@ -231,7 +232,7 @@ def test_the_phone_page_fits(live: Running, open_page: Opener, width: int) -> No
     page.set_viewport_size({"width": width, "height": 800})
     expect(page.get_by_test_id("simulated-band")).to_be_visible()
     card = page.get_by_test_id("cards").locator("[data-symbol]").first
-    expect(card).to_be_visible(timeout=5_000)
+    expect(card).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     card.click()
     expect(page.get_by_test_id("sheet")).to_be_visible()
@@ -253,7 +254,7 @@ def test_desktop_and_phone_show_the_same_number(live: Running, open_page: Opener
         desktop.wait_for_timeout(100)
         return desktop.locator(place).inner_text() == phone.locator(place).inner_text()
 
-    wait_for("equal scores", equal, 10)
+    wait_for("equal scores", equal)
 
 
 def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) -> None:
@@ -271,8 +272,8 @@ def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) ->
     stale = (
         "[data-symbol=BTCUSDT] [data-cell=price]:not([data-state=live]):not([data-state=delayed])"
     )
-    page.wait_for_selector(stale, timeout=15_000)
-    page.wait_for_selector("[data-symbol=BTCUSDT][data-state=stale]", timeout=15_000)
+    page.wait_for_selector(stale)
+    page.wait_for_selector("[data-symbol=BTCUSDT][data-state=stale]")
     live.client.post(faults, json={"fault": "clear"}).raise_for_status()
     page.wait_for_selector(
         "[data-symbol=BTCUSDT] [data-cell=price][data-state=live]", timeout=30_000
@@ -282,12 +283,12 @@ def test_a_frozen_feed_turns_the_rows_stale(live: Running, open_page: Opener) ->
 def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener) -> None:
     """Within three seconds of silence nothing looks live, and the page says so."""
     with running(tmp_path, "--symbols", "6") as process:
-        wait_for("scores", lambda: count_scores(process) >= 5, 60)
+        wait_for("scores", lambda: count_scores(process) >= 5)
         page = open_page(process.url, expect_errors=True)
         page.wait_for_selector("[role=row][data-symbol][data-state=live]")
         process.process.send_signal(signal.SIGSTOP)
         try:
-            expect(page.get_by_test_id("feed-band")).to_be_visible(timeout=10_000)
+            expect(page.get_by_test_id("feed-band")).to_be_visible()
             expect(page.locator("[role=row][data-symbol][data-state=live]")).to_have_count(0)
         finally:
             process.process.send_signal(signal.SIGCONT)
@@ -301,10 +302,10 @@ def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Ope
     with running(tmp_path, "--source", "bybit", "--config", str(file)) as process:
         # before the first edition the documents are 503, which a browser notes as an error
         whole = "/api/market/overview"
-        wait_for("a document", lambda: process.client.get(whole).status_code == 200, 30)
+        wait_for("a document", lambda: process.client.get(whole).status_code == 200)
         for path, phone in (("/", False), ("/mobile", True)):
             page = open_page(process.url + path, phone=phone)
-            expect(page.get_by_text("cannot be reached").first).to_be_visible(timeout=12_000)
+            expect(page.get_by_text("cannot be reached").first).to_be_visible()
             expect(page.locator("[data-symbol]")).to_have_count(0)
             expect(page.get_by_test_id("simulated-band")).to_have_count(0)
             page.close()  # it must not see its server end

@@ -16,6 +16,7 @@ from support.guarded import WRITE_TOKEN
 from support.mock_board import MockBoard, mock_board
 from support.pages import Opener
 from support.processes import Running, running, wait_for
+from support.slack import SLACK
 from virtuoso.web.pages import STATIC
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
@@ -49,7 +50,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             content=json.dumps(RULE),
         )
         assert put.status_code == 200, put.text
-        wait_for("a critical alert", lambda: critical(process), 30)
+        wait_for("a critical alert", lambda: critical(process))
         yield process
 
 
@@ -82,7 +83,7 @@ def critical(process: Running) -> bool:
 def first_card(page: Page) -> str:
     """Wait for the cards, and give the symbol of the first."""
     card = page.get_by_test_id("cards").locator("[data-symbol]").first
-    expect(card.locator("[data-cell=price][data-state=live]")).to_be_visible(timeout=10_000)
+    expect(card.locator("[data-cell=price][data-state=live]")).to_be_visible()
     return str(card.get_attribute("data-symbol"))
 
 
@@ -162,7 +163,7 @@ def test_the_sheet_says_what_is_known_and_fetches_the_chart_on_the_tap(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     sheet = page.get_by_test_id("sheet")
-    expect(sheet.get_by_test_id("sum")).to_contain_text("50", timeout=10_000)
+    expect(sheet.get_by_test_id("sum")).to_contain_text("50")
     expect(sheet).to_contain_text("SIMULATED")
     assert sheet.get_by_test_id("contributions").locator("[data-component]").count() == 6
     score = sheet.get_by_test_id("score").locator("[data-cell=score]").inner_text()
@@ -184,7 +185,7 @@ def test_the_sheet_says_what_is_known_and_fetches_the_chart_on_the_tap(
     assert not [url for url in asked if "hart-" in url]
     asked.clear()
     button.click()
-    expect(sheet.locator("canvas").first).to_be_visible(timeout=10_000)
+    expect(sheet.locator("canvas").first).to_be_visible()
     expect(sheet).to_contain_text("TradingView")
     names = {url.rsplit("/", 1)[1] for url in asked if "/assets/" in url and url.endswith(".js")}
     fetched = gzipped([STATIC / "assets" / name for name in names])
@@ -195,7 +196,7 @@ def test_an_unknown_symbol_is_said_and_not_asked_for(live: Running, open_page: O
     """A designed state with the way on, and no failed request in the console."""
     page = open_page(f"{live.url}/mobile#/?open=BTCNOPE", phone=True)
     message = page.get_by_test_id("unknown-symbol")
-    expect(message).to_contain_text("“BTCNOPE” is not watched", timeout=10_000)
+    expect(message).to_contain_text("“BTCNOPE” is not watched")
     message.get_by_role("button", name="BTCUSDT").click()
     expect(page.get_by_test_id("contributions")).to_be_visible()
 
@@ -205,7 +206,7 @@ def test_an_alert_is_marked_as_seen_by_who_may(live: Running, open_page: Opener)
     page = open_page(f"{live.url}/mobile", phone=True)
     first_card(page)
     bell = page.get_by_test_id("bell")
-    expect(bell).to_have_attribute("aria-label", "Alerts: 1 critical", timeout=10_000)
+    expect(bell).to_have_attribute("aria-label", "Alerts: 1 critical")
     bell.click()
     unseen = page.get_by_test_id("unseen")
     expect(unseen.locator("[data-alert]").first).to_have_attribute("data-level", "critical")
@@ -218,7 +219,7 @@ def test_an_alert_is_marked_as_seen_by_who_may(live: Running, open_page: Opener)
     page.get_by_label("Password or token").fill(WRITE_TOKEN)
     page.get_by_role("button", name="Sign in", exact=True).last.click()
     seen = page.get_by_role("button", name=re.compile("Mark as seen: .*BTCUSDT"))
-    expect(seen.first).to_be_visible(timeout=10_000)
+    expect(seen.first).to_be_visible()
     marked = unseen.locator("[data-alert]").first.get_attribute("data-alert")
     seen.first.click()
     expect(page.get_by_test_id("seen").locator(f"[data-alert='{marked}']")).to_be_visible()
@@ -286,7 +287,7 @@ def test_it_opens_offline_with_true_ages_and_comes_back(live: Running, open_page
     )
     page.reload()
     band = page.get_by_test_id("feed-band")
-    expect(band).to_contain_text(re.compile(r"^Offline\. Last known \d\d:\d\d UTC"), timeout=10_000)
+    expect(band).to_contain_text(re.compile(r"^Offline\. Last known \d\d:\d\d UTC"))
     expect(page.get_by_test_id("simulated-band")).to_be_visible()
     cards = page.get_by_test_id("cards").locator("[data-symbol]")
     expect(cards).to_have_count(20)
@@ -316,7 +317,7 @@ def test_offline_with_nothing_kept_shows_nothing(live: Running, open_page: Opene
     page.context.set_offline(True)
     page.add_init_script("localStorage.removeItem('virtuoso.last')")
     page.reload()
-    expect(page.get_by_test_id("nothing-kept")).to_contain_text("no numbers", timeout=10_000)
+    expect(page.get_by_test_id("nothing-kept")).to_contain_text("no numbers")
     assert page.locator("[data-symbol]").count() == 0
     expect(page.get_by_role("button", name="Try now").first).to_be_visible()
 
@@ -351,14 +352,14 @@ def test_a_silent_engine_makes_every_number_stale(calm: MockBoard, open_page: Op
     page.wait_for_selector("[data-cell=price][data-state=live]")
     calm.silent = True
     began = time.monotonic()
-    page.wait_for_selector("[data-testid=feed-band][data-kind=stale]", timeout=8_000)
-    assert time.monotonic() - began < 3 + 3  # three seconds, its tick, and a busy machine
+    page.wait_for_selector("[data-testid=feed-band][data-kind=stale]")
+    assert time.monotonic() - began < (3 + 1) * SLACK  # three seconds and its tick
     assert page.locator("main [data-state=live]").count() == 0
     expect(page.get_by_test_id("feed")).to_contain_text("Out of date")
     calm.silent = False
-    page.wait_for_selector("[data-cell=price][data-state=live]", timeout=15_000)
+    page.wait_for_selector("[data-cell=price][data-state=live]")
     calm.frozen = True
-    page.wait_for_selector("[data-cell=price][data-state=stale]", timeout=15_000)
+    page.wait_for_selector("[data-cell=price][data-state=stale]")
 
 
 def test_hostile_names_and_alerts_stay_text(calm: MockBoard, open_page: Opener) -> None:
@@ -471,9 +472,9 @@ def test_axe_finds_nothing_and_every_target_is_large(live: Running, browser: Bro
     for place in places:
         page.goto(f"{live.url}/mobile#/{place}")
         if place.startswith("?"):
-            expect(page.get_by_test_id("derivatives").locator("dl")).to_be_visible(timeout=10_000)
+            expect(page.get_by_test_id("derivatives").locator("dl")).to_be_visible()
         elif place:
-            expect(page.get_by_test_id(place)).not_to_contain_text("Reading", timeout=10_000)
+            expect(page.get_by_test_id(place)).not_to_contain_text("Reading")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
         found += [f"{place}: {each}" for each in page.evaluate(SMALL)]
         for theme in ("dark", "light"):

@@ -18,7 +18,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("sign-in")
     with running(folder, "--symbols", "6", env={"VIRTUOSO_READ_TOKEN": READ_TOKEN}) as process:
         process.client.headers["authorization"] = f"Bearer {READ_TOKEN}"
-        wait_for("six symbols", lambda: len(process.symbols()) == 6, 60)
+        wait_for("six symbols", lambda: len(process.symbols()) == 6)
         yield process
 
 
@@ -38,7 +38,7 @@ def test_a_person_signs_in_and_sees_the_board(
     expect(page.get_by_role("alert")).to_contain_text("neither a token nor the password")
     box.fill(READ_TOKEN)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("BTC").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("BTC").first).to_be_visible()
     expect(dialog).to_have_count(0)
     held = page.evaluate(
         "[document.cookie, JSON.stringify(localStorage), JSON.stringify(sessionStorage), "

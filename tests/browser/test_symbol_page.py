@@ -42,7 +42,7 @@ def number(text: str) -> Decimal:
 def opened(live: Running, open_page: Opener, tail: str = "") -> Page:
     """Open the symbol's page and wait until its score is there."""
     page = open_page(f"{live.url}/#/s/{SYMBOL}{tail}")
-    expect(page.get_by_test_id("contributions")).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("contributions")).to_be_visible()
     return page
 
 
@@ -70,7 +70,7 @@ def test_the_chart_is_one_axis_and_comes_on_demand(live: Running, open_page: Ope
     """Candles, score, flow and open interest in four panes; the timeframe is in the address."""
     page = opened(live, open_page)
     chart = page.get_by_test_id("chart")
-    expect(chart.locator("canvas").first).to_be_visible(timeout=15_000)
+    expect(chart.locator("canvas").first).to_be_visible()
     expect(page.get_by_test_id("told")).to_contain_text("O")
     expect(chart).to_contain_text("TradingView")
     assert chart.locator("table").first.locator("tr").count() >= 4
@@ -96,7 +96,7 @@ def test_the_book_has_ten_levels_a_side(live: Running, open_page: Opener) -> Non
     """Asks over bids, prices falling, and since when it is whole."""
     page = opened(live, open_page)
     book = page.get_by_test_id("orderbook")
-    expect(book.locator("tr.bid")).to_have_count(10, timeout=15_000)
+    expect(book.locator("tr.bid")).to_have_count(10)
     expect(book).to_contain_text("synced since")
     expect(book).to_have_attribute("data-state", re.compile("live|delayed"))
     levels: list[list[str]] = book.locator("tr.ask, tr.bid").evaluate_all(
@@ -112,7 +112,7 @@ def test_the_tape_has_a_threshold_in_the_address(live: Running, open_page: Opene
     """Trades of the chosen size only, or the sentence that there are none; liquidations beside."""
     page = opened(live, open_page)
     tape = page.get_by_test_id("tape")
-    expect(tape.locator("tbody tr").first).to_be_visible(timeout=15_000)
+    expect(tape.locator("tbody tr").first).to_be_visible()
     page.get_by_test_id("tape-size").select_option("1000000")
     expect(page).to_have_url(re.compile("min=1000000"))
     expect(tape).to_contain_text(re.compile(r"None of the last \d+|\d M|\dM"))
@@ -125,7 +125,7 @@ def test_derivatives_are_those_of_the_api(live: Running, open_page: Opener) -> N
     page = opened(live, open_page)
     strip = page.get_by_test_id("derivatives")
     shown = strip.locator("[data-figure=funding_yearly] b")
-    expect(shown).to_be_visible(timeout=15_000)
+    expect(shown).to_be_visible()
     said: dict[str, Any] = live.get(f"/api/symbols/{SYMBOL}/derivatives")["funding_yearly"]  # type: ignore[assignment]
     assert float(number(shown.inner_text())) == pytest.approx(said["value"], abs=2.0)
     expect(page.get_by_test_id("record")).to_contain_text("No outcome of such scores")
@@ -147,10 +147,10 @@ def test_an_unknown_symbol_is_said(live: Running, open_page: Opener) -> None:
     """In words, its hostile name as text, with the way back."""
     page = open_page(f"{live.url}/#/s/%3Cimg%20src%3Dx%3E", expect_errors=True)
     message = page.get_by_test_id("unknown-symbol")
-    expect(message).to_contain_text("<img src=x>", timeout=10_000)
+    expect(message).to_contain_text("<img src=x>")
     assert page.locator("img[src=x]").count() == 0
     page.goto(f"{live.url}/#/s/BTCUSD")
-    expect(message).to_contain_text("BTCUSDT", timeout=10_000)
+    expect(message).to_contain_text("BTCUSDT")
 
 
 def test_who_may_not_read_is_told(live: Running, open_page: Opener) -> None:
@@ -163,7 +163,7 @@ def test_who_may_not_read_is_told(live: Running, open_page: Opener) -> None:
 
     page.route(f"**/api/symbols/{SYMBOL}", refuse)
     page.goto(f"{live.url}/#/s/{SYMBOL}")
-    expect(page.get_by_test_id("forbidden")).to_contain_text("Sign in", timeout=10_000)
+    expect(page.get_by_test_id("forbidden")).to_contain_text("Sign in")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -172,7 +172,7 @@ def test_axe_finds_nothing_on_the_symbol_page(live: Running, open_page: Opener, 
     page = opened(live, open_page)
     if theme == "light":
         page.get_by_test_id("theme").click()
-    expect(page.get_by_test_id("orderbook").locator("tr.bid")).to_have_count(10, timeout=15_000)
+    expect(page.get_by_test_id("orderbook").locator("tr.bid")).to_have_count(10)
     assert violations(page) == []
     for width in (1100, 1600):
         page.set_viewport_size({"width": width, "height": 900})
@@ -182,13 +182,11 @@ def test_axe_finds_nothing_on_the_symbol_page(live: Running, open_page: Opener, 
 def test_a_stopped_server_makes_every_number_stale(live: Running, open_page: Opener) -> None:
     """Price, score, book and derivatives within seconds, each on itself; then all of it heals."""
     page = open_page(f"{live.url}/#/s/{SYMBOL}", expect_errors=True)
-    expect(page.locator("[data-testid=orderbook][data-state=live]")).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-testid=orderbook][data-state=live]")).to_be_visible()
     live.process.send_signal(signal.SIGSTOP)
     try:
         for place in ("quote", "score", "orderbook", "tape"):
-            expect(page.get_by_test_id(place)).to_have_attribute(
-                "data-state", "stale", timeout=8_000
-            )
+            expect(page.get_by_test_id(place)).to_have_attribute("data-state", "stale")
         stale = page.get_by_test_id("derivatives").locator("[data-state=live]")
         expect(stale).to_have_count(0)
     finally:

@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from faults.conftest import FaultTable
-from support.cluster import HEALS_S, SLACK, Cluster, cluster, whole
+from support.cluster import HEALS_S, Cluster, cluster, whole
 from support.fault_proxy import Weather, fault_proxy
 from support.processes import running as running_alone
 from support.processes import wait_for
+from support.slack import SLACK
 from virtuoso.apps.crashes import MOST
 
 pytestmark = [pytest.mark.process, pytest.mark.fault]

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from faults.conftest import FaultTable
-from support.cluster import HEALS_S, SLACK, SYMBOLS, Cluster, cluster, whole
+from support.cluster import HEALS_S, SYMBOLS, Cluster, cluster, whole
 from support.processes import wait_for
 from support.servers import Server
+from support.slack import SLACK
 
 pytestmark = [pytest.mark.process, pytest.mark.fault]
 

@@ -192,7 +192,7 @@ class WayIn:
         snapshot = BookSnapshot(sorted(bids.items(), reverse=True), sorted(asks.items()), 0)
         event = MarketEvent(self._instrument, snapshot, now, now)
         self._give(BookPolled(self._instrument, event, now))
-        if self._lane.distrusted_since is not None:
+        if self._lane.book_trust.distrusted_since is not None:
             self._reference.forget()
             self._reference.apply(snapshot)
         self._compare()
@@ -203,7 +203,7 @@ class WayIn:
 
     def _check_book(self, data: BookSnapshot | BookDelta, *, refused: bool) -> None:
         """Let the reference follow, unless the event's times were refused, and compare."""
-        if self._lane.distrusted_since is not None:
+        if self._lane.book_trust.distrusted_since is not None:
             if not self._polls:
                 self._reference.forget()  # it was distrusted with this very update
         elif not refused:

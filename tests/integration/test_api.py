@@ -115,7 +115,7 @@ def test_no_answer_differs_from_what_openapi_says(
     command += ["--max-examples", str(EXAMPLES), "--workers", "1"]
     command += ["--generation-database", "none", "--no-color", "--request-timeout", "10"]
     found = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=580, check=False
     )
     assert found.returncode == 0, found.stdout[-4_000:]
     assert "Test cases:" in found.stdout
@@ -218,7 +218,7 @@ def of_one_cycle(live: Running) -> tuple[dict[str, Any], dict[str, Any], dict[st
         same = len({(each["epoch"], each["seq"]) for each in found}) == 1
         return found if same else None
 
-    data, cut, phone = wait_for("three documents of one cycle", asked, 20)
+    data, cut, phone = wait_for("three documents of one cycle", asked)
     return data, cut, phone
 
 
@@ -492,7 +492,7 @@ def test_the_monitor_answers_what_the_contract_names(live: Running) -> None:
 def test_the_last_day_is_kept_and_the_same_on_both_ports(live: Running) -> None:
     """Item by item: fixed steps, nulls where nobody looked, names that can be asked for."""
     path = "/api/monitoring/history?minutes=5&series=loop_lag_seconds,feed_input_age_seconds"
-    ours: Any = wait_for("two looks", lambda: _looked(live.get(path)), 40)
+    ours: Any = wait_for("two looks", lambda: _looked(live.get(path)))
     theirs = live.monitor(path)
     assert [each["name"] for each in ours["series"]] == [each["name"] for each in theirs["series"]]
     assert {"loop_lag_seconds/engine", "feed_input_age_seconds/bybit/book"} <= {

@@ -111,7 +111,7 @@ async def site(folder: Path) -> AsyncIterator[str]:
                 serve_on(guarded, listener, started=up),
             )
         ]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             await up.wait()
             while desk.part().text.startswith("it is not known"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

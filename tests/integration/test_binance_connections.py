@@ -282,7 +282,7 @@ async def test_books_come_in_the_order_of_need(venue: SmallVenue) -> None:
         for each in shuffled:
             await intake.take(_first_difference(each, venue.update), clock.now())
         running = asyncio.create_task(books.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not all(_is_bridged(intake, each) for each in universe):
                 await outbox.get()
         running.cancel()
@@ -352,7 +352,7 @@ async def test_a_connection_that_falls_silent_again_has_the_address_looked_up_an
         rng = random.Random(1)  # noqa: S311 - not for secrets
         group = Group([QUIET], settings, session, pace, outbox, clock, rng, lambda *_: None)
         running = asyncio.create_task(group.run())
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while len(lookups) < 3:
                 if any(isinstance(each, Disconnected) for each in await outbox.get()):
                     lookups.append(resolver.asked)
@@ -428,7 +428,7 @@ async def test_a_burst_that_is_here_already_does_not_starve_the_others() -> None
         talk = Conversation(context, Category.MARKET, ws, swallow)
         jobs = [asyncio.ensure_future(job) for job in (talk.read(), talk.keep_subscribed())]
         beat = asyncio.create_task(others())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             await swallow.full.wait()
         for job in [*jobs, beat]:
             job.cancel()

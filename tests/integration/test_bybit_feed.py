@@ -14,6 +14,7 @@ from aiohttp import web
 from support.feed_listener import listening_to
 from support.scripted_bybit import ScriptedBybit, scripted_bybit, ticker, trade
 from support.simulated_venue import Venue, running_venue
+from support.slack import SLACK
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.bybit.settings import BybitSettings, Patience
 from virtuoso.adapters.feed.bybit.stream import BybitFeed
@@ -111,7 +112,7 @@ async def test_the_universe_changes_without_a_restart(venue: Venue) -> None:
         await listener.until(lambda: listener.are_synced([BTC, ETH]))
         listener.watch((BTC, SOL))
         took = await listener.until(lambda: listener.books[SOL].synced)
-        assert took < 1
+        assert took < 1 * SLACK
         assert listener.connected == {BTC, SOL}
         gone = listener.of(Disconnected)
         assert [(each.instruments, each.reason) for each in gone] == [
@@ -167,8 +168,8 @@ async def test_connections_come_and_go_with_the_universe(scripted: ScriptedBybit
         await listener.until(lambda: len(listener.connected) == 120)
         assert len(scripted.sockets) == 3
         assert [len(each.instruments) for each in listener.of(Connected)] == [50, 50, 20]
-        gaps = [b - a for a, b in zip(scripted.opened, scripted.opened[1:], strict=False)]
-        assert all(gap > 0.08 for gap in gaps)
+        # one every 0.1 s, of which a busy server sees the first later than it was opened
+        assert scripted.opened[2] - scripted.opened[0] > 0.1
         listener.watch(universe[:60])
         await until(lambda: len(scripted.sockets) == 2)
         await listener.until(lambda: len(listener.connected) == 60)
@@ -236,7 +237,7 @@ async def test_a_dead_topic_is_renewed_alone(
     async with listening_to(feed_for(stream_of(venue)), THREE) as listener:
         await listener.until(lambda: listener.are_synced() and listener.kinds["Trade"] > 3)
         await venue.inject(fault="freeze_topic", topic=topic)
-        took = await listener.until(lambda: listener.of(TopicSilent), seconds=15)
+        took = await listener.until(lambda: listener.of(TopicSilent), seconds=10 * SLACK)
         assert took < seconds
         (silent,) = listener.of(TopicSilent)
         assert (silent.instrument, silent.topic) == (BTC, kind)
@@ -324,9 +325,9 @@ async def test_a_half_open_connection_is_noticed_within_three_seconds(
         await listener.until(lambda: listener.kinds["Quote"] > 5)
         await venue.inject(fault="half_open")
         took = await listener.until(lambda: listener.of(Disconnected))
-        assert 2 < took <= 3.0
+        assert 2 < took <= 3.0 * SLACK
         await venue.inject(fault="clear")
-        await listener.until(listener.are_synced, seconds=15)
+        await listener.until(listener.are_synced, seconds=10 * SLACK)
 
 
 async def test_a_connection_without_a_canary_is_given_a_second_more(
@@ -338,7 +339,7 @@ async def test_a_connection_without_a_canary_is_given_a_second_more(
     async with listening_to(feed, (SOL,)) as listener:
         await until(lambda: scripted.count("subscribe", "allLiquidation.SOLUSDT") == 1)
         took = await listener.until(lambda: listener.of(Disconnected))
-        assert 0.5 < took < 1.5
+        assert 0.5 < took < 1.5 * SLACK
         (lost,) = listener.of(Disconnected)
         assert lost.reason.startswith("subscribed, and no data within 0.")
         assert lost.reason.endswith(" s: a wrong address?")
@@ -412,7 +413,7 @@ async def test_a_broken_book_is_whole_again_within_a_second(venue: Venue, fault:
         assert await venue.inject(fault=fault, symbol="ETHUSDT") == 200
         await listener.until(lambda: listener.resyncs)
         took = await listener.until(lambda: listener.books[ETH].synced)
-        assert took < 1
+        assert took < 1 * SLACK
         deltas = listener.heard[ETH, "BookDelta"]
         await listener.until(lambda: listener.heard[ETH, "BookDelta"] > deltas + 5)
         assert [instrument for instrument, _ in listener.resyncs] == [ETH]
@@ -586,7 +587,7 @@ async def test_every_frame_with_data_is_on_the_tape_and_no_other(scripted: Scrip
         assert {type(word).__name__ for word in tape.words} == {"Connected", "Alive", "Tick"}
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 10.0 * SLACK) -> None:
     """Wait for something that no event tells of."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the server raises no event

@@ -11,6 +11,7 @@ import pytest
 
 from support.fault_proxy import Weather, fault_proxy
 from support.servers import Server, babbling_peer, memcached, memcached_socket, redis
+from support.slack import SLACK
 from virtuoso.adapters.cache.memcached import MemcachedCache
 from virtuoso.adapters.cache.redis import RedisCache
 from virtuoso.adapters.cache.shared import SharedCache
@@ -18,8 +19,6 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.domain.errors import CacheError, CacheRefusedError, CacheUnavailableError
 
 TIMEOUT_S = 0.1
-SLACK_S = 0.5
-"""For a machine that does other things too."""
 CLOCK = SystemClock()
 
 Address = tuple[str, int] | Path
@@ -76,12 +75,12 @@ async def assert_unavailable(cache: SharedCache) -> None:
         started = time.monotonic()
         with pytest.raises(CacheUnavailableError, match="expected"):
             await call()
-        assert time.monotonic() - started < TIMEOUT_S + SLACK_S
+        assert time.monotonic() - started < (TIMEOUT_S + 0.125) * SLACK
 
 
 async def eventually_stores(cache: SharedCache) -> None:
     """The very same object serves again as soon as the server does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while True:
             try:
                 await cache.set("key", b"again", 10_000)
@@ -175,7 +174,7 @@ async def test_f30_f31_garbage_is_an_error_or_a_miss_and_never_a_hang(
             found = await ours_only(cache.multi_get(["key", "second"]))
             assert found is None or found["second"] is None
             await ours_only(cache.multi_set({"key": b"value", "second": b"value"}, 1_000))
-            assert time.monotonic() - started < 4 * TIMEOUT_S + SLACK_S
+            assert time.monotonic() - started < 4 * (TIMEOUT_S + 0.125) * SLACK
 
 
 async def ours_only(call: Awaitable[Any]) -> Any:  # noqa: ANN401
@@ -208,7 +207,7 @@ async def test_f30_f31_a_slow_way_is_cut_off_at_the_deadline(
         with pytest.raises(CacheUnavailableError):
             await cache.multi_get(["other", "key"])
         proxy.begin(Weather())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             while True:
                 try:
                     assert await cache.get("key") == b"value"

@@ -71,7 +71,7 @@ async def talking(
 
 async def answered(client: Asking[ConfigRequest]) -> Answered:
     """Ask until both sides are subscribed."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             with suppress(NoAnswerError):
                 return await client.ask(ConfigRequest(action="read"))

@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 
 from support.simulated_venue import Venue, running_venue
+from support.slack import SLACK
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.bybit.stream import BybitFeed, BybitSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
@@ -82,7 +83,7 @@ class Listener:
                 self.books[instrument].forget(Reason.NO_FEED)
         self.events.append(event)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> float:
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0 * SLACK) -> float:
         """Wait for something to become true; how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
@@ -172,7 +173,7 @@ async def test_a_malformed_frame_costs_less_than_a_second(venue: Venue, variant:
         await venue.inject(fault="garbage", variant=variant)
         await listener.until(lambda: bool(listener.of(Disconnected)))
         took = await listener.until(lambda: listener.all_synced)
-        assert took < 1.0
+        assert took < 1.0 * SLACK
         (refused,) = listener.of(FrameRefused)
         assert isinstance(refused, FrameRefused)
         assert refused.recycled
@@ -204,7 +205,7 @@ async def test_a_dropped_connection_comes_back(venue: Venue, how: str) -> None:
         assert isinstance(lost, Disconnected)
         assert lost.reason
         assert lost.instruments == frozenset(INSTRUMENTS)
-        assert took < 2.0
+        assert took < 2.0 * SLACK
         assert all(book.resyncs == 1 for book in listener.books.values())
 
 
@@ -252,13 +253,14 @@ async def test_silence_is_noticed_although_pings_are_answered(venue: Venue) -> N
     """No data for three seconds: the connection is recycled, and data return with the venue."""
     async with listening(venue.port) as listener:
         await listener.until(lambda: listener.all_synced)
-        await venue.inject(fault="freeze", seconds=3.5)
+        await venue.inject(fault="freeze")
         took = await listener.until(lambda: bool(listener.of(Disconnected)))
         (lost,) = listener.of(Disconnected)
         assert isinstance(lost, Disconnected)
         assert lost.reason.startswith("no data for 2.")
-        assert 2.5 < took < 5.0
-        await listener.until(lambda: listener.all_synced, seconds=15)
+        assert 2.5 < took < 5.0 * SLACK
+        await venue.inject(fault="clear")
+        await listener.until(lambda: listener.all_synced)
 
 
 async def test_a_refused_topic_is_set_aside_and_the_others_flow(venue: Venue) -> None:
@@ -287,7 +289,7 @@ async def test_a_silent_book_topic_is_asked_for_twice_then_recycled(venue: Venue
     """No snapshot within two seconds of the answer, and none after renewing."""
     await venue.inject(fault="freeze_topic", topic="orderbook.200.ETHUSDT")
     async with listening(venue.port) as listener:
-        await listener.until(lambda: bool(listener.of(Disconnected)), seconds=10)
+        await listener.until(lambda: bool(listener.of(Disconnected)))
         (lost,) = listener.of(Disconnected)
         assert isinstance(lost, Disconnected)
         assert lost.reason.startswith("orderbook.200.ETHUSDT had to be renewed again")
@@ -334,7 +336,7 @@ async def test_without_a_consumer_the_readers_wait_and_nothing_is_lost(venue: Ve
     events = listener.feed.events(INSTRUMENTS)
     loop = asyncio.get_running_loop()
     paused = False
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async for batch in events:
             for event in batch:
                 listener.take(event)

@@ -44,7 +44,7 @@ class Rig:
 
     async def until_ended(self, *names: str) -> list[DeliveryState]:
         """Wait until they are sent or dead."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while True:
                 found = [(await self.state(name)).state for name in names]
                 if all(each in {DeliveryState.SENT, DeliveryState.DEAD} for each in found):

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from support.cluster import HEALS_S, SLACK, Cluster, cluster, whole
+from support.cluster import HEALS_S, Cluster, cluster, whole
 from support.processes import VIRTUOSO, free_port, wait_for
 from support.servers import Server
+from support.slack import SLACK
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("processes")]
 
@@ -80,7 +81,7 @@ def test_a_book_is_made_for_who_looks_at_it_in_any_process(running: Cluster) -> 
 
 def test_the_plain_key_is_read_by_hand(running: Cluster) -> None:
     """`get virtuoso:symbols` prints JSON that anybody can read."""
-    with socket.create_connection(running.memcached.address, timeout=5) as link:
+    with socket.create_connection(running.memcached.address, timeout=20) as link:
         link.sendall(b"get virtuoso:symbols\r\n")
         text = b""
         while not text.endswith(b"END\r\n"):
@@ -196,7 +197,7 @@ def test_redis_may_die_and_pushes_with_it(running: Cluster) -> None:
         lambda: running.part(0, "pushes") == "warn",
         (3 + 2) * SLACK,
     )
-    assert running.live(0)
+    wait_for("numbers to be live by the cache alone", lambda: running.live(0), HEALS_S * SLACK)
     running.redis.start()
     wait_for("pushes again", lambda: running.part(0, "pushes") == "pass", HEALS_S * SLACK)
 

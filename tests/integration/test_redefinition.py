@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.processes import Running, command, running, wait_for
+from support.slack import SLACK
 from virtuoso.apps.scoring import definition_of
 from virtuoso.apps.settings import load_settings
 
@@ -65,7 +66,7 @@ def document(process: Running, definition: str) -> dict[str, Any]:
         found: dict[str, Any] = process.get("/api/symbols")
         return found if found.get("definition") == definition else None
 
-    return wait_for(f"scores of definition {definition}", ask, 15)
+    return wait_for(f"scores of definition {definition}", ask)
 
 
 def settings_part(process: Running) -> dict[str, Any]:
@@ -95,7 +96,6 @@ def test_a_saved_file_and_a_signal_change_the_scores(live: Running, file: Path) 
             if (found := live.get(f"/api/symbols/{symbol}"))["definition"] == hash_of(file)
             else None
         ),
-        15,
     )
     weights = {each["name"]: each["weight"] for each in detail["components"]}
     present = [name for name, weight in weights.items() if weight is not None]
@@ -107,10 +107,9 @@ def test_a_saved_file_and_a_signal_change_the_scores(live: Running, file: Path) 
             if len((found := live.get(f"/api/symbols/{symbol}/scores")).get("definitions", ())) == 2  # type: ignore[arg-type]
             else None
         ),
-        30,
     )
     assert history["definitions"][-1][1] == hash_of(file)
-    wait_for("the part", lambda: hash_of(file) in settings_part(live)["text"], 10)
+    wait_for("the part", lambda: hash_of(file) in settings_part(live)["text"])
 
 
 def test_a_wrong_file_is_refused_and_the_old_definition_goes_on(live: Running, file: Path) -> None:
@@ -123,7 +122,6 @@ def test_a_wrong_file_is_refused_and_the_old_definition_goes_on(live: Running, f
     said = wait_for(
         "the refusal at /health",
         lambda: part if (part := settings_part(live))["status"] == "warn" else None,
-        15,
     )
     assert "$.scoring.coverage_floor`, found 7.0" in said["text"]
     assert running_hash in said["text"]
@@ -144,7 +142,6 @@ def test_an_exception_is_taken_up_without_a_signal(live: Running, file: Path) ->
     wait_for(
         "what waits at /health",
         lambda: settings_part(live)["text"].endswith("next start: universe.size"),
-        10,
     )
 
 
@@ -155,7 +152,7 @@ def test_every_cycle_is_traced(live: Running) -> None:
         found: list[dict[str, Any]] = live.monitor("/api/monitoring/cycles").get("cycles", [])
         return found if len(found) >= 5 else None
 
-    traces = wait_for("five cycles", ask, 30)
+    traces = wait_for("five cycles", ask)
     for earlier, later in pairwise(traces):
         assert later["at"] > earlier["at"]
         assert later["seq"] > earlier["seq"]
@@ -181,7 +178,7 @@ def test_the_warm_up_says_how_far_it_is(live: Running) -> None:
 def test_the_recording_is_scored_as_the_run_was(live: Running, file: Path) -> None:
     """Through all changes, whatever the settings are by then; unless others are asked for."""
     definition = hash_of(file)
-    assert live.stop(signal.SIGTERM) < 10
+    assert live.stop(signal.SIGTERM) < 10 * SLACK
     tape = live.log.parent / "tape"
     usual, owner = tape.parent / "usual.jsonl", tape.parent / "owner.jsonl"
     own = tape.parent / "owner.toml"

@@ -147,7 +147,7 @@ def test_after_its_end_a_recording_turns_stale(played: Running) -> None:
         records: list[dict[str, Any]] = played.symbols()
         return all(each["quality"]["price"]["state"] == "stale" for each in records)
 
-    wait_for("stale prices", all_stale, 20)
+    wait_for("stale prices", all_stale)
 
 
 def test_a_folder_plays_every_recording_in_it(recordings: Path, tmp_path: Path) -> None:

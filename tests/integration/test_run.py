@@ -16,6 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.processes import VIRTUOSO, Running, command, running, wait_for
+from support.slack import SLACK
 
 pytestmark = pytest.mark.process
 
@@ -26,7 +27,7 @@ COMPONENTS = {"orderbook", "orderflow", "technical", "volume", "sentiment", "pri
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, with scores."""
     with running(tmp_path_factory.mktemp("run")) as process:
-        wait_for("fifteen scores", lambda: len(scored(process)) >= 15, 60)
+        wait_for("fifteen scores", lambda: len(scored(process)) >= 15)
         yield process
 
 
@@ -86,8 +87,8 @@ def test_a_symbol_has_six_lenses_beside_its_score(live: Running) -> None:
         detail: dict[str, Any] = live.get("/api/symbols/ETHUSDT")
         return detail["dimensions"][LENSES.index("bitcoin_beta")]["value"] is not None
 
-    wait_for("betas", lambda: len(betas()) >= 15, 30)
-    wait_for("a beta among the lenses", lens_value, 30)
+    wait_for("betas", lambda: len(betas()) >= 15)
+    wait_for("a beta among the lenses", lens_value)
     known = {each["symbol"]: each for each in betas()}
     for record in scored(live)[:5]:
         detail: dict[str, Any] = live.get(f"/api/symbols/{record['symbol']}")
@@ -133,7 +134,7 @@ def test_the_two_dashboards_agree_number_for_number(live: Running) -> None:
         phone: dict[str, Any] = live.get("/api/dashboard/mobile-data")
         return (desktop, phone) if desktop["seq"] == phone["seq"] else None
 
-    desktop, phone = wait_for("both documents of one cycle", same_cycle, 10)
+    desktop, phone = wait_for("both documents of one cycle", same_cycle)
     by_symbol = {each["symbol"]: each for each in desktop["symbols"]}
     assert {each["symbol"]: each for each in phone["confluence_scores"]} == by_symbol
     assert phone["market_overview"] == desktop["market_overview"]
@@ -192,14 +193,13 @@ def test_the_monitor_answers_on_its_own_port(live: Running) -> None:
     wait_for(
         "fifteen scores in the status",
         lambda: live.monitor("/api/monitoring/status")["engine"]["symbols_scored"] >= 15,
-        10,
     )
     assert live.client.get(f"{base}/api/symbols").json()["symbols"]
 
 
 def test_the_log_has_the_lines_for_checking_by_hand(live: Running) -> None:
     """The owner greps for these two."""
-    wait_for("both lines", lambda: "Cache SET for key: virtuoso:symbols" in live.text(), 40)
+    wait_for("both lines", lambda: "Cache SET for key: virtuoso:symbols" in live.text())
     assert "Computed confluence scores for" in live.text()
 
 
@@ -214,10 +214,10 @@ def test_a_frozen_feed_turns_the_numbers_stale(live: Running) -> None:
         }
 
     live.client.post(f"{exchange}/simulator/faults", json={"fault": "freeze"}).raise_for_status()
-    wait_for("nothing live", lambda: "live" not in states(), 20)
+    wait_for("nothing live", lambda: "live" not in states())
     assert live.get("/api/symbols")["status"] == "degraded"
     live.client.post(f"{exchange}/simulator/faults", json={"fault": "clear"}).raise_for_status()
-    wait_for("live again", lambda: "live" in states(), 30)
+    wait_for("live again", lambda: "live" in states())
 
 
 def test_a_malformed_frame_is_survived(live: Running) -> None:
@@ -233,8 +233,8 @@ def test_a_malformed_frame_is_survived(live: Running) -> None:
         records: list[dict[str, Any]] = live.symbols()
         return all(each["quality"]["price"]["state"] == "live" for each in records)
 
-    wait_for("the refused frame in the counters", refused, 15)
-    wait_for("live prices", price_is_live, 15)
+    wait_for("the refused frame in the counters", refused)
+    wait_for("live prices", price_is_live)
 
 
 def exchange_of(process: Running) -> psutil.Process:
@@ -247,7 +247,7 @@ def exchange_of(process: Running) -> psutil.Process:
                     return child
         return None
 
-    return wait_for("the simulator", find, 30)
+    return wait_for("the simulator", find)
 
 
 def exchange_url(process: Running) -> str:
@@ -261,10 +261,10 @@ def exchange_url(process: Running) -> str:
 def test_it_ends_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends engine, servers and simulator, with a socket client attached."""
     with running(tmp_path, "--symbols", "5") as process:
-        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 60)
+        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200)
         child = exchange_of(process)
         with socket.create_connection(("127.0.0.1", process.port)):
-            assert process.stop(number) < 5
+            assert process.stop(number) < 5 * SLACK
         assert process.process.returncode == 0
         wait_for("the simulator to be gone", lambda: not child.is_running(), 5)
         assert "Traceback" not in process.text()
@@ -276,7 +276,7 @@ def test_a_killed_run_takes_its_simulator_along(tmp_path: Path) -> None:
         child = exchange_of(process)
         process.stop(signal.SIGKILL)
         # it may still be starting, and notices only once it runs
-        wait_for("the simulator to be gone", lambda: not child.is_running(), 30)
+        wait_for("the simulator to be gone", lambda: not child.is_running())
 
 
 def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
@@ -299,14 +299,14 @@ def test_a_venue_out_of_reach_says_so_and_shows_no_number(tmp_path: Path, venue:
         '[feed]\nbybit_rest = "http://127.0.0.1:9"\nbinance_rest = "http://127.0.0.1:9"\n', "utf-8"
     )
     with running(tmp_path, "--source", venue, "--config", str(file)) as process:
-        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200, 30)
+        wait_for("an answer", lambda: process.client.get("/health/live").status_code == 200)
         said = f"{venue} cannot be reached"
-        wait_for("the reason at /health", lambda: said in process.client.get("/health").text, 10)
+        wait_for("the reason at /health", lambda: said in process.client.get("/health").text)
         assert "venue_unreachable" in process.text()
         answer = process.get("/api/symbols")
         assert answer.get("symbols", []) == []
         assert said in str(answer["reasons"])
-        wait_for("a second try", lambda: process.text().count("venue_unreachable") >= 2, 20)
+        wait_for("a second try", lambda: process.text().count("venue_unreachable") >= 2)
 
 
 def test_every_command_explains_itself(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_running_exchange_can_be_used(tmp_path: Path) -> None:
         assert venue.stdout is not None
         address = msgspec.json.decode(venue.stdout.readline())["exchange"]
         with running(tmp_path, "--exchange", address) as process:
-            wait_for("five scores", lambda: len(scored(process)) == 5, 60)
+            wait_for("five scores", lambda: len(scored(process)) == 5)
     finally:
         venue.terminate()
         venue.wait(10)
@@ -343,9 +343,9 @@ def test_what_was_known_last_is_shown_with_its_age_until_the_engine_speaks(
 ) -> None:
     """After a restart the page has numbers at once, every one of them stale; then live ones."""
     with running(tmp_path, "--symbols", "4") as first:
-        wait_for("scores", lambda: len(scored(first)) >= 4, 60)
-        wait_for("the snapshot", lambda: list((tmp_path / "state").glob("last-good-*.bin")), 20)
-        assert first.stop(signal.SIGTERM) < 10
+        wait_for("scores", lambda: len(scored(first)) >= 4)
+        wait_for("the snapshot", lambda: list((tmp_path / "state").glob("last-good-*.bin")))
+        assert first.stop(signal.SIGTERM) < 10 * SLACK
     seen: list[dict[str, Any]] = []
 
     def spoken() -> bool:
@@ -354,7 +354,7 @@ def test_what_was_known_last_is_shown_with_its_age_until_the_engine_speaks(
         return bool(document.get("symbols")) and document["status"] == "success"
 
     with running(tmp_path, "--symbols", "4") as second:
-        wait_for("the engine", spoken, 60)
+        wait_for("the engine", spoken)
     restored = [each for each in seen if any("silent since" in r for r in each["reasons"])]
     assert restored
     for document in restored:

@@ -108,7 +108,6 @@ def test_a_dry_run_says_what_saving_then_does(live: Running) -> None:
     wait_for(
         "the new definition",
         lambda: live.get("/api/symbols").get("definition") == tried["definition_after"],
-        15,
     )
     entries: Any = live.get("/api/config")["settings"]
     [entry] = [each for each in entries if each["key"] == "scoring.coverage_floor"]

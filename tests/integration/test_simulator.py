@@ -448,7 +448,7 @@ async def test_dropped_connections_can_be_opened_again(venue: Venue, how: str) -
     subscribers = [await venue.connect() for _ in range(2)]
     await venue.inject(fault="drop_connection", how=how)
     for subscriber in subscribers:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             while not subscriber.ws.closed:
                 await subscriber.ws.receive()
     again = await venue.connect()
@@ -483,7 +483,7 @@ async def test_a_book_gap_is_one_missing_update(venue: Venue) -> None:
     subscriber, book = await venue.connect(), ReferenceBook()
     await subscriber.subscribe(DEEP)
     await venue.inject(fault="book_gap", symbol="BTCUSDT")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not book.gaps:
             book.apply((await subscriber.receive()).json())
     await subscriber.send({"op": "unsubscribe", "args": [DEEP]})
@@ -513,7 +513,7 @@ async def test_a_crossed_book_comes_in_the_right_order(venue: Venue) -> None:
     subscriber, book = await venue.connect(), ReferenceBook()
     await subscriber.subscribe(DEEP)
     await venue.inject(fault="crossed_book", symbol="BTCUSDT")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not book.bids or max(book.bids) < min(book.asks):
             book.apply((await subscriber.receive()).json())
     assert book.gaps == 0
@@ -645,7 +645,7 @@ async def test_serving_lasts_until_it_is_cancelled() -> None:
     """What the command line runs: it says when it is ready, and cleans up."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(ExchangeSettings(port=0, symbols=2), ready.set_result))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         port = await ready
     async with (
         aiohttp.ClientSession() as session,

@@ -33,7 +33,7 @@ async def _updates(venue: Venue, fault: str) -> list[int]:
     assert await venue.inject(fault=fault, symbol="BTCUSDT") == 200
     numbers: list[int] = []
     after = 5
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while after:
             numbers.append((await subscriber.receive()).json()["data"]["u"])
             broken = any(two != one + 1 for one, two in pairwise(numbers))
@@ -94,7 +94,7 @@ async def test_books_cross_or_lock_on_both_venues(
         theirs = BinanceBook()
         theirs.begin(await binance_get(venue, "/fapi/v1/depth", symbol="BTCUSDT", limit=1_000))
         await venue.inject(fault=fault, symbol="BTCUSDT")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not book.bids or max(book.bids) < min(book.asks):
                 book.apply((await subscriber.receive()).json())
             assert (max(book.bids) > min(book.asks)) is crossed
@@ -121,7 +121,7 @@ async def test_sides_vanish_and_come_back_on_both_venues(
         assert {side[0] for side in ("bids", "asks") if not rest[side]} == empty
         hidden = (await subscriber.frames(_has_no("a")))[-1]["data"]
         assert {side for side in "ab" if not hidden[side]} == empty
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while theirs.asks:
                 theirs.apply((await other.ws.receive()).json()["data"])
         await venue.inject(fault="clear")
@@ -130,7 +130,7 @@ async def test_sides_vanish_and_come_back_on_both_venues(
         )
         book.apply(whole[-1])
         assert len(book.bids) == len(book.asks) == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while len(theirs.asks) < 900:
                 theirs.apply((await other.ws.receive()).json()["data"])
         assert theirs.breaks == 0
@@ -168,7 +168,7 @@ async def test_a_half_open_connection_says_nothing_and_takes_nothing(venue: Venu
     another = await venue.connect()
     await another.send({"op": "ping"})
     assert await another.collect(0.3) == []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while True:
             if not await _active(venue):
                 break
@@ -241,7 +241,7 @@ async def test_a_lasting_jump_moves_one_venue_or_both(venue: Venue, where: str |
     fault: dict[str, object] = {"fault": "price_jump", "symbol": "ETHUSDT", "size": -0.3}
     await venue.inject(**fault, **({"venue": where} if where else {}))
     moved = [where != "binance", where != "bybit"]
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             after = await prices()
             gone = [now < 0.75 * then for now, then in zip(after, before, strict=True)]
@@ -275,7 +275,7 @@ async def test_garbage_in_binances_words_reaches_everybody(venue: Venue, variant
     async with binance_stream(venue, "/market/stream") as subscriber:
         assert (await subscriber.ask("LIST_SUBSCRIPTIONS"))["result"] == []
         await venue.inject(fault="garbage", variant=variant, venue="binance")
-        message = await subscriber.ws.receive(timeout=10)
+        message = await subscriber.ws.receive(timeout=40)
         if variant == "invalid_utf8":
             assert message.type in {aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE}
             return
@@ -375,7 +375,7 @@ async def test_a_coin_is_listed_and_another_one_delisted(venue: Venue) -> None:
     row = (await venue.result("instruments-info", symbol="ETHUSDT"))["list"][0]
     assert row["status"] == "Trading"
     assert int(row["deliveryTime"]) > 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while True:
             row = (await venue.result("instruments-info", symbol="ETHUSDT"))["list"][0]
             if row["status"] != "Trading":
@@ -423,7 +423,7 @@ async def test_a_script_of_faults_runs_in_its_time(venue: Venue) -> None:
     assert answer["active"] == ["rest_down binance"]
     assert answer["scheduled"] == 2
     seen = set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while "freeze" not in seen:
             seen.update(await _active(venue))
             await asyncio.sleep(0.02)

@@ -46,7 +46,7 @@ async def test_binance_is_told_what_was_received_byte_for_byte(recordings: Path)
         binance_stream(venue, f"/public/stream?streams={streams}") as subscriber,
     ):
         rest = {"lastUpdateId": 0}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not rest["lastUpdateId"]:
                 early = await subscriber.frames(lambda f: f["stream"].endswith("@depth@100ms"))
                 rest = await binance_get(venue, "/fapi/v1/depth", symbol="BTCUSDT", limit=1_000)
@@ -56,7 +56,7 @@ async def test_binance_is_told_what_was_received_byte_for_byte(recordings: Path)
                 book.apply(frame["data"])
         kinds = set()
         for _ in range(3_000):
-            text = (await subscriber.ws.receive(timeout=5)).data
+            text = (await subscriber.ws.receive(timeout=40)).data
             frame = json.loads(text)
             assert text.partition('"data":')[2][:-1] in recorded
             kinds.add(frame["stream"].partition("@")[2])

@@ -17,7 +17,7 @@ from virtuoso.wire.codec import Codec
 
 async def everywhere(cache: TieredCache, value: bytes) -> None:
     """Wait until every server has it, and nothing is written any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while True:
             waiting = sum(each.waiting for each in cache.counters())
             found = [await each.get(keys.SYMBOLS) for each in cache.servers()]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from support.markets import BTC, BTC_BINANCE, ETH, heard_of, listing_of, pipeline_of
+from support.slack import SLACK
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.domain.instruments import BINANCE, BYBIT, Listing, Venue
 from virtuoso.domain.market_data import BookDelta, Disconnected
@@ -82,7 +83,7 @@ class Two:
 
     async def detail(self) -> SymbolDetail:
         """Read what is published of Bitcoin, as soon as it is."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while True:
                 served = await self.follower.document(keys.symbol_detail(BTC.symbol))
                 if served.status == 200:
@@ -107,7 +108,7 @@ async def two_venues() -> AsyncIterator[Two]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 10.0 * SLACK) -> None:
     """Wait for something. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
@@ -138,7 +139,7 @@ async def test_the_second_venue_stands_in_and_says_so() -> None:
         rows = two.follower.reader.rows
         assert rows[0].price_state is State.LIVE
         assert rows[1].price_state is State.STALE
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             while (await two.detail()).record.venue != "binance":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         detail = await two.detail()
@@ -180,7 +181,7 @@ async def test_what_was_refused_can_be_read() -> None:
         async def found() -> str:
             return (await two.follower.document(keys.REFUSALS)).body.decode()
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while '"reason":"repeated"' not in await found():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert '"venue":"bybit"' in await found()
@@ -204,7 +205,7 @@ async def test_a_first_venue_out_of_reach_leaves_the_board_to_the_second() -> No
     history = two.first._history
     assert isinstance(history, FakeHistory)
     history.dead = True
-    two.second._partner = None
+    two.second.universe._partner = None
     task = asyncio.create_task(two.run())
     try:
         await until(lambda: two.venues() == {"BTCUSDT": "binance"})

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from support.slack import SLACK
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.binance.stream import BinanceFeed, BinanceSettings
 from virtuoso.adapters.feed.connection import Tape
@@ -79,7 +80,7 @@ class BinanceListener:
         self.door.watch(instruments)
         self.feed.watch(instruments)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> float:
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0 * SLACK) -> float:
         """Wait for something to become true; how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()

@@ -15,12 +15,10 @@ import httpx
 
 from support.processes import VIRTUOSO, free_port, wait_for
 from support.servers import Server, memcached, redis
+from support.slack import SLACK
 
 SYMBOLS = 4
 HEALS_S = 5.0
-_BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
-SLACK = float(os.environ.get("VIRTUOSO_TEST_SLACK") or (2 if _BESIDE_OTHERS else 1))
-"""Deadlines are for a machine that has nothing else to do."""
 
 
 @dataclass

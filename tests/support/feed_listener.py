@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from support.slack import SLACK
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.market_data import (
     Connected,
@@ -87,7 +88,7 @@ class FeedListener:
                 pass
         self.words.append(event)
 
-    async def until(self, condition: Callable[[], object], seconds: float = 10.0) -> float:
+    async def until(self, condition: Callable[[], object], seconds: float = 10.0 * SLACK) -> float:
         """Wait for something to become true; how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()

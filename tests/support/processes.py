@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: str, ask: Callable[[], T | None], seconds: float = 60.0) -> T:
+def wait_for(what: str, ask: Callable[[], T | None], seconds: float = 120.0) -> T:
     """Ask again and again until the answer is neither None nor False; fail after the deadline."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -55,7 +55,7 @@ class Running:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.url, timeout=10.0, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
 
     @property
     def url(self) -> str:
@@ -78,7 +78,7 @@ class Running:
         found = self.get("/api/symbols").get("symbols")
         return found if isinstance(found, list) else []
 
-    def stop(self, number: int = signal.SIGINT, seconds: float = 20.0) -> float:
+    def stop(self, number: int = signal.SIGINT, seconds: float = 60.0) -> float:
         """Send a signal and give the seconds until the process was gone."""
         started = time.monotonic()
         self.process.send_signal(number)
@@ -139,7 +139,7 @@ def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes
 
 
 def command(
-    *arguments: str, folder: Path, seconds: float = 60.0, env: dict[str, str] | None = None
+    *arguments: str, folder: Path, seconds: float = 120.0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a `virtuoso` command to its end."""
     words: Sequence[str] = [*VIRTUOSO, *arguments]

@@ -51,7 +51,7 @@ class Server:
 
     def say(self, words: bytes) -> bytes:
         """What it answers to bytes sent by hand, as far as the first piece goes."""
-        with socket.create_connection(self.address, timeout=5) as link:
+        with socket.create_connection(self.address, timeout=20) as link:
             link.sendall(words)
             return link.recv(1 << 20)
 

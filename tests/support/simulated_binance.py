@@ -63,7 +63,7 @@ class BinanceSubscriber:
         await self.ws.send_bytes(msgspec.json.encode(request))
         return (await self.frames(lambda frame: frame.get("id") == self._id))[-1]
 
-    async def frames(self, last: Callable[[Frame], bool], seconds: float = 20.0) -> list[Frame]:
+    async def frames(self, last: Callable[[Frame], bool], seconds: float = 60.0) -> list[Frame]:
         """Return the frames up to the first one that `last` accepts."""
         frames: list[Frame] = []
         async with asyncio.timeout(seconds):

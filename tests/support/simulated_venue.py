@@ -73,11 +73,11 @@ class Subscriber:
         await self.send({"op": "subscribe", "req_id": "test-7", "args": list(topics)})
         return (await self.frames(lambda frame: "op" in frame))[-1]
 
-    async def receive(self, seconds: float = 10.0) -> aiohttp.WSMessage:
+    async def receive(self, seconds: float = 60.0) -> aiohttp.WSMessage:
         """Return the next message, whatever it is."""
         return await self.ws.receive(timeout=seconds)
 
-    async def frames(self, last: Callable[[Frame], bool], seconds: float = 20.0) -> list[Frame]:
+    async def frames(self, last: Callable[[Frame], bool], seconds: float = 60.0) -> list[Frame]:
         """Return the frames up to the first one that `last` accepts."""
         frames = []
         async with asyncio.timeout(seconds):

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from support.slack import SLACK
 from virtuoso.testing.fake_broker import FakeBroker
 from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
@@ -21,7 +22,7 @@ from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind, serve_on
 from virtuoso.wire.follower import Follower
 
-DEADLINE_S = 10.0
+DEADLINE_S = 10.0 * SLACK
 
 
 async def eventually(condition: Callable[[], object], what: str = "the condition") -> None:

@@ -147,7 +147,7 @@ def _chart(lane: Lane) -> Mapping[str, object]:
     """Give the last hour, one point a minute: [ms, value], null where there was none."""
     scores: list[list[float | None]] = []
     last = 0
-    for at, value in reversed(lane.samples):
+    for at, value in reversed(lane.past.samples):
         if at // MINUTE == last:
             continue
         last = at // MINUTE

@@ -21,9 +21,9 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import DAY, HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
-from virtuoso.engine.lane import DAY_STEP_MS, SCORE_NEAR_MS
 from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.pipeline import SCORE_STEP_MS
+from virtuoso.engine.score_past import DAY_STEP_MS, SCORE_NEAR_MS
 from virtuoso.engine.view import CycleView, MarketView, Value
 from virtuoso.market.candles import Candles
 from virtuoso.market.door import Sample

@@ -21,9 +21,10 @@ from virtuoso.engine.cycles import CYCLES_KEPT
 from virtuoso.engine.detail_documents import detail_document
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.inputs import inputs_document
-from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.lane import Lane
 from virtuoso.engine.movers import mover_records, movers_document
 from virtuoso.engine.pairing import Shown
+from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import CycleView, Value, late
 from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
@@ -474,7 +475,7 @@ class Editor:
                 yield
             else:
                 moved.append(each)
-        kept = [lane.samples[-1][0] for lane in content.lanes.values() if lane.samples]
+        kept = [lane.past.samples[-1][0] for lane in content.lanes.values() if lane.past.samples]
         document = movers_document(edition, moved, max(kept, default=None))
         yield
         self._put(found, keys.MOVERS, make.publish_form(edition, document, document.as_of))
@@ -482,14 +483,14 @@ class Editor:
 
     def _compare_scores(self, lanes: Mapping[str, Lane]) -> bool:
         """Look for score movers anew when scores were kept since the last time; whether it did."""
-        kept = {symbol: lane.samples for symbol, lane in lanes.items()}
+        kept = {symbol: lane.past.samples for symbol, lane in lanes.items()}
         newest = max((each[-1][0] for each in kept.values() if each), default=None)
-        alike = {symbol: lane.scored_alike_since for symbol, lane in lanes.items()}
-        mark = (newest, alike, sum(lane.recalled for lane in lanes.values()))
+        alike = {symbol: lane.past.scored_alike_since for symbol, lane in lanes.items()}
+        mark = (newest, alike, sum(lane.past.recalled for lane in lanes.values()))
         if self._marks.get(keys.DASHBOARD) == mark:
             return False
         self._marks[keys.DASHBOARD] = mark
-        days = {symbol: lane.day for symbol, lane in lanes.items()}
+        days = {symbol: lane.past.day for symbol, lane in lanes.items()}
         self._movers = make.movers_of_scores(kept, alike, days)
         return True
 
@@ -554,21 +555,21 @@ class Editor:
             elif again and key in self._kept:
                 self._again(found, key)
         key = keys.score_history(name)
-        points = lane.samples
+        points = lane.past.samples
         newest = (
             symbol.venue,
             len(points),
             points[-1][0] if points else 0,
-            lane.definitions[-1],
-            lane.recalled,
+            lane.past.definitions[-1],
+            lane.past.recalled,
         )
         if fresh and self._marks.get(key) != newest:
             self._marks[key] = newest
             made = self._points.get(symbol.symbol)
-            if made is None or made.lane is not lane or made.recalled != lane.recalled:
+            if made is None or made.lane is not lane or made.recalled != lane.past.recalled:
                 made = self._points[symbol.symbol] = _Points(lane)
             history = make.history_document(
-                edition, symbol, SCORE_STEP_MS, made.newest(), lane.definitions
+                edition, symbol, SCORE_STEP_MS, made.newest(), lane.past.definitions
             )
             history_form = make.publish_form(edition, history, None)
             self._kept[key] = self._put(found, key, history_form)
@@ -598,12 +599,12 @@ class _Points:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        self.recalled = lane.recalled
-        self._made: deque[ScorePoint] = deque(maxlen=lane.samples.maxlen)
+        self.recalled = lane.past.recalled
+        self._made: deque[ScorePoint] = deque(maxlen=lane.past.samples.maxlen)
 
     def newest(self) -> Sequence[ScorePoint]:
         """Give all points, oldest first."""
         known = self._made[-1].at if self._made else None
-        later = list(takewhile(lambda each: each[0] != known, reversed(self.lane.samples)))
+        later = list(takewhile(lambda each: each[0] != known, reversed(self.lane.past.samples)))
         self._made.extend(make.point_of(at, score) for at, score in reversed(later))
         return self._made

@@ -67,7 +67,7 @@ def middle(shown: Shown, lane: Lane | None) -> tuple[float | None, float | None]
     """Give the middle of the best quote and its spread, while the stream is heard."""
     if lane is None or shown.view.heard not in _HEARD:
         return None, None
-    found, spread_bp = lane.middle()
+    found, spread_bp = lane.inputs.middle()
     return (found if is_of_the_board(shown) else None), spread_bp
 
 

@@ -1,9 +1,7 @@
 """One market's whole way: its state, its six components, its score, its recent past."""
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from zlib import crc32
 
 from virtuoso.components.base import Component
@@ -20,7 +18,6 @@ from virtuoso.domain.market_data import (
     Liquidation,
     MarketData,
     MarketEvent,
-    OpenInterest,
     Quote,
     Ticker,
     TickerField,
@@ -32,15 +29,17 @@ from virtuoso.domain.scores import (
     ComponentName,
     ComponentScore,
     ConfluenceScore,
-    MemberScore,
     Reason,
     State,
 )
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.engine.book_trust import BookTrust
+from virtuoso.engine.market_inputs import STREAM_DELAYED_MS, STREAM_STALE_MS, MarketInputs
+from virtuoso.engine.score_past import ScorePast
 from virtuoso.engine.turning import turn_of
-from virtuoso.engine.view import BookHealth, Input, MarketView, Value
+from virtuoso.engine.view import BookHealth, MarketView
 from virtuoso.market.bitcoin_beta import Beta
-from virtuoso.market.candles import KEPT, TIMEFRAMES, bars_of, closing_of
+from virtuoso.market.candles import KEPT, bars_of, closing_of
 from virtuoso.market.market import Market
 from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import Composite, composite
@@ -51,29 +50,6 @@ from virtuoso.scoring.sensitivity import Formula
 from virtuoso.signals.levels import TIMEFRAME as RANGE_TIMEFRAME
 from virtuoso.signals.levels import range_of
 from virtuoso.signals.turns import Turn
-
-SCORE_STEP_MS = 10 * SECOND
-"""Distance between two kept scores."""
-SCORES_KEPT = 2_160
-SCORE_NEAR_MS = 15 * SECOND
-"""How far the older of two compared scores may lie from where it is wanted: what is recalled after
-a restart has a row each half minute."""
-DAY_STEP_MS = 5 * MINUTE
-DAY_KEPT = 300
-"""Of each five minutes one score is kept for 25 hours."""
-
-STREAM_DELAYED_MS = 2 * SECOND
-STREAM_STALE_MS = 5 * SECOND
-CANDLE_DELAYED_MS = 5 * SECOND
-CANDLE_STALE_MS = 60 * SECOND
-CHANGE_TOLERANCE_MS = 5 * MINUTE
-"""How far the older of two compared values may lie from one hour ago."""
-INTERESTS_KEPT = 80
-"""Each minute of an hour, or what was fetched of it before, with room for both."""
-
-POLLED_DELAYED_MS = 2 * MINUTE
-POLLED_STALE_MS = 5 * MINUTE
-"""Ages of open interest where it is polled each minute."""
 
 VOLUME_TOLERANCE = 0.005
 """By so much of a candle's volume its trades may differ from it."""
@@ -86,32 +62,7 @@ CANDLE_VIEWS = frozenset(
 
 SERIES_MS = 5 * MINUTE
 """The finest grain of polled series."""
-GAPS_TO_DISTRUST = 3
-"""More holes than this within a minute, and the streamed book is not believed alone."""
-TRUST_AGAIN_MS = 60 * SECOND
-
-DEFINITIONS_KEPT = 50
 TURNS_KEPT = 32
-
-_WORSE = {State.ABSENT: -1, State.LIVE: 0, State.DELAYED: 1, State.STALE: 2}
-"""What is absent was not used, and says nothing of what was."""
-_ORDER = (State.LIVE, State.DELAYED, State.STALE)
-
-_CANDLE_INPUTS = tuple(
-    (each, f"candles {each}", each.ms + CANDLE_DELAYED_MS, each.ms + CANDLE_STALE_MS)
-    for each in TIMEFRAMES
-)
-"""Timeframe, name, and the ages from which its last candle is delayed and stale."""
-_OF_CANDLES = tuple(name for _, name, _, _ in _CANDLE_INPUTS)
-_USED: Mapping[ComponentName, Sequence[str]] = {
-    ComponentName.ORDERBOOK: ("book",),
-    ComponentName.ORDERFLOW: ("trades",),
-    ComponentName.TECHNICAL: _OF_CANDLES,
-    ComponentName.VOLUME: _OF_CANDLES,
-    ComponentName.SENTIMENT: ("funding", "open interest", "account ratio"),
-    ComponentName.PRICE_STRUCTURE: _OF_CANDLES,
-}
-"""The inputs that each component rests on."""
 
 
 class Lane:
@@ -139,15 +90,17 @@ class Lane:
         `make_components` builds components anew where a definition has other windows.
         """
         self.market = Market(instrument)
-        self.samples: deque[tuple[Millis, float | None]] = deque(maxlen=SCORES_KEPT)
-        """(venue time, score) every SCORE_STEP_MS; what was recalled has wider steps."""
-        self.day: deque[tuple[Millis, float | None]] = deque(maxlen=DAY_KEPT)
-        """(venue time, score) every DAY_STEP_MS."""
-        self.recalled = 0
-        """How often a past was put before them."""
+        self.past = ScorePast(definition.hash)
         self.tracks = Tracks()
         self._instrument = instrument
-        self._listing = listing
+        self.book_trust = BookTrust()
+        self.inputs = MarketInputs(
+            self.market,
+            listing,
+            self.book_trust,
+            late_from_ms=(stream_delayed_ms, stream_stale_ms),
+            book_sequenced=book_sequenced,
+        )
         self._components = dict(components)
         self._definition = definition
         self._lenses = self._new_lenses(definition)
@@ -159,8 +112,6 @@ class Lane:
         self._direction = DirectionTracker(definition.direction)
         self.turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
         """Confirmed changes of direction with what was known then, oldest first."""
-        self._delayed_ms, self._stale_ms = stream_delayed_ms, stream_stale_ms
-        self._book_sequenced = book_sequenced
         self.liquidations = liquidations
         """How much of the liquidations the stream tells: `all`, `sampled_1s`, `unknown`."""
         self.open_interest_sides = open_interest_sides
@@ -171,39 +122,18 @@ class Lane:
         self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
         self._peeked: Mapping[ComponentName, ComponentScore | Absent] = {}
         """The scores beside which the forming candles were looked at last."""
-        self._interests: deque[tuple[Millis, float]] = deque(maxlen=INTERESTS_KEPT)
         self._held: deque[Candle] = deque(maxlen=KEPT)
         """Closed minutes that wait for those before them."""
         self._loaded = False
-        self._connected = True
-        self._heard_at: Millis | None = None
         self._unchecked: deque[Candle] = deque(maxlen=3)
         self._checks: deque[bool] = deque(maxlen=CHECKS_KEPT)
-        self._gap_times: deque[Millis] = deque(maxlen=GAPS_TO_DISTRUST + 1)
-        self.distrusted_since: Millis | None = None
-        """Since when the book is checked against polled ones, because it had too many holes."""
         self._view: tuple[Millis, MarketView] | None = None
-        self._oldest: tuple[Collection[MemberScore], str] | None = None
-        """The members that were looked through last for the oldest, and its name."""
         self._make_components = make_components
-        self.definitions: deque[tuple[Millis, str]] = deque(maxlen=DEFINITIONS_KEPT)
-        """(venue time, hash): by what the scores since then were made, 0 for the first."""
-        self.definitions.append((Millis(0), definition.hash))
 
     @property
     def instrument(self) -> Instrument:
         """Whose market this is."""
         return self._instrument
-
-    @property
-    def scored_alike_since(self) -> Millis:
-        """Venue time since which the kept scores are of one definition, and can be compared."""
-        return self.definitions[-1][0]
-
-    @property
-    def late_from_ms(self) -> tuple[int, int]:
-        """Ages from which what streams is delayed, and stale."""
-        return self._delayed_ms, self._stale_ms
 
     @property
     def loaded(self) -> bool:
@@ -213,7 +143,7 @@ class Lane:
     @property
     def streaming(self) -> bool:
         """Whether a connection carries this market."""
-        return self._connected
+        return self.inputs.streaming
 
     @property
     def definition(self) -> Definition:
@@ -232,10 +162,7 @@ class Lane:
             return
         self._definition = definition
         self._direction.rule = definition.direction
-        if self._score is None:
-            self.definitions.clear()
-            now = Millis(0)
-        self.definitions.append((now, definition.hash))
+        self.past.redefined(now, definition.hash, unscored=self._score is None)
         new: Mapping[ComponentName, Component] = {}
         if self._make_components is not None and not definition.has_windows_of(before):
             new = self._make_components(definition)
@@ -308,37 +235,13 @@ class Lane:
         near: Sequence[tuple[Millis, float | None, str]],
         day: Sequence[tuple[Millis, float | None, str]],
     ) -> None:
-        """Put what was kept of an earlier run before what this one knows: (time, score, hash).
-
-        `near`: of the last hours; `day`: of each five minutes of the last day. Oldest first.
-        """
-        first = self.samples[0][0] if self.samples else None
-        before = [each for each in near if first is None or each[0] < first]
-        kept = [(at, score) for at, score, _ in before]
-        room = SCORES_KEPT - len(self.samples)
-        self.samples = deque([*kept[-room:], *self.samples] if room else self.samples, SCORES_KEPT)
-        first = self.day[0][0] if self.day else None
-        older = [(at, score) for at, score, _ in day if first is None or at < first]
-        self.day = deque([*older, *self.day][-DAY_KEPT:], DAY_KEPT)
-        changes: list[tuple[Millis, str]] = []
-        for at, _, definition in sorted((*day, *before)):
-            if not changes or changes[-1][1] != definition:
-                changes.append((at, definition))
-        ours = list(self.definitions)
-        if changes:
-            changes[0] = (Millis(0), changes[0][1])
-            newest = max((*day, *before))[0]
-            if ours[0][0] == 0 and changes[-1][1] == ours[0][1]:
-                ours = ours[1:]
-            elif ours[0][0] == 0:
-                ours[0] = (Millis(newest + 1), ours[0][1])
-            self.definitions = deque([*changes, *ours][-DEFINITIONS_KEPT:], DEFINITIONS_KEPT)
-        self.recalled += 1
+        """Put what was kept of an earlier run before what this one knows; see ScorePast.recall."""
+        self.past.recall(near, day)
         self._view = None
 
     def list_as(self, listing: Listing) -> None:
         """Take what the catalogue says now."""
-        self._listing = listing
+        self.inputs.listing = listing
 
     def set_beta(self, found: Beta | Reason, as_of: Millis | None) -> None:
         """Take what was found across the markets: this one against Bitcoin."""
@@ -350,8 +253,8 @@ class Lane:
         market, data = self.market, event.data
         # a ticker that stands in for its silent stream was fetched, and is no sign of a stream
         fetched = market.silent and isinstance(data, Ticker) and Topic.TICKER in market.silent
-        if self._connected and not fetched:
-            self._heard_at = event.receive_time
+        if self.inputs.streaming and not fetched:
+            self.inputs.heard_at = event.receive_time
         match data:
             case Trade():
                 market.trades.trade(event)  # type: ignore[arg-type] # narrowed by its data
@@ -453,22 +356,12 @@ class Lane:
         grid = {row.at: row for row in found.open_interest if row.at % SERIES_MS == 0}
         on_grid = [grid[at] for at in sorted(grid)]
         derivatives.add_open_interest(on_grid, _distance([row.at for row in on_grid]))
-        self._recall_interests(on_grid)
+        self.inputs.recall_open_interest(on_grid)
         for row in found.open_interest:
             derivatives.note_open_interest(row)
         ratios = sorted(found.ratio, key=lambda row: row.at)
         derivatives.add_ratios(ratios, _distance(sorted({row.at for row in ratios})))
         derivatives.add_basis(found.mark, found.index)
-
-    def _recall_interests(self, rows: Sequence[OpenInterest]) -> None:
-        """Know the open interest of the hour before this process began to note it each minute."""
-        began = self._interests[0][0] if self._interests else None
-        before = [
-            (row.at, row.contracts)
-            for row in rows
-            if row.contracts and (began is None or row.at < began)
-        ]
-        self._interests = deque([*before, *self._interests][-INTERESTS_KEPT:], INTERESTS_KEPT)
 
     def correct(self, trades: Sequence[MarketEvent[Trade]]) -> None:
         """Take trades that were missed: the last price, and nothing of the live order flow."""
@@ -478,20 +371,20 @@ class Lane:
 
     def resume(self) -> None:
         """Be watched again after having been given up."""
-        self._connected = True
+        self.inputs.streaming = True
         self.market.silent.clear()
 
     def connected(self, at: Millis) -> None:
         """Know that the stream is there."""
-        self._connected = True
+        self.inputs.streaming = True
         self.market.alive_at = at
         self.market.silent.clear()
 
     def disconnected(self) -> None:
         """Forget what only an unbroken stream can vouch for."""
-        if not self._connected:
+        if not self.inputs.streaming:
             return  # told again, of an attempt in vain: what was fetched meanwhile stays
-        self._connected = False
+        self.inputs.streaming = False
         book = self.market.book
         book.forget(Reason.GAP if book.synced_since else book.reason or Reason.NO_FEED)
         self.market.disconnected()
@@ -499,7 +392,7 @@ class Lane:
 
     def heard(self, at: Millis) -> None:
         """Note that something came; what is fetched is no sign of a stream."""
-        if self._connected:
+        if self.inputs.streaming:
             self.market.alive_at = at
 
     def book_lost(self, at: Millis) -> bool:
@@ -508,22 +401,9 @@ class Lane:
         True when it had so many lately that polled books must vouch for it.
         """
         self.market.trades.reset_quotes()
-        self._gap_times.append(at)
         if not self.market.book.synced:
             self._without_book()
-        many = len(self._gap_times) > GAPS_TO_DISTRUST
-        if self.distrusted_since is None and many and at - self._gap_times[0] <= MINUTE:
-            self.distrusted_since = at
-            return True
-        return False
-
-    def regain_trust(self, at: Millis) -> bool:
-        """Believe the streamed book again after a minute without a hole; True when that begins."""
-        last = self._gap_times[-1] if self._gap_times else None
-        if self.distrusted_since is None or (last is not None and at - last < TRUST_AGAIN_MS):
-            return False
-        self.distrusted_since = None
-        return True
+        return self.book_trust.lost(at)
 
     def skipped(self) -> None:
         """Know that seconds were left out: nobody knows what came in them."""
@@ -594,15 +474,9 @@ class Lane:
         change = self._direction.second(at, score.z)
         self._score, self._second = score, at
         self._live = self._live_score(at, scores, peek=peek)
-        if at % SCORE_STEP_MS == 0:
-            self.samples.append((now, score.score))
-        if at % DAY_STEP_MS == 0:
-            self.day.append((now, score.score))
-        interest = self.open_interest(now) if at % MINUTE == 0 else None
-        if interest is not None and interest.value:
-            self._interests.append((now, interest.value))
-        if interest is not None:
-            self.tracks.minute(at, now, market.trades, interest.value)
+        self.past.note(at, now, score.score)
+        if at % MINUTE == 0:
+            self.tracks.minute(at, now, market.trades, self.inputs.note_open_interest(now))
         if change is not None:
             self.turns.append(self._turned(change, score, at, now))
 
@@ -618,24 +492,15 @@ class Lane:
         self, change: DirectionChange, score: ConfluenceScore, at: Millis, now: Millis
     ) -> Turn:
         """Hold on to what is known at the second that confirmed a change of direction."""
-        heard = self._inputs(at, now)["stream"].state in {State.LIVE, State.DELAYED}
+        heard = self.inputs.ages(at, now)["stream"].state in {State.LIVE, State.DELAYED}
         candles = self.market.candles[RANGE_TIMEFRAME]
         return turn_of(
             change,
             self._direction.minute_score,
             score,
-            self.middle() if heard else (None, None),
+            self.inputs.middle() if heard else (None, None),
             range_of(candles.closed, now, gap=candles.gap),
         )
-
-    def middle(self) -> tuple[float | None, float | None]:
-        """Give the middle of the best quote and its spread in 1/10,000 of it."""
-        quote = self.market.trades.best
-        best = self.market.book.best() if quote is None else quote
-        if best is None or not 0 < best.bid <= best.ask:
-            return None, None
-        middle = (best.bid + best.ask) / 2
-        return middle, 10_000 * (best.ask - best.bid) / middle
 
     def _live_score(
         self,
@@ -678,8 +543,9 @@ class Lane:
         return self._view[1]
 
     def _make_view(self, score: ConfluenceScore, at: Millis, now: Millis) -> MarketView:
-        inputs = self._inputs(at, now)
-        state, oldest = self._state_of(score, inputs)
+        known = self.inputs
+        ages = known.ages(at, now)
+        state, oldest = known.state_of(score, ages)
         return MarketView(
             instrument=self._instrument,
             score=score,
@@ -688,210 +554,25 @@ class Lane:
             live_score=self._live,
             formula=self._formula,
             direction=self._direction.direction,
-            score_change_1h=self._change_1h(score.score, now),
+            score_change_1h=self.past.change_1h(score.score, now),
             dimensions=self._lenses.values(),
-            price=self._price(now),
-            change_24h=self.ticker_value(TickerField.CHANGE_24H, now, 100.0),
-            turnover_24h=self.ticker_value(TickerField.TURNOVER_24H, now),
-            funding_8h=self._funding(now),
-            open_interest_change_1h=self._open_interest_change(now),
-            inputs=tuple(inputs.values()),
+            price=known.price(now),
+            change_24h=known.ticker(TickerField.CHANGE_24H, now, 100.0),
+            turnover_24h=known.ticker(TickerField.TURNOVER_24H, now),
+            funding_8h=known.funding(now),
+            open_interest_change_1h=known.open_interest_change(now),
+            inputs=tuple(ages.values()),
             book=BookHealth(
                 synced_since=self.market.book.synced_since,
                 gaps=self.market.book.gaps,
                 resyncs=self.market.book.resyncs,
-                distrusted_since=self.distrusted_since,
+                distrusted_since=self.book_trust.distrusted_since,
             ),
-            heard=inputs["stream"].state,
-            listing=self._listing,
+            heard=ages["stream"].state,
+            listing=known.listing,
             coverage_floor=self._definition.coverage_floor,
             forming=self.market.candles.forming,
         )
-
-    def _inputs(self, at: Millis, now: Millis) -> dict[str, Input]:
-        """Give the age of every kind of input, on the venue's clock."""
-        market, known = self.market, self.market.derivatives
-        delayed, stale = self._delayed_ms, self._stale_ms
-        alive = None if market.alive_at is None else Millis(market.alive_at + now - at)
-        heard = None if self._heard_at is None else Millis(self._heard_at + now - at)
-        mark = known.ticker.get(TickerField.MARK_PRICE)
-        book = _input(
-            "book", market.book.as_of, now, delayed, stale, market.book.reason or Reason.NO_FEED
-        )
-        if self.distrusted_since is not None or not self._book_sequenced:
-            book = Input(book.kind, book.as_of, _at_best_delayed(book.state), book.reason)
-        # silence of trades is a fact while the connection lives, so the connection's age counts
-        traded = None if market.trades.last_price_at is None else alive
-        found = {
-            "stream": _input("stream", heard, now, delayed, stale),
-            "book": book,
-            "trades": _input("trades", traded, now, delayed, stale),
-            "ticker": _input(
-                "ticker", None if mark is None else mark.confirmed_at, now, delayed, stale
-            ),
-        }
-        for timeframe, name, delayed_from, stale_from in _CANDLE_INPUTS:
-            series = market.candles.series[timeframe]
-            closed = None if series.gap else series.last_close
-            reason = Reason.GAP if series.gap else Reason.NO_FEED
-            found[name] = _input(name, closed, now, delayed_from, stale_from, reason)
-        settled, interval = known.funding.last, 0
-        settled_at = None
-        if settled is not None and settled.interval_hours is not None:
-            settled_at, interval = settled.settled_at, round(settled.interval_hours * HOUR)
-        found["funding"] = _input(
-            "funding", settled_at, now, interval + MINUTE, interval + 10 * MINUTE
-        )
-        step = known.open_interest_every
-        found["open interest"] = _input(
-            "open interest", known.open_interest_at, now, step + 6 * MINUTE, step + 15 * MINUTE
-        )
-        ratio_at, step = None if known.ratio is None else known.ratio.at, known.ratio_every
-        found["account ratio"] = _input(
-            "account ratio", ratio_at, now, step + 6 * MINUTE, step + 15 * MINUTE
-        )
-        return found
-
-    def _state_of(
-        self, score: ConfluenceScore, inputs: Mapping[str, Input]
-    ) -> tuple[State, str | None]:
-        """Give the worst state among the inputs used, and which of them is the oldest.
-
-        The market's stream always counts, and pongs are no market: candles may be on time while
-        nothing else arrives, and a reader would take the score for live.
-        """
-        if score.score is None:
-            return State.ABSENT, None
-        late = {
-            kind: _WORSE[each.state]
-            for kind, each in inputs.items()
-            if each.state is not State.LIVE
-        }
-        worst = _WORSE[State.STALE] if inputs["stream"].state is State.ABSENT else 0
-        worst = max(worst, late.get("stream", 0))
-        oldest: ComponentScore | None = None
-        for name, part in score.components.items():
-            if isinstance(part, Absent):
-                continue
-            if oldest is None or part.as_of < oldest.as_of:
-                oldest = part
-            if late:
-                worst = max(worst, *[late.get(kind, 0) for kind in _USED[name]])
-        if oldest is None:
-            return _ORDER[worst], None
-        if self._oldest is None or self._oldest[0] is not oldest.members:
-            self._oldest = oldest.members, _oldest_member(oldest)
-        return _ORDER[worst], self._oldest[1]
-
-    def ticker_value(self, field: TickerField, now: Millis, scale: float = 1.0) -> Value:
-        """Give a field of the ticker with its age, `now` on the venue's clock."""
-        known = self.market.derivatives.ticker.get(field)
-        if known is None or known.value is None:
-            return Value.absent(Reason.NO_FEED)
-        state = _age_state(known.confirmed_at, now, self._delayed_ms, self._stale_ms)
-        if not self._connected or Topic.TICKER in self.market.silent:
-            state = _at_best_delayed(state)
-        return Value(known.value * scale, known.confirmed_at, state)
-
-    def _price(self, now: Millis) -> Value:
-        """Give the newer of the last trade and the ticker's last price."""
-        ticker = self.ticker_value(TickerField.LAST_PRICE, now)
-        price, at = self.market.trades.last_price, self.market.trades.last_price_at
-        if price is None or at is None or (ticker.as_of is not None and ticker.as_of >= at):
-            return ticker
-        return Value(price, at, _age_state(at, now, self._delayed_ms, self._stale_ms))
-
-    @property
-    def funding_interval_hours(self) -> float | None:
-        """Hours between settlements, as the ticker or the catalogue says."""
-        interval = self.market.derivatives.value(TickerField.FUNDING_INTERVAL_HOURS)
-        if interval is None and self._listing is not None:
-            interval = self._listing.funding_interval_hours
-        return interval
-
-    def _funding(self, now: Millis) -> Value:
-        rate = self.ticker_value(TickerField.FUNDING_RATE, now)
-        interval = self.funding_interval_hours
-        if rate.value is None or not interval:
-            return Value.absent(rate.reason or Reason.NO_FEED)
-        return Value(rate.value * 8.0 / interval, rate.as_of, rate.state)
-
-    def open_interest(self, now: Millis) -> Value:
-        """Give the ticker's open interest, or what was polled where the ticker has none."""
-        current = self.ticker_value(TickerField.OPEN_INTEREST, now)
-        polled = self.market.derivatives.open_interest_now
-        if current.value is not None or polled is None:
-            return current
-        state = _age_state(polled.at, now, POLLED_DELAYED_MS, POLLED_STALE_MS)
-        return Value(polled.contracts, polled.at, state)
-
-    def _open_interest_change(self, now: Millis) -> Value:
-        """Compare the ticker's open interest with what it was an hour ago, give or take minutes."""
-        current = self.open_interest(now)
-        if current.value is None:
-            return Value.absent(current.reason or Reason.NO_FEED)
-        wanted = now - HOUR
-        hours = self.market.derivatives.open_interest
-        full = Millis(round(wanted / HOUR) * HOUR)
-        # each second of each market: only its neighbours among those noted, not all of them
-        place = bisect_left(self._interests, wanted, key=_time_of)
-        noted = [self._interests[i] for i in (place - 1, place) if 0 <= i < len(self._interests)]
-        known = [*noted, (full, hours.at(full))]
-        near = [(abs(at - wanted), value) for at, value in known if value]
-        if not near or min(near)[0] > CHANGE_TOLERANCE_MS:
-            return Value.absent(Reason.TOO_FEW)
-        return Value(100.0 * (current.value / min(near)[1] - 1.0), current.as_of, current.state)
-
-    def _change_1h(self, score: float | None, now: Millis) -> float | None:
-        if score is None:
-            return None
-        wanted = now - HOUR
-        if self.definitions[-1][0] > wanted:
-            return None  # measured with another rule, it is no change of the market
-        samples = self.samples
-        # each second of each market: not through all of them from the oldest on
-        place = bisect_left(samples, wanted - SCORE_NEAR_MS, key=_time_of)
-        if place == len(samples) or samples[place][0] > wanted + SCORE_NEAR_MS:
-            return None
-        before = samples[place][1]
-        return None if before is None else score - before
-
-
-_time_of = itemgetter(0)
-
-
-def _input(
-    kind: str,
-    as_of: Millis | None,
-    now: Millis,
-    delayed: int,
-    stale: int,
-    reason: Reason = Reason.NO_FEED,
-) -> Input:
-    """Judge one kind of input; `reason`: why there is none, where there is none."""
-    state = _age_state(as_of, now, delayed, stale)
-    return Input(kind, as_of, state, reason if as_of is None else None)
-
-
-def _age_state(as_of: Millis | None, now: Millis, delayed: int, stale: int) -> State:
-    if as_of is None:
-        return State.ABSENT
-    age = now - as_of
-    return State.LIVE if age <= delayed else State.DELAYED if age <= stale else State.STALE
-
-
-def _at_best_delayed(state: State) -> State:
-    """Call nothing live that was fetched instead of streamed."""
-    return State.DELAYED if state is State.LIVE else state
-
-
-def _oldest_member(part: ComponentScore) -> str:
-    """Name the member of a component whose input is the oldest; the first of equal ones."""
-    member = min(
-        (each for each in part.members if each.as_of is not None),
-        key=lambda each: each.as_of or 0,
-    )
-    return f"{part.name} {member.name}"
 
 
 def _distance(stamps: Sequence[Millis]) -> int:

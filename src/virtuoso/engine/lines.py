@@ -33,7 +33,7 @@ def sparkline_of(symbol: str, lane: Lane) -> Sparkline:
     prices = tuple(
         round(100.0 * (close - (low or 0.0)) / span) if span > 0.0 else 50 for close in closes
     )
-    samples = lane.samples
+    samples = lane.past.samples
     step = max(1, ceil(len(samples) / SPARK_SCORES))
     # counted from the newest back, or the line would flicker with each new score
     picked = list(islice(reversed(samples), 0, None, step))[::-1]

@@ -175,7 +175,7 @@ def order_book_document(
     bids, asks = list(book.bids), list(book.asks)
     mid = None if best is None else (best.bid + best.ask) / 2
     low, high = book.complete_to
-    delayed, stale = lane.late_from_ms
+    delayed, stale = lane.inputs.late_from_ms
     top = [sum(size for _, size in side[:IMBALANCE_LEVELS]) for side in (bids, asks)]
     return OrderBookDocument(
         **_about(edition, symbol, state, reasons),
@@ -212,7 +212,7 @@ def order_book_document(
         synced_since=book.synced_since,
         gaps=book.gaps,
         resyncs=book.resyncs,
-        distrusted_since=lane.distrusted_since,
+        distrusted_since=lane.book_trust.distrusted_since,
         delayed_ms=delayed,
         stale_ms=stale,
     )
@@ -234,7 +234,7 @@ def trades_document(
     reason = None if trades else known.reason or Reason.NO_FEED
     state = state if trades else State.ABSENT
     reasons = _said(edition, "stream of trades", state, reason)
-    delayed, stale = lane.late_from_ms
+    delayed, stale = lane.inputs.late_from_ms
     return TradesDocument(
         **_about(edition, symbol, state, reasons),
         as_of=trades[0].at if trades else None,
@@ -266,7 +266,7 @@ def liquidations_document(
     known = _input(view, "trades")
     state = known.state
     reasons = _said(edition, "stream of liquidations", state, known.reason)
-    delayed, stale = lane.late_from_ms
+    delayed, stale = lane.inputs.late_from_ms
     records = tuple(
         LiquidationRecord(
             at=at,
@@ -337,18 +337,18 @@ def derivatives_document(
 ) -> DerivativesDocument:
     """Build `/api/symbols/{symbol}/derivatives`."""
     now, market = edition.cycle.now, lane.market.derivatives
-    ticks = lane.late_from_ms
+    ticks = lane.inputs.late_from_ms
 
     def ticker(field: TickerField, scale: float = 1.0) -> Value:
-        return lane.ticker_value(field, now, scale)
+        return lane.inputs.ticker(field, now, scale)
 
     mark, index = ticker(TickerField.MARK_PRICE), ticker(TickerField.INDEX_PRICE)
     basis = (
         10_000 * (mark.value - index.value) / index.value if mark.value and index.value else None
     )
-    interest, rate = lane.open_interest(now), ticker(TickerField.FUNDING_RATE)
+    interest, rate = lane.inputs.open_interest(now), ticker(TickerField.FUNDING_RATE)
     notional = interest.value * mark.value if interest.value and mark.value else None
-    hours = lane.funding_interval_hours
+    hours = lane.inputs.funding_interval_hours
     yearly = None if rate.value is None or not hours else 100 * rate.value * HOURS_A_YEAR / hours
     longs, shorts = _ratio(view, lane)
     every = market.ratio_every

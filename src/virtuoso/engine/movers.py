@@ -6,7 +6,8 @@ from typing import Final
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.documents import Edition
-from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.lane import Lane
+from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import MarketView, Value
 from virtuoso.market.candles import Candles
 from virtuoso.market.score_movers import History, change_over
@@ -60,7 +61,7 @@ def score_change(
 
 def mover_record(record: SymbolRecord, view: MarketView, lane: Lane, now: Millis) -> MoverRecord:
     """Compare one symbol over every window."""
-    candles, alike = lane.market.candles, lane.scored_alike_since
+    candles, alike = lane.market.candles, lane.past.scored_alike_since
     day = view.change_24h
     prices: dict[str, float | Reason] = {
         name: price_change(view.price, candles, window, now) for name, window in WINDOWS.items()
@@ -69,10 +70,11 @@ def mover_record(record: SymbolRecord, view: MarketView, lane: Lane, now: Millis
     prices[DAY_WINDOW] = day.reason or Reason.STALE if late else round(day.value or 0.0, 4)
     prices[OBSERVED] = Reason.NOT_APPLICABLE
     scores: dict[str, float | Reason] = {
-        name: score_change(lane.samples, window, now, alike) for name, window in WINDOWS.items()
+        name: score_change(lane.past.samples, window, now, alike)
+        for name, window in WINDOWS.items()
     }
     scores[DAY_WINDOW] = Reason.NOT_APPLICABLE
-    scores[OBSERVED] = score_change(lane.samples, None, now, alike)
+    scores[OBSERVED] = score_change(lane.past.samples, None, now, alike)
     return MoverRecord(
         symbol=record.symbol,
         venue=record.venue,

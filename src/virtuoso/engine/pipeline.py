@@ -35,7 +35,8 @@ from virtuoso.domain.market_data import (
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine.across import Across, is_bitcoin
-from virtuoso.engine.lane import SCORE_STEP_MS, Lane
+from virtuoso.engine.lane import Lane
+from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import CycleView, Value
 from virtuoso.market.door import ACCEPTED, LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
@@ -194,7 +195,7 @@ class Pipeline:
         books = {
             "book_gaps": sum(lane.market.book.gaps for lane in lanes),
             "book_resyncs": sum(lane.market.book.resyncs for lane in lanes),
-            "books_distrusted": sum(lane.distrusted_since is not None for lane in lanes),
+            "books_distrusted": sum(lane.book_trust.distrusted_since is not None for lane in lanes),
         }
         return refused | books | self._events
 
@@ -220,7 +221,7 @@ class Pipeline:
 
     def history(self, symbol: str) -> Sequence[tuple[Millis, float | None]]:
         """Give sampled scores of one market, oldest first. Raises UnknownSymbolError."""
-        return self._lane(symbol).samples
+        return self._lane(symbol).past.samples
 
     def _lane(self, symbol: str) -> Lane:
         try:
@@ -309,7 +310,7 @@ class Pipeline:
                     lane.load_derivatives(event)
             case BookPolled(instrument=instrument, book=polled):
                 lane = self._lanes.get(instrument)
-                if lane is not None and lane.distrusted_since is not None:
+                if lane is not None and lane.book_trust.distrusted_since is not None:
                     self._door.judge_polled(polled, lane.market.book)
             case PriceConfirmed(instrument=instrument, price=price):
                 if (lane := self._lanes.get(instrument)) is not None:
@@ -335,7 +336,9 @@ class Pipeline:
             return ()
         self.last_event = event.receive_time
         lane.heard(event.receive_time)
-        if lane.distrusted_since is not None and isinstance(event.data, BookDelta | BookSnapshot):
+        if lane.book_trust.distrusted_since is not None and isinstance(
+            event.data, BookDelta | BookSnapshot
+        ):
             # polled books stand in for it: of the stream only its sequence is watched
             verdict = self._door.watch_sequence(event, lane.market.book)
         else:
@@ -418,7 +421,7 @@ class Pipeline:
             self._cut.discard(instrument)
             self._parked[instrument] = lane
             self._door.forget([instrument])
-            if lane.distrusted_since is not None:
+            if lane.book_trust.distrusted_since is not None:
                 self._due.append(PollBook(instrument, wanted=False))
         while len(self._parked) > PARKED:
             self._parked.popitem(last=False)
@@ -480,7 +483,7 @@ class Pipeline:
                 self._due.append(BackfillTrades(instrument))
             peek = (number + turn) % turns == 0
             lane.second(at, venue_now, peek=peek)
-            if lane.regain_trust(at):
+            if lane.book_trust.regain(at):
                 lane.market.book.forget(Reason.GAP)
                 self._due += [PollBook(instrument, wanted=False), Renew(instrument, Topic.BOOK)]
             views.append(lane.view(at, venue_now))

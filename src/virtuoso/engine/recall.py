@@ -17,7 +17,8 @@ from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.market_data import Candle, CandlesLoaded
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import HOUR, MINUTE, Timeframe
-from virtuoso.engine.lane import DAY_STEP_MS, SCORE_STEP_MS, SCORES_KEPT, Lane
+from virtuoso.engine.lane import Lane
+from virtuoso.engine.score_past import DAY_STEP_MS, SCORE_STEP_MS, SCORES_KEPT
 from virtuoso.engine.warmup import CANDLES
 from virtuoso.ports import Archive, Clock
 

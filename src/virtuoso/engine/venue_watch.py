@@ -7,12 +7,11 @@ timer puts ticks there, in a replay the recorded ones or the receive times do it
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from virtuoso.domain.errors import FeedError, VenueRefusedError
 from virtuoso.domain.instruments import Instrument, Listing
 from virtuoso.domain.market_data import (
     CandlesLoaded,
@@ -27,13 +26,15 @@ from virtuoso.domain.market_data import (
     TickerField,
     UniverseChosen,
 )
-from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.breath import Breath
 from virtuoso.engine.cycles import CycleLog
+from virtuoso.engine.feed_health import FeedHealth
 from virtuoso.engine.grid import end_of_second
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.loads import Loads, Need
 from virtuoso.engine.maintenance_watch import MaintenanceWatch
+from virtuoso.engine.news import News
 from virtuoso.engine.pipeline import (
     AskOtherVenue,
     Backfill,
@@ -47,25 +48,20 @@ from virtuoso.engine.pipeline import (
 )
 from virtuoso.engine.polls import Polls
 from virtuoso.engine.timeline import Timeline
-from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
+from virtuoso.engine.universe import Wanted
+from virtuoso.engine.universe_watch import UniverseWatch
+from virtuoso.engine.warmth import Warmth
 from virtuoso.engine.warmup import CANDLES, Warmup
 from virtuoso.ports import Clock, Feed, History
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import Notice, PartHealth
-from virtuoso.wire.records import iso
 
 log = structlog.get_logger()
 
 GRACE_MS = 15
 """How long after a full second its tick is put in line, so that what was received stands there."""
-CATALOGUE_SECONDS = 8.0
 REPEAT_BACKFILL_MS = 15 * SECOND
 MINUTES_TO_SPARE = 3
-PARTNER_SECONDS = 15.0
-"""How long a second venue waits for the first one's universe before it chooses its own."""
-NEWS_MS = HOUR
-"""How long the page tells of what came and went."""
-NEWS_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +75,6 @@ class WatchSettings:
     """How often the venue is asked whether it announces maintenance."""
     polls_open_interest: bool = False
     """Whether the venue's ticker has no open interest, so that it is asked for each minute."""
-
-
-@dataclass(slots=True)
-class FeedHealth:
-    """What the feed last said of itself."""
-
-    connected: set[Instrument] = field(default_factory=set)
-    reason: str | None = None
-    since: Millis | None = None
-    last_good: Millis | None = None
-    disconnects: int = 0
 
 
 class VenueWatch:
@@ -114,7 +99,7 @@ class VenueWatch:
         """
         self.feed = feed
         self.pipeline = pipeline
-        self.health = FeedHealth()
+        self.health = FeedHealth(feed.venue)
         self.changed: Callable[[], None] = lambda: None
         """Called when there is something new to publish."""
         self.ask_other: Callable[[Instrument, float], float | None] = lambda _instrument, _price: (
@@ -129,10 +114,7 @@ class VenueWatch:
         self._history = history
         self._clock = clock
         self._warmup = warmup
-        self._jitter = jitter
-        self._settings = settings
         self._fixed = None if instruments is None else sorted(instruments)
-        self._partner = partner
         self._timeline = Timeline(pipeline)
         self._breath = Breath()
         self._loads = Loads(self._fetch, feed.insert)
@@ -147,23 +129,29 @@ class VenueWatch:
             has_open_interest=settings.polls_open_interest,
         )
         self._maintenance = MaintenanceWatch(feed.venue, history, settings.maintenance_seconds)
+        self.universe: UniverseWatch = UniverseWatch(
+            feed=feed,
+            history=history,
+            clock=clock,
+            pipeline=pipeline,
+            jitter=jitter,
+            wanted=settings.wanted,
+            refresh_seconds=settings.refresh_seconds,
+            partner=None if partner is None else partner.universe,
+            changed=lambda: self.changed(),  # noqa: PLW0108 - it is replaced after this
+        )
         self._started = clock.now()
-        self._chosen = asyncio.Event()
+        self._warmth = Warmth(feed.venue, pipeline, warmup, self._started)
+        self._news = News(feed.venue)
         self._listings: tuple[Listing, ...] = ()
-        self._listed: frozenset[str] = frozenset()
-        self._unknown: tuple[str, ...] = ()
-        self._news: list[Notice] = []
-        self._catalogue_error: str | None = None
         self._ended_at: tuple[Millis, int] | None = None
         self._backfills: dict[tuple[Instrument, Need], int] = {}
-        self._asked_for: tuple[Listing, ...] = ()
         self._inserting: set[asyncio.Future[None]] = set()
         self._work_ms = 0.0
         self._told_seq = 0
         self._definition = pipeline.next_definition
         self._begun = False
         self._told_definition = pipeline.definition
-        self._told_tenth: int | None = None
         self.cycles = CycleLog(feed.venue)
         """What the last seconds took and found."""
         self.cycle_ms: float | None = None
@@ -177,7 +165,7 @@ class VenueWatch:
     @property
     def is_out_of_reach(self) -> bool:
         """Whether its catalogue does not answer, so that nothing is watched."""
-        return self._catalogue_error is not None
+        return self.universe.error is not None
 
     @property
     def ended_at(self) -> Millis | None:
@@ -192,13 +180,7 @@ class VenueWatch:
     @property
     def is_loading(self) -> bool:
         """Whether history is on its way: candles, or the series that are fetched after them."""
-        warm, total = self._warm()
-        return warm < total or self._loads.is_waiting_for(Need.DERIVATIVES)
-
-    @property
-    def asked_for(self) -> Sequence[Listing]:
-        """What was chosen last; the line may still be on its way to it."""
-        return self._asked_for
+        return not self._warmth.is_whole or self._loads.is_waiting_for(Need.DERIVATIVES)
 
     def lanes(self) -> Sequence[Lane]:
         """Give the markets that are watched."""
@@ -221,16 +203,14 @@ class VenueWatch:
             await self._consume(self._recorded())
             return
         async with asyncio.TaskGroup() as tasks:
-            choice = await self._choose_patiently()
-            await self._put_in_line(choice)
+            instruments = [each.instrument for each in await self.universe.begin()]
             self._begun = True
             await self._define()
-            instruments = [each.instrument for each in choice.listings]
             tasks.create_task(self._consume(self.feed.events(instruments)))
             tasks.create_task(self._tick())
             tasks.create_task(self._loads.run())
             tasks.create_task(self._polls.run())
-            tasks.create_task(self._refresh())
+            tasks.create_task(self.universe.refresh())
             tasks.create_task(self._maintenance.run())
 
     async def _recorded(self) -> AsyncIterator[Sequence[FeedEvent]]:
@@ -292,20 +272,11 @@ class VenueWatch:
 
     def _note(self, event: FeedEvent) -> None:
         """Keep what an event says of the feed as a whole."""
-        health = self.health
         match event:
-            case Connected(instruments=instruments, receive_time=at):
-                health.connected |= instruments
-                health.reason = None
-                health.since = at
-                log.info("feed_connected", venue=event.venue, symbols=len(instruments))
-            case Disconnected(instruments=instruments, reason=reason, receive_time=at):
-                health.connected -= instruments
-                if health.reason is None:
-                    health.since = at
-                health.reason = reason
-                health.disconnects += 1
-                log.warning("feed_disconnected", venue=event.venue, reason=reason)
+            case Connected():
+                self.health.note(event)
+            case Disconnected():
+                self.health.note(event)
                 self.changed()
             case UniverseChosen(listings=listings, receive_time=at):
                 self._take_universe(listings, at)
@@ -314,7 +285,8 @@ class VenueWatch:
                 if instrument in self._from_memory:
                     self._from_memory.discard(instrument)
                     self._loads.ask(instrument, Need.CANDLES)
-                self._tell_warmth()
+                if self.live:
+                    self._warmth.tell(self._clock.now())
             case FeedEnded(receive_time=at):
                 self._ended_at = (end_of_second(at), self._clock.monotonic_ms())
                 log.info("recording_ended", at=at)
@@ -325,23 +297,10 @@ class VenueWatch:
     def _take_universe(self, listings: Sequence[Listing], at: Millis) -> None:
         """Have the newcomers' past fetched, and tell of who came and who went."""
         before = {each.instrument for each in self._listings}
-        now = {each.instrument for each in listings}
         self._listings = tuple(listings)
-        self.health.connected &= now
+        self.health.connected &= {each.instrument for each in listings}
         if before:
-            came = [
-                str(each.instrument.symbol) for each in listings if each.instrument not in before
-            ]
-            gone = sorted(str(each.symbol) for each in before - now)
-            if came:
-                self._tell("symbols_came", f"now watched: {', '.join(came)}", at)
-            ended = [each for each in gone if each not in self._listed]
-            left = [each for each in gone if each in self._listed]
-            if ended:
-                self._tell("symbols_ended", f"no longer listed: {', '.join(ended)}", at)
-            if left:
-                text = f"no longer among the most traded: {', '.join(left)}"
-                self._tell("symbols_left", text, at)
+            self._news.universe_changed(before, listings, self.universe.listed, at)
         log.info("universe", venue=self.feed.venue, symbols=len(listings))
         if self.live:
             for listing in listings:
@@ -350,10 +309,6 @@ class VenueWatch:
                     self._loads.ask(listing.instrument, Need.CANDLES)
                     self._loads.ask(listing.instrument, Need.DERIVATIVES)
         self.changed()
-
-    def _tell(self, code: str, text: str, at: Millis) -> None:
-        log.info(code, venue=self.feed.venue, text=text)
-        self._news = [*self._news, Notice(code, f"{self.feed.venue}: {text}", at)][-NEWS_KEPT:]
 
     async def _tick(self) -> None:
         """Put a tick in line after each full second, whatever the feed does."""
@@ -435,55 +390,6 @@ class VenueWatch:
             case Need.OPEN_INTEREST:
                 return await warmup.open_interest_now(instrument, now)
 
-    async def _choose_patiently(self) -> Choice:
-        """Ask the catalogue until it answers with somebody to watch."""
-        await self._wait_for_partner()
-        pause = 0.5
-        while True:
-            try:
-                async with asyncio.timeout(CATALOGUE_SECONDS):
-                    choice = self._choose(await self._history.listings())
-                if choice.listings:
-                    break
-                error: Exception = VenueRefusedError("it lists nothing that is wanted")
-            except (FeedError, TimeoutError) as failure:
-                error = failure
-            what = str(error).removeprefix(f"{self.feed.venue}: ") or "no answer in time"
-            self._catalogue_error = f"{self.feed.venue} cannot be reached: {what}"
-            self.health.since = self.health.since or self.now()
-            log.warning("venue_unreachable", venue=self.feed.venue, error=what, retry_s=pause)
-            self.changed()
-            await asyncio.sleep(pause * (0.5 + self._jitter() / 2))
-            pause = min(2 * pause, 30.0 if isinstance(error, VenueRefusedError) else 10.0)
-        self._catalogue_error = None
-        self.health.since = None
-        return choice
-
-    async def _wait_for_partner(self) -> None:
-        if self._partner is None:
-            return
-        try:
-            async with asyncio.timeout(PARTNER_SECONDS):
-                await self._partner.chosen()
-        except TimeoutError:
-            log.warning("partner_unknown", venue=self.feed.venue)
-
-    async def chosen(self) -> None:
-        """Wait until there is a universe."""
-        await self._chosen.wait()
-
-    def _choose(self, listed: Sequence[Listing]) -> Choice:
-        wanted = self._settings.wanted
-        self._listed = frozenset(str(each.instrument.symbol) for each in listed)
-        if self._partner is not None:
-            coins = {coin_of(each) for each in self._partner.asked_for}
-            return partners(listed, coins, wanted)
-        choice = choose(listed, wanted, self.pipeline.instruments)
-        if set(choice.unknown) - set(self._unknown):
-            log.warning("pinned_symbols_unknown", venue=self.feed.venue, symbols=choice.unknown)
-        self._unknown = choice.unknown
-        return choice
-
     async def redefine(self, definition: Definition) -> None:
         """Have scores computed by another definition: it stands in the line, as all that counts.
 
@@ -497,117 +403,33 @@ class VenueWatch:
         """Say in the line how scores are computed from here on."""
         await self.feed.insert(DefinitionChosen(self._definition.text, self._clock.now()))
 
-    async def _put_in_line(self, choice: Choice) -> None:
-        """Let the line know first, so that no event of a newcomer stands before it."""
-        chosen = UniverseChosen(self.feed.venue, choice.listings, self._clock.now())
-        await self.feed.insert(chosen)
-        self._asked_for = choice.listings
-        self._chosen.set()
-        self.feed.watch([each.instrument for each in choice.listings])
-
-    async def _refresh(self) -> None:
-        """Look at the catalogue again and again: who is traded most, who came, who went."""
-        while True:
-            await asyncio.sleep(self._settings.refresh_seconds)
-            try:
-                async with asyncio.timeout(CATALOGUE_SECONDS):
-                    choice = self._choose(await self._history.listings())
-            except (FeedError, TimeoutError) as error:
-                log.warning("catalogue_not_refreshed", venue=self.feed.venue, error=str(error))
-                continue
-            if choice.listings and not same_facts(choice.listings, self._asked_for):
-                await self._put_in_line(choice)
-
     def notices(self) -> tuple[Notice, ...]:
         """Say what a reader must know about this venue."""
-        notices = []
-        venue = self.feed.venue
-        if self._catalogue_error is not None:
-            notices.append(Notice("venue_unreachable", self._catalogue_error, self.health.since))
-        elif self.health.reason is not None:
-            text = f"{venue} is not connected: {self.health.reason}"
-            notices.append(Notice("feed_disconnected", text, self.health.since))
-        warm, total = self._warm()
-        if self.live and warm < total:
-            notices.append(Notice("warming_up", f"warming up: {self._warmth()}"))
-        if self._unknown:
-            text = f"{venue} does not list: {', '.join(self._unknown)}"
-            notices.append(Notice("unknown_symbols", text))
-        for listing in self._listings:
-            if listing.delisting_at is not None:
-                text = f"{venue} ends {listing.instrument.symbol} at {iso(listing.delisting_at)}"
-                notices.append(Notice("delisting", text, listing.delisting_at))
         now = self.now()
-        notices += self._maintenance.notices(self.pipeline.venue_now(now))
-        notices += [each for each in self._news if each.since and now - each.since < NEWS_MS]
+        found = list(self.health.notices())
+        if self.universe.error is not None:
+            found = [Notice("venue_unreachable", self.universe.error, self.universe.error_since)]
+        if self.live:
+            found += self._warmth.notices()
+        found += self.universe.notices()
+        found += self._maintenance.notices(self.pipeline.venue_now(now))
+        found += self._news.notices(self._listings, now)
         if self._ended_at is not None:
-            notices.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
-        return tuple(notices)
-
-    def _warm(self) -> tuple[int, int]:
-        lanes = [self.pipeline.lane(each) for each in self.pipeline.instruments]
-        return sum(lane is not None and lane.loaded for lane in lanes), len(lanes)
-
-    def _candle_sets(self) -> int:
-        """Count the series of candles that are here, or wait in the line."""
-        found = 0
-        for instrument in self.pipeline.instruments:
-            lane = self.pipeline.lane(instrument)
-            if lane is not None and lane.loaded:
-                found += len(Timeframe)
-            else:
-                found += self._warmup.fetched.get(instrument, 0)
-        return found
-
-    def _warmth(self) -> str:
-        warm, total = self._warm()
-        sets = self._candle_sets()
-        return f"{warm:,} of {total:,} symbols, {sets:,} of {total * len(Timeframe):,} candle sets"
-
-    def _tell_warmth(self) -> None:
-        """Log the progress of the warm-up, each tenth of it."""
-        warm, total = self._warm()
-        tenth = 10 * warm // max(1, total)
-        if not self.live or tenth == self._told_tenth:
-            return
-        self._told_tenth = tenth
-        name = "warmed_up" if warm == total else "warming_up"
-        seconds = round((self._clock.now() - self._started) / SECOND, 1)
-        sets = self._candle_sets()
-        log.info(
-            name,
-            venue=self.feed.venue,
-            symbols=warm,
-            of_symbols=total,
-            candle_sets=sets,
-            of_candle_sets=total * len(Timeframe),
-            seconds=seconds,
-        )
+            found.append(Notice("recording_ended", "the recording has ended", self._ended_at[0]))
+        return tuple(found)
 
     def feed_part(self) -> PartHealth:
         """Give the health of the feed."""
-        venue, health = self.feed.venue, self.health
-        good = self.pipeline.last_event
-        if self._catalogue_error is not None:
-            return PartHealth("feed", "fail", self._catalogue_error, health.since, good)
-        if health.reason is not None:
-            text = f"{venue} is not connected: {health.reason}"
-            return PartHealth("feed", "fail", text, health.since, good)
-        if self._ended_at is not None:
+        universe, good = self.universe, self.pipeline.last_event
+        if universe.error is not None:
+            return PartHealth("feed", "fail", universe.error, universe.error_since, good)
+        if self._ended_at is not None and self.health.reason is None:
             return PartHealth("feed", "warn", "the recording has ended", self._ended_at[0])
-        if not health.connected:
-            return PartHealth("feed", "warn", f"connecting to {venue}", self._started)
-        text = f"{venue}: {len(health.connected)} symbols connected"
-        return PartHealth("feed", "pass", text, health.since, good)
+        return self.health.part(self._started, good)
 
     def warm_part(self) -> PartHealth:
         """Give the health of the warm-up."""
-        warm, total = self._warm()
-        return PartHealth(
-            "warm_up",
-            "pass" if total and warm == total else "warn",
-            f"candle history of {self._warmth()} is here",
-        )
+        return self._warmth.part()
 
     def books_part(self) -> PartHealth:
         """Give the integrity of the order books."""

@@ -45,7 +45,10 @@ class Hub:
         if self._faults.lasting("refuse_connections", self.venue) or request.transport is None:
             return web.Response(status=503)
         ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_REQUEST, autoping=False)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionResetError:  # the client went before it was let in
+            return ws
         self._opened += 1
         client = Client(f"simulator-{self._opened:05d}", ws, request.transport, self._settings)
         self.clients.add(client)

@@ -71,7 +71,7 @@ class Bench:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something. Raises TimeoutError."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 

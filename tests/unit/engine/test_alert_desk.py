@@ -107,7 +107,7 @@ async def desk_over(
 
 async def until_true(condition: Callable[[], bool]) -> None:
     """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
@@ -121,7 +121,7 @@ def look(desk: AlertDesk, number: int, status: str) -> None:
 async def until(kept: Opened, count: int, state: AlertState | None = None) -> Sequence[Alert]:
     """Wait until so many alerts (of a state) are in the store."""
     wanted = AlertFilter(states=() if state is None else (state,))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while len(found := await kept.archive.alerts(wanted)) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found

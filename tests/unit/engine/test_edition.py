@@ -15,8 +15,8 @@ from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine import edition as edition_module
 from virtuoso.engine.beta_documents import correlations
 from virtuoso.engine.edition import Editor
-from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
@@ -48,10 +48,10 @@ def keep(pipeline: Pipeline, scores: Mapping[str, tuple[float, float]]) -> None:
         lane = pipeline.lane(each)
         assert lane is not None
         before, now = scores[str(each.symbol)]
-        lane.samples.clear()
+        lane.past.samples.clear()
         for back in range(HOUR // SCORE_STEP_MS, 0, -1):
-            lane.samples.append((Millis(NOW - back * SCORE_STEP_MS), before))
-        lane.samples.append((Millis(NOW), now))
+            lane.past.samples.append((Millis(NOW - back * SCORE_STEP_MS), before))
+        lane.past.samples.append((Millis(NOW), now))
 
 
 def test_where_nothing_is_watched_the_alerts_say_so() -> None:
@@ -72,7 +72,7 @@ def test_score_movers_are_null_until_their_window_was_observed() -> None:
     assert market.quality["score_movers_1h"].reason is Reason.NO_FEED
     for lane in (pipeline.lane(BTC), pipeline.lane(ETH)):
         assert lane is not None
-        lane.samples.append((Millis(NOW), 55.0))
+        lane.past.samples.append((Millis(NOW), 55.0))
     market = dashboard(published(Editor("e", Source.BYBIT, "1"), pipeline)).market_overview
     for window in ("score_movers_1h", "score_movers_4h", "score_movers_observed"):
         assert market.quality[window].reason is Reason.WARMING_UP

@@ -7,8 +7,8 @@ from support.markets import BTC, NOW, history_of, pipeline_of, walk
 from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Direction, Reason, Source, State
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
-from virtuoso.engine.lane import SCORE_STEP_MS
 from virtuoso.engine.movers import price_change, score_change
+from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import Value
 from virtuoso.market.candles import Candles
 from virtuoso.web.movers import movers_of

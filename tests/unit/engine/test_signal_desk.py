@@ -112,14 +112,14 @@ async def desk_over(
 
 async def until_true(condition: Callable[[], bool]) -> None:
     """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
 
 async def until_kept(kept: Opened, name: str, state: SignalState) -> Signal:
     """Wait until a signal is on the disk in this state."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while True:
             found = await kept.archive.signal(name)
             if found is not None and found.state is state:
@@ -301,7 +301,7 @@ async def test_progress_is_written_each_five_minutes_and_shown_each_minute(kept:
         assert found is not None
         assert found.followed_to is None
         take(desk, second(5, [turned(BULL)], quiet(-5, 10)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             while (  # noqa: ASYNC110 - what is waited for has no event
                 found := await kept.archive.signal(ID)
             ) is None or not found.followed_to:

@@ -266,8 +266,14 @@ class RequestBudget:
         self._ban_reason = ""
         wait = self._breaker.wait_ms
         if wait > 0:
+            trying = self._breaker.state is BreakerState.HALF_OPEN
+            until = (
+                "until a request that tries it is back"
+                if trying
+                else f"for another {wait // SECOND + 1} s"
+            )
             msg = (
-                f"{self.venue} is not asked for another {wait // SECOND + 1} s after "
+                f"{self.venue} is not asked {until}, after "
                 f"{self._breaker.failures} failures in a row, the last one: {self._last_error}"
             )
             raise VenueUnavailableError(msg)

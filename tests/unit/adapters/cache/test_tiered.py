@@ -63,7 +63,7 @@ async def setting() -> AsyncIterator[Setting]:
 
 async def eventually(what: Callable[[], object]) -> None:
     """Wait until it is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not what():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

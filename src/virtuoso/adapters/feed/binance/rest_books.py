@@ -39,6 +39,8 @@ _START: Final = 500
 _FIRST_PAUSE_MS: Final = 500
 """A REST book that was too old is asked for again after this."""
 _LONGEST_PAUSE_MS: Final = 16 * SECOND
+_REFUSED_PAUSE_MS: Final = SECOND
+"""A book that the budget did not let us ask for is tried again after this."""
 _ASKS_WITHOUT_HASTE: Final = 4
 """So many requests for one book within a minute may follow each other at the first pause."""
 
@@ -97,19 +99,31 @@ class RestBooks:
     async def _work(self) -> None:
         while True:
             instrument, wish = await self._next()
-            now = self._clock.monotonic_ms()
-            if now - wish.last_asked_ms > MINUTE:
-                wish.asks = 0
-            wish.asks += 1
-            wish.last_asked_ms = now
             wish.under_way = True
             try:
-                await wish.intake.take_rest_book(instrument, await self._fetch(instrument))
-            except FeedError as error:
-                _log.warning("rest_book_failed", symbol=instrument.symbol, reason=str(error))
+                pause_ms = await self._serve(instrument, wish)
             finally:
                 wish.under_way = False
-            wish.not_before_ms = self._clock.monotonic_ms() + _pause_ms(wish.asks)
+            wish.not_before_ms = self._clock.monotonic_ms() + pause_ms
+
+    async def _serve(self, instrument: Instrument, wish: _Wish) -> int:
+        """Fetch one book; how many ms later it may be asked for again."""
+        try:
+            await self._budget.spend(_WEIGHT, Priority.BOOK)
+        except FeedError:
+            # nobody was asked: the budget has said why, and the book need not wait any longer
+            # than the venue does
+            return _REFUSED_PAUSE_MS
+        now = self._clock.monotonic_ms()
+        if now - wish.last_asked_ms > MINUTE:
+            wish.asks = 0
+        wish.asks += 1
+        wish.last_asked_ms = now
+        try:
+            await wish.intake.take_rest_book(instrument, await self._fetch(instrument))
+        except FeedError as error:
+            _log.warning("rest_book_failed", symbol=instrument.symbol, reason=str(error))
+        return _pause_ms(wish.asks)
 
     async def _next(self) -> tuple[Instrument, _Wish]:
         """Wait for the book that is needed most of those that may be asked for now."""
@@ -135,8 +149,7 @@ class RestBooks:
                     await self._woken.wait()
 
     async def _fetch(self, instrument: Instrument) -> bytes:
-        """Ask for a REST book. Raises FeedError."""
-        await self._budget.spend(_WEIGHT, Priority.BOOK)
+        """Ask for a REST book, of which the budget knows. Raises FeedError."""
         query: dict[str, str | int] = {"symbol": str(instrument.symbol), "limit": LEVELS}
         try:
             async with (

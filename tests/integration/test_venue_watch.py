@@ -54,7 +54,7 @@ def candles_of(*instruments: Instrument) -> dict[tuple[Instrument, Timeframe], l
     }
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
     """Wait for something. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event

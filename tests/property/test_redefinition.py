@@ -203,7 +203,7 @@ def test_scores_of_two_definitions_are_not_compared() -> None:
     pipeline.handle(chosen(Definition.of_profile("owner")))
     play(pipeline, 3_700, 1)
     assert views(pipeline)[0].score_change_1h is None
-    [(first, usual), (since, owner)] = lane.definitions
+    [(first, usual), (since, owner)] = lane.past.definitions
     assert (first, usual) == (0, Definition().hash)
     assert owner == Definition.of_profile("owner").hash
     assert since > NOW
