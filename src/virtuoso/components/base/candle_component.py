@@ -136,9 +136,10 @@ class CandleComponent:
         )
         for row in range(len(self._series)):
             block.forget(self._number, row)
-        own = block.rows_of(self._number)
+        rows = block.rows_of(self._number)
+        own = slice(rows.start, rows.stop)
         self._states, self._latest = block.states[own], block.latest[:, own]
-        self._ranks = block.ranks.between(own.start, own.stop)
+        self._ranks = block.ranks.between(rows.start, rows.stop)
         self._weights = block.weights[self._number]
         self._weights[:] = self._line_weights()
         self._newest: Newest | None = None

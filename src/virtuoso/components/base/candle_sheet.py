@@ -162,9 +162,9 @@ class CandleBlock:
         self.newest: dict[int, Newest] = {}
         """By place."""
 
-    def rows_of(self, place: int) -> slice:
+    def rows_of(self, place: int) -> range:
         """Give the rows of a place, in the order of its timeframes."""
-        return slice(place * self._width, (place + 1) * self._width)
+        return range(place * self._width, (place + 1) * self._width)
 
     def forget(self, place: int, row: int) -> None:
         """Put one row of a place back to before the first candle."""
@@ -179,7 +179,8 @@ class CandleBlock:
         """Know that the numbers of a row were changed, and when its newest candle closed."""
         rows = self.rows_of(place)
         self._close(place, [row], [last_close])
-        pool_sums(self.latest[1, rows, :, 0], self.weights[place], self._sums[place])
+        scores = self.latest[1, rows.start : rows.stop, :, 0]
+        pool_sums(scores, self.weights[place], self._sums[place])
         self._tell(np.array([place]))
 
     def advance(
