@@ -72,15 +72,15 @@ def code_of(key: float, by_size: bool) -> int:  # noqa: FBT001 - a kernel has no
 
 
 @njit(cache=True, inline="always")
-def count_twice(rings: Floats, codes: Codes, row: int, key: float, code: int) -> int:
-    """How many values of a row are below `key`, and again how many are not above it.
+def count_twice(rings: Floats, codes: Codes, row: int, held: int, key: float, code: int) -> int:
+    """How many of the values held in a row are below `key`, and again how many are not above it.
 
     codes, code: `code_of` the values and of the key; where no value is held, NO_CODE and NaN.
     The codes alone are read, a quarter of the memory, but for values with a code like the key's.
     """
     near = np.uint16(code)
     twice = 0
-    for block in range(codes.shape[1] // BLOCK):
+    for block in range((held + BLOCK - 1) // BLOCK):
         start = block * BLOCK
         below = through = np.uint16(0)
         # every value, with two counters as wide as it: this way the loop runs in vector registers,
@@ -159,7 +159,7 @@ def rank_rows(
                     scores[row, t] = 50.0
                 elif size >= max(minimum_sizes, 1):
                     # zeros lie in the ring of sizes, below every key, and are not part of them
-                    twice = count_twice(rings, codes, row, key, code) - 2 * (held - size)
+                    twice = count_twice(rings, codes, row, held, key, code) - 2 * (held - size)
                     share = 0.5 * twice / size
                     scores[row, t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
             if not keep:

@@ -61,6 +61,21 @@ class Ranks(NamedTuple):
         shape = rows, members, -1
         return cls(counts.reshape(shape), rings.reshape(shape), codes.reshape(shape))
 
+    @classmethod
+    def unwritten(cls, rows: int, members: int, window: int) -> Self:
+        """Give room for as many, each to be begun by `begin`; until then it takes no memory."""
+        counts, rings, codes = rank_state(1, window)
+        shape = rows, members
+        return cls(
+            np.zeros((*shape, counts.size)),
+            np.zeros((*shape, rings.size)),
+            np.zeros((*shape, codes.size), dtype=codes.dtype),
+        )
+
+    def begin(self, row: int) -> None:
+        """Have those of one row know nothing."""
+        self.counts[row], self.rings[row], self.codes[row] = 0.0, np.nan, NO_CODE
+
     def between(self, first: int, stop: int) -> Self:
         """Give those of some rows: the same memory."""
         own = slice(first, stop)
@@ -149,7 +164,7 @@ class CandleBlock:
         """How many ms after one candle of each the next should be here."""
         rows = places * width
         self.states = np.zeros((rows, *state.shape))
-        self.ranks = Ranks.new(rows, members, ranking.window)
+        self.ranks = Ranks.unwritten(rows, members, ranking.window)
         self.latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
         self._by_place = self.latest.reshape(2, places, width, members)
@@ -170,8 +185,7 @@ class CandleBlock:
         """Put one row of a place back to before the first candle."""
         at = self.rows_of(place).start + row
         self.states[at] = self._state
-        ranks = self.ranks
-        ranks.counts[at], ranks.rings[at], ranks.codes[at] = 0.0, np.nan, NO_CODE
+        self.ranks.begin(at)
         self.latest[:, at] = np.nan
         self.amend(place, row, None)
 
