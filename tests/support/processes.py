@@ -1,13 +1,14 @@
 """Real Virtuoso processes on free ports, ended with real signals."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,11 +20,18 @@ VIRTUOSO = [sys.executable, "-c", "from virtuoso.apps.cli import main; main()"]
 T = TypeVar("T")
 
 
+PORTS = range(12_000, 32_000)
+"""Below those that systems give to connections: what is free stays free until a server is up."""
+
+
 def free_port() -> int:
     """Give a port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    msg = f"expected a free port from {PORTS.start} to {PORTS.stop}, found none of a hundred"
+    raise RuntimeError(msg)
 
 
 def wait_for(what: str, ask: Callable[[], T | None], seconds: float = 120.0) -> T:

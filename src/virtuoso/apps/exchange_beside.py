@@ -42,10 +42,14 @@ class ExchangeBeside:
 
     @classmethod
     def of(cls, settings: Settings, symbols: int | None) -> Self:
-        """Start the simulator of these settings, with room for so many symbols."""
-        ours = settings.simulator
-        most = min(max(ours.symbols, symbols or 0), MOST_SYMBOLS)
-        return cls(ExchangeSettings(seed=ours.seed, symbols=most, port=0))
+        """Start the simulator of these settings, with as many symbols as shall be watched.
+
+        `symbols`: how many a command line asks for, if it does; pinned ones are among the usual.
+        """
+        ours, most = settings.simulator, symbols
+        if most is None or settings.universe.pinned:
+            most = max(ours.symbols, symbols or 0)
+        return cls(ExchangeSettings(seed=ours.seed, symbols=min(most, MOST_SYMBOLS), port=0))
 
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [

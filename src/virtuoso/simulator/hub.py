@@ -47,8 +47,8 @@ class Hub:
         ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_REQUEST, autoping=False)
         try:
             await ws.prepare(request)
-        except ConnectionResetError:  # the client went before it was let in
-            return ws
+        except ConnectionResetError:  # the client went before it was let in: nobody reads this
+            return web.Response(status=503)
         self._opened += 1
         client = Client(f"simulator-{self._opened:05d}", ws, request.transport, self._settings)
         self.clients.add(client)
