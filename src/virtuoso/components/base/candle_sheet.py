@@ -27,8 +27,8 @@ DELIVERY_MS: Final = 5 * SECOND
 """A closed candle is due this long after it ended."""
 
 PLACES: Final = 32
-"""Markets of a sheet. All of them on four timeframes take about a millisecond a component, and
-nothing else runs meanwhile."""
+"""Markets of a sheet. All of them on four timeframes take two to three milliseconds, and nothing
+else runs meanwhile."""
 
 
 class Pool(NamedTuple):
