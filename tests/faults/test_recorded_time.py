@@ -30,7 +30,8 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis
-from virtuoso.engine.pipeline import BackfillTrades, Pipeline, Renew
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.requests import BackfillTrades, Renew
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.view import MarketView
 from virtuoso.engine.warmup import Warmup

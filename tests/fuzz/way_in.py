@@ -37,7 +37,7 @@ from virtuoso.domain.market_data import (
 from virtuoso.domain.scores import Absent
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
 from virtuoso.engine.lane import Lane
-from virtuoso.engine.pipeline import PollBook, Recycle, Renew
+from virtuoso.engine.requests import PollBook, Recycle, Renew
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.view import MarketView
 

@@ -12,6 +12,7 @@ from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import Signal
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
+from virtuoso.engine import dashboard_documents as dashboards
 from virtuoso.engine import documents as make
 from virtuoso.engine import followed, lines
 from virtuoso.engine import market_documents as markets
@@ -156,7 +157,7 @@ class Editor:
         self._symbols: tuple[RowSymbol, ...] = ()
         self._edited = 0
         """Editions with details so far; sequence numbers may leave some out, this does not."""
-        self._movers: Mapping[str, ScoreMovers] = make.movers_of_scores({})
+        self._movers: Mapping[str, ScoreMovers] = dashboards.movers_of_scores({})
         self._alerts: tuple[int, Sequence[AlertMessage]] = (-1, ())
         self._betas: object = None
         """Those that were published last."""
@@ -356,7 +357,7 @@ class Editor:
         overview, tickers = content.overview
         is_due = self._compare_scores(content.lanes) or self._edited % REPEAT_CYCLES == 0
         yield
-        market = make.overview_message(
+        market = dashboards.overview_message(
             overview,
             tickers,
             content.across,
@@ -372,11 +373,13 @@ class Editor:
         self._put_patterns(found, edition, content)
         yield
         top = followed.top_signals(edition, None if content.signals is None else content.signals[1])
-        dashboard = make.dashboard_document(edition, records, market, content.across, active, top)
+        dashboard = dashboards.dashboard_document(
+            edition, records, market, content.across, active, top
+        )
         yield
         self._put(found, keys.DASHBOARD, make.publish_form(edition, dashboard, dashboard.as_of))
         yield
-        mobile = make.mobile_document(dashboard)
+        mobile = dashboards.mobile_document(dashboard)
         yield
         self._put(found, keys.MOBILE, make.publish_form(edition, mobile, mobile.as_of))
         yield
@@ -491,7 +494,7 @@ class Editor:
             return False
         self._marks[keys.DASHBOARD] = mark
         days = {symbol: lane.past.day for symbol, lane in lanes.items()}
-        self._movers = make.movers_of_scores(kept, alike, days)
+        self._movers = dashboards.movers_of_scores(kept, alike, days)
         return True
 
     def _symbol_documents(

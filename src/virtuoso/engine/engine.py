@@ -30,7 +30,7 @@ from virtuoso.engine.trial import Trial, try_definition
 from virtuoso.engine.universe import coin_of
 from virtuoso.engine.venue_watch import VenueWatch, last_price
 from virtuoso.engine.view import CycleView
-from virtuoso.market.door import JUMP_SHARE
+from virtuoso.market.price_range import JUMP_SHARE
 from virtuoso.ports import Archive, Clock
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.measures import Measure

@@ -2,9 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias
 
 from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing
@@ -36,25 +34,21 @@ from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine.across import Across, is_bitcoin
 from virtuoso.engine.lane import Lane
-from virtuoso.engine.score_past import SCORE_STEP_MS
+from virtuoso.engine.requests import (
+    AskOtherVenue,
+    Backfill,
+    BackfillTrades,
+    PollBook,
+    Recover,
+    Recycle,
+    Renew,
+    Request,
+)
 from virtuoso.engine.view import CycleView, Value
 from virtuoso.market.door import ACCEPTED, LATE, Action, Door, Sample, Verdict
 from virtuoso.market.market import Market
 from virtuoso.market.overview import MarketSummary, Overview, overview
 from virtuoso.scoring.definition import Definition, read_definition
-
-__all__ = [
-    "SCORE_STEP_MS",
-    "AskOtherVenue",
-    "Backfill",
-    "BackfillTrades",
-    "Pipeline",
-    "PollBook",
-    "Recover",
-    "Recycle",
-    "Renew",
-    "Request",
-]
 
 PEEKS_A_SECOND = 50
 """Of more markets than this, each one's forming candles are looked at every second, third, ..."""
@@ -64,64 +58,6 @@ KINDS_COUNTED = 200
 """Different counters; what venues say of their errors must not grow without end."""
 TRADES_AT_ONCE = 100
 """Fetched trades taken before others get their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Renew:
-    """Ask the feed for a topic anew."""
-
-    instrument: Instrument
-    topic: Topic
-
-
-@dataclass(frozen=True, slots=True)
-class Recycle:
-    """Ask the feed to reopen the connection of an instrument."""
-
-    instrument: Instrument
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Backfill:
-    """Ask for an instrument's candles again: there is a hole."""
-
-    instrument: Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillTrades:
-    """Ask for an instrument's last trades: some were lost."""
-
-    instrument: Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class Recover:
-    """Ask for everything that was missed while an instrument's stream was gone."""
-
-    instrument: Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class PollBook:
-    """Ask for whole books again and again from now on, or no longer."""
-
-    instrument: Instrument
-    wanted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AskOtherVenue:
-    """Ask whether the other venue trades near a price that jumped."""
-
-    instrument: Instrument
-    price: float
-
-
-Request: TypeAlias = (
-    Renew | Recycle | Backfill | BackfillTrades | Recover | PollBook | AskOtherVenue
-)
 
 
 class Pipeline:

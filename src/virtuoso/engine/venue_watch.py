@@ -35,18 +35,18 @@ from virtuoso.engine.lane import Lane
 from virtuoso.engine.loads import Loads, Need
 from virtuoso.engine.maintenance_watch import MaintenanceWatch
 from virtuoso.engine.news import News
-from virtuoso.engine.pipeline import (
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.polls import Polls
+from virtuoso.engine.requests import (
     AskOtherVenue,
     Backfill,
     BackfillTrades,
-    Pipeline,
     PollBook,
     Recover,
     Recycle,
     Renew,
     Request,
 )
-from virtuoso.engine.polls import Polls
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.universe import Wanted
 from virtuoso.engine.universe_watch import UniverseWatch

@@ -26,17 +26,17 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
 from virtuoso.domain.words import Word
+from virtuoso.market.clock_offset import BEHIND_MS, ClockOffset
 from virtuoso.market.order_book import LARGEST, BookFault, OrderBook
+from virtuoso.market.price_range import JUMP_SHARE, PriceRange
 
 AHEAD_MS: Final = 5 * SECOND
-BEHIND_MS: Final = 60 * SECOND
 FARTHEST_MS: Final = 366 * DAY
 """A clock that is further off is not believed to be one: the stamps may be of another unit."""
 REFUSALS_IN_A_ROW: Final = 10
 TRADE_IDS: Final = 20_000
 LIQUIDATIONS_KEPT: Final = 2_000
 LATE_MS: Final = 2 * SECOND
-JUMP_SHARE: Final = 0.20
 PRINTS_TO_AGREE: Final = 3
 LARGEST_FUNDING_RATE: Final = 0.05
 SAMPLES: Final = 32
@@ -103,116 +103,6 @@ _NEXT_FUNDING_TIME: Final = TickerField.NEXT_FUNDING_TIME
 
 ACCEPTED: Final = Verdict(Action.ACCEPT)
 LATE: Final = Verdict(Action.ACCEPT, "late")
-
-
-class ClockOffset:
-    """How far our clock is ahead of the venue's, plus the shortest way of a message.
-
-    The smallest receive minus event time of the last five minutes, in buckets of ten seconds.
-    """
-
-    _BUCKET_MS: Final = 10 * SECOND
-    _BUCKETS: Final = 30
-
-    def __init__(self) -> None:
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=self._BUCKETS)
-        self._bucket = -1
-        self._newest = 0
-        self._begin_ms = self._end_ms = self._usual_limit = 0
-        """Of the newest bucket, and what may lie between the times of an event within it."""
-        self.offset_ms: int | None = None
-
-    def changes_nothing(self, event_time: int, receive_time: int) -> bool:
-        """Whether an event's times are well within the limits and tell nothing new, as most do."""
-        return (
-            self._begin_ms <= receive_time < self._end_ms
-            and self._newest <= receive_time - event_time <= self._usual_limit
-        )
-
-    def observe(self, event_time: int, receive_time: int) -> None:
-        """Take the two times of an event into account."""
-        difference = receive_time - event_time
-        bucket = receive_time // self._BUCKET_MS
-        if bucket != self._bucket:
-            self._begin(bucket, difference)
-        elif difference < self._newest:
-            self._newest = difference
-        offset = self.offset_ms
-        if offset is None or difference < offset:
-            self.offset_ms = difference
-            self._usual_limit = difference + BEHIND_MS
-
-    def venue_now(self, receive_time: int) -> Millis | None:
-        """The venue's time at a moment of our clock; None before the first event."""
-        if self.offset_ms is None:
-            return None
-        return Millis(receive_time - self.offset_ms)
-
-    def forget(self) -> None:
-        """Begin anew: one of the clocks was set."""
-        self._buckets.clear()
-        self._bucket = -1
-        self._begin_ms = self._end_ms = 0
-        self.offset_ms = None
-
-    def _begin(self, bucket: int, difference: int) -> None:
-        if self._bucket >= 0:
-            self._buckets.append((self._bucket, self._newest))
-        self._bucket, self._newest = bucket, difference
-        self._begin_ms = bucket * self._BUCKET_MS
-        self._end_ms = self._begin_ms + self._BUCKET_MS
-        oldest = bucket - self._BUCKETS
-        kept = [low for number, low in self._buckets if oldest < number <= bucket]
-        self.offset_ms = min([*kept, difference])
-        self._usual_limit = self.offset_ms + BEHIND_MS
-
-
-class PriceRange:
-    """Lowest and highest accepted price of the last minute in which there were any."""
-
-    __slots__ = ("_bucket", "_buckets", "ceiling", "floor", "high", "low", "until")
-
-    _BUCKET_MS: Final = 10 * SECOND
-
-    def __init__(self) -> None:
-        self._buckets: deque[tuple[int, float, float]] = deque(maxlen=6)
-        self._bucket = -1
-        self.low = self.high = 0.0
-        """Of the newest bucket of ten seconds: a price between them tells nothing new."""
-        self.until = 0
-        """When the newest bucket ends, ms of the receive clock."""
-        self.floor = 0.0
-        """A price below has jumped; 0 before the first price."""
-        self.ceiling = LARGEST
-
-    def observe(self, price: float, at: int) -> None:
-        """Take an accepted price into account."""
-        bucket = at // self._BUCKET_MS
-        if bucket > self._bucket:
-            if self._bucket >= 0:
-                self._buckets.append((self._bucket, self.low, self.high))
-            self._bucket, self.low, self.high = bucket, price, price
-            self.until = (bucket + 1) * self._BUCKET_MS
-            self._set_limits()
-        elif price < self.low:
-            self.low = price
-            self._set_limits()
-        elif price > self.high:
-            self.high = price
-            self._set_limits()
-
-    def restart(self, price: float, at: int) -> None:
-        """A jump was confirmed: what was before says nothing about what comes."""
-        self._buckets.clear()
-        self._bucket = -1
-        self.observe(price, at)
-
-    def _set_limits(self) -> None:
-        recent = [row for row in self._buckets if row[0] > self._bucket - 6]
-        low = min([self.low, *(row[1] for row in recent)])
-        high = max([self.high, *(row[2] for row in recent)])
-        self.floor = low * (1 - JUMP_SHARE)
-        self.ceiling = high * (1 + JUMP_SHARE)
 
 
 @dataclass(slots=True)

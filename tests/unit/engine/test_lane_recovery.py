@@ -28,11 +28,11 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason, State
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
-from virtuoso.engine.pipeline import (
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.requests import (
     AskOtherVenue,
     Backfill,
     BackfillTrades,
-    Pipeline,
     PollBook,
     Recover,
     Renew,

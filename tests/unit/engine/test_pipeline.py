@@ -28,15 +28,15 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, Reason, Source, State
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
-from virtuoso.engine.documents import (
-    Edition,
+from virtuoso.engine.dashboard_documents import (
     by_pressure,
     dashboard_document,
     mobile_document,
     overview_message,
-    records_of,
 )
-from virtuoso.engine.pipeline import Backfill, BackfillTrades, Pipeline, Renew
+from virtuoso.engine.documents import Edition, records_of
+from virtuoso.engine.pipeline import Pipeline
+from virtuoso.engine.requests import Backfill, BackfillTrades, Renew
 from virtuoso.engine.view import MarketView
 from virtuoso.scoring.definition import Definition
 from virtuoso.wire.messages import RowSymbol

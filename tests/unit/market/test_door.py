@@ -24,15 +24,8 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
-from virtuoso.market.door import (
-    REFUSALS_IN_A_ROW,
-    SAMPLES,
-    TRADE_IDS,
-    Action,
-    ClockOffset,
-    Door,
-    Verdict,
-)
+from virtuoso.market.clock_offset import ClockOffset
+from virtuoso.market.door import REFUSALS_IN_A_ROW, SAMPLES, TRADE_IDS, Action, Door, Verdict
 from virtuoso.market.order_book import OrderBook
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
