@@ -17,7 +17,8 @@ import talib
 
 from benchmarks.report import Row
 from virtuoso.apps.scoring import lane_maker
-from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_component import CandleComponent, CandleSettings, place_of
+from virtuoso.components.base.candle_sheet import CandleSheets
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
@@ -96,23 +97,29 @@ Histories: TypeAlias = Mapping[Timeframe, Sequence[Candle]]
 class Scored:
     """The candle components of one market, warmed up."""
 
-    def __init__(self, candles: Histories) -> None:
+    def __init__(self, candles: Histories, sheets: CandleSheets | None = None) -> None:
         store = Candles()
         self._market = cast("Market", SimpleNamespace(candles=store))
-        self._components: tuple[CandleComponent, ...] = (Technical(), Volume(), PriceStructure())
+        place = place_of(sheets or CandleSheets(places=1), CandleSettings())
+        self._components: Sequence[CandleComponent] = [
+            kind(None, place) for kind in (Technical, Volume, PriceStructure)
+        ]
         for timeframe, history in candles.items():
             store.replace(timeframe, history[:WARM_UP])
             for component in self._components:
                 component.close(timeframe, bars_of(history[:WARM_UP]))
 
     def close(self, candles: Sequence[Candle]) -> None:
-        """Take candles of all timeframes, and score them."""
+        """Take candles of all timeframes."""
         closing = closing_of(candles)
         for component in self._components:
             component.close_all(closing)
+
+    def score(self, at: Millis) -> None:
+        """Read what they make, as the next second does."""
         for component in self._components:
             # one instant for all: what is measured is a close on four timeframes at once
-            result = component.score(candles[0].close_time, self._market)
+            result = component.score(at, self._market)
             assert isinstance(result, ComponentScore)
 
 
@@ -152,7 +159,9 @@ def one_market(candles: Histories) -> Row:
     scored, reference = Scored(candles), recomputing(candles)
 
     def ours(i: int) -> None:
-        scored.close([history[i] for history in candles.values()])
+        newest = [history[i] for history in candles.values()]
+        scored.close(newest)
+        scored.score(newest[0].close_time)
 
     mine, theirs = [], []
     for i in range(WARM_UP, WARM_UP + ROUNDS + 10):
@@ -171,13 +180,20 @@ def one_market(candles: Histories) -> Row:
 
 
 def many_markets(candles: Histories) -> Row:
-    """P4: all markets at one instant, so that none finds its numbers in the processor's cache."""
-    markets = [Scored(candles) for _ in range(MARKETS)]
+    """P4: all markets at one instant, so that none finds its numbers in the processor's cache.
+
+    As in the engine, whose markets share sheets: all candles arrive, then the second is scored.
+    """
+    sheets = CandleSheets()
+    markets = [Scored(candles, sheets) for _ in range(MARKETS)]
     reference = recomputing(candles)
 
     def ours(i: int) -> None:
         for market in markets:
             market.close([history[i] for history in candles.values()])
+        at = candles[Timeframe.M1][i].close_time
+        for market in markets:
+            market.score(at)
 
     def theirs() -> None:
         for _ in markets:

@@ -6,6 +6,7 @@ import numpy as np
 
 from support.markets import NOW, event, listing_of, walk
 from virtuoso.apps.scoring import components_of
+from virtuoso.components.base.candle_sheet import CandleSheets
 from virtuoso.components.base.stream_component import StreamComponent
 from virtuoso.domain.instruments import BYBIT, Instrument, Listing, Symbol
 from virtuoso.domain.market_data import (
@@ -101,6 +102,7 @@ class SteadyMarkets:
         ]
         self._draw = np.random.default_rng(1)
         self._definition = Definition()
+        self._sheets = CandleSheets()
         listings = [listing_of(each) for each in self.instruments]
         self.pipeline = Pipeline(self.instruments, listings, self._definition, self._lane)
         self._sequences = dict.fromkeys(self.instruments, 1)
@@ -110,7 +112,7 @@ class SteadyMarkets:
             self._begin(instrument, history, derivatives)
 
     def _lane(self, instrument: Instrument, listing: Listing | None) -> Lane:
-        components = components_of(self._definition, BYBIT)
+        components = components_of(self._definition, BYBIT, self._sheets)
         for seed, each in enumerate(components.values()):
             if isinstance(each, StreamComponent):
                 full_windows(each, seed)

@@ -1,5 +1,6 @@
 """The laws of the members on candles, of their components and of the score that they make."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -95,8 +96,8 @@ def candle_by_candle(
         closed = [each for each in rows if _closes_at(rows[each], left[each], now)]
         closing = Closing(
             tuple(closed),
-            [Millis(now)] * len(closed),
-            np.stack([rows[each].table[:, left[each], np.newaxis] for each in closed]),
+            (Millis(now),) * len(closed),
+            array("d", np.stack([rows[each].table[:, left[each]] for each in closed]).ravel()),
         )
         for each in closed:
             left[each] += 1

@@ -11,7 +11,8 @@ import msgspec
 from virtuoso.adapters.feed.capabilities import capabilities_known_of
 from virtuoso.apps.settings import ScoringSettings, SymbolScoringSettings
 from virtuoso.components.base import Component
-from virtuoso.components.base.candle_component import CandleSettings
+from virtuoso.components.base.candle_component import CandleSettings, place_of
+from virtuoso.components.base.candle_sheet import CandleSheets
 from virtuoso.components.orderbook import Orderbook
 from virtuoso.components.orderflow import LIQUIDATIONS, Orderflow
 from virtuoso.components.price_structure import PriceStructure
@@ -102,26 +103,33 @@ def _naming(key: str) -> Iterator[None]:
         raise SettingsError(msg) from error
 
 
-def components_of(definition: Definition, venue: Venue) -> dict[ComponentName, Component]:
-    """Build the six components of one market, in the order they are always shown."""
+def components_of(
+    definition: Definition, venue: Venue, sheets: CandleSheets | None = None
+) -> dict[ComponentName, Component]:
+    """Build the six components of one market, in the order they are always shown.
+
+    `sheets`: of the markets that it is scored beside.
+    """
     candles = definition.candles
+    place = place_of(sheets or CandleSheets(places=1), candles)
     limits = definition.stream_limits
     streamed = capabilities_known_of(venue).streamed
     not_offered = frozenset() if Liquidation in streamed else frozenset({LIQUIDATIONS})
     return {
         ComponentName.ORDERBOOK: Orderbook(limits),
         ComponentName.ORDERFLOW: Orderflow(not_offered, limits),
-        ComponentName.TECHNICAL: Technical(candles),
-        ComponentName.VOLUME: Volume(candles),
+        ComponentName.TECHNICAL: Technical(candles, place),
+        ComponentName.VOLUME: Volume(candles, place),
         ComponentName.SENTIMENT: Sentiment(),
-        ComponentName.PRICE_STRUCTURE: PriceStructure(candles),
+        ComponentName.PRICE_STRUCTURE: PriceStructure(candles, place),
     }
 
 
 def lane_maker(
     definition: Definition, venue: Venue
 ) -> Callable[[Instrument, Listing | None], Lane]:
-    """Give what builds one market's lane."""
+    """Give what builds one market's lane; the candles of all of them are computed together."""
+    sheets = CandleSheets()
 
     def make(instrument: Instrument, listing: Listing | None) -> Lane:
         own = definition.of(instrument.symbol)
@@ -129,12 +137,12 @@ def lane_maker(
         return Lane(
             instrument,
             listing,
-            components_of(own, venue),
+            components_of(own, venue, sheets),
             own,
             book_sequenced=offered.book_sequenced,
             liquidations=offered.liquidations,
             open_interest_sides=offered.open_interest,
-            make_components=partial(components_of, venue=venue),
+            make_components=partial(components_of, venue=venue, sheets=sheets),
         )
 
     return make

@@ -6,16 +6,17 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_sheet import Advance, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_profile import (
     control_distance,
     volume_profile,
@@ -36,7 +37,8 @@ class PriceStructure(CandleComponent):
         Member("close_location", "close_location", 1 / 5),
     )
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """One row per kernel, in the order of `price_structure_members`."""
         return stack(
             atr_state(),
@@ -46,7 +48,8 @@ class PriceStructure(CandleComponent):
             volume_profile_state(100),
         )
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         return price_structure_advance
 
@@ -75,11 +78,15 @@ def price_structure_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
+    places: Integers,
     weights: Floats,
     sums: Floats,
 ) -> None:
@@ -87,8 +94,17 @@ def price_structure_advance(
     x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
-        if row >= 0:
-            price_structure_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
-    if weights.size:
-        pool_sums(scores[:, :, -1], weights, sums)
+        price_structure_members(bars[i], states[row], x[row])
+        rank_rows(
+            x[row],
+            1,
+            window,
+            minimum,
+            minimum_sizes,
+            keep,
+            counts[row],
+            rings[row],
+            codes[row],
+            scores[row],
+        )
+    pool_places(scores[:, :, -1], places, weights, sums)

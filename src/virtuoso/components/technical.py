@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_sheet import Advance, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.adx import adx, adx_direction, adx_state
 from virtuoso.indicators.atr import atr, atr_state
@@ -19,10 +20,10 @@ from virtuoso.indicators.ewm_volatility import (
     momentum_state,
 )
 from virtuoso.indicators.macd import macd, macd_state
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats, stack
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 
 
 class Technical(CandleComponent):
@@ -41,7 +42,8 @@ class Technical(CandleComponent):
         Member("ret1", "impulse", 1 / 6),
     )
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """One row per kernel, in the order of `technical_members`."""
         return stack(
             atr_state(),
@@ -57,7 +59,8 @@ class Technical(CandleComponent):
             momentum_state(1),
         )
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         return technical_advance
 
@@ -94,11 +97,15 @@ def technical_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
+    places: Integers,
     weights: Floats,
     sums: Floats,
 ) -> None:
@@ -106,8 +113,17 @@ def technical_advance(
     x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
-        if row >= 0:
-            technical_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
-    if weights.size:
-        pool_sums(scores[:, :, -1], weights, sums)
+        technical_members(bars[i], states[row], x[row])
+        rank_rows(
+            x[row],
+            1,
+            window,
+            minimum,
+            minimum_sizes,
+            keep,
+            counts[row],
+            rings[row],
+            codes[row],
+            scores[row],
+        )
+    pool_places(scores[:, :, -1], places, weights, sums)

@@ -6,14 +6,15 @@ import numpy as np
 from numba import njit
 
 from virtuoso.components.base import Member
-from virtuoso.components.base.candle_component import Advance, CandleComponent, Integers
+from virtuoso.components.base.candle_component import CandleComponent
+from virtuoso.components.base.candle_sheet import Advance, Integers
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.pool_sums import pool_sums
+from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, stack
-from virtuoso.indicators.trailing_rank import rank_rows
+from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
 from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state
 from virtuoso.indicators.weighted_mean import weighted_mean, weighted_mean_state
@@ -31,7 +32,8 @@ class Volume(CandleComponent):
         Member("volume_surge", "volume_surge", 1 / 4),
     )
 
-    def new_state(self) -> Floats:
+    @classmethod
+    def new_state(cls) -> Floats:
         """One row per kernel, in the order of `volume_members`."""
         return stack(
             atr_state(),
@@ -42,7 +44,8 @@ class Volume(CandleComponent):
             volume_surge_state(100),
         )
 
-    def kernel(self) -> Advance:
+    @classmethod
+    def kernel(cls) -> Advance:
         """Give what computes and ranks the members."""
         return volume_advance
 
@@ -71,11 +74,15 @@ def volume_advance(
     rows: Integers,
     bars: Floats,
     states: Floats,
-    ranks: Floats,
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
+    window: int,
     minimum: int,
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
+    places: Integers,
     weights: Floats,
     sums: Floats,
 ) -> None:
@@ -83,8 +90,17 @@ def volume_advance(
     x, scores = results[0], results[1]
     for i in range(rows.size):
         row = rows[i]
-        if row >= 0:
-            volume_members(bars[i], states[row], x[row])
-            rank_rows(x[row], 1, minimum, minimum_sizes, keep, ranks[row], scores[row])
-    if weights.size:
-        pool_sums(scores[:, :, -1], weights, sums)
+        volume_members(bars[i], states[row], x[row])
+        rank_rows(
+            x[row],
+            1,
+            window,
+            minimum,
+            minimum_sizes,
+            keep,
+            counts[row],
+            rings[row],
+            codes[row],
+            scores[row],
+        )
+    pool_places(scores[:, :, -1], places, weights, sums)

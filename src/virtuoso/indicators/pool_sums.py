@@ -1,10 +1,15 @@
 """The sums that a pool of members is made from, over arrays."""
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from virtuoso.indicators.normal_scores import inverse
 from virtuoso.indicators.state import Floats
+
+Integers: TypeAlias = NDArray[np.int64]
 
 TOTAL, KNOWN, POOLED, SQUARES, SUMS = range(5)
 """Places in the sums: weight of all; of the present ones weight, weight x z, weight squared."""
@@ -36,3 +41,16 @@ def pool_sums(scores: Floats, weights: Floats, sums: Floats) -> None:
             squares += weight * weight
         sums[SUMS + row] = count
     sums[TOTAL], sums[KNOWN], sums[POOLED], sums[SQUARES] = total, known, pooled, squares
+
+
+@njit(cache=True)
+def pool_places(scores: Floats, places: Integers, weights: Floats, sums: Floats) -> None:
+    """Do as `pool_sums` for some of many pools, each of the same number of rows.
+
+    scores: shape (all pools x rows, n); places: of those to be added up; weights, sums: of all
+    pools, shape (pools, rows, n) and (pools, ...).
+    """
+    rows = weights.shape[1]
+    for place in places:
+        first = place * rows
+        pool_sums(scores[first : first + rows], weights[place], sums[place])

@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 from virtuoso.domain.scores import Reason
 from virtuoso.indicators.state import Floats
 
-# where a carried state holds the values seen, absent ones included; the values kept; the size of
-# the distribution; the size that the last value was compared with; two rings follow
-SEEN, KEPT, SIZE, COMPARED, COUNTS = range(5)
+SEEN, HELD, NEXT, SIZE, COMPARED, COUNTS = range(6)
+"""Places in the counts of a distribution: values seen, absent ones included; values held in its
+ring; where the next one goes; its size; the size that the last value was compared with."""
 
-Singles: TypeAlias = NDArray[np.float32]
+Codes: TypeAlias = NDArray[np.uint16]
+
+BLOCK = 128
+"""Codes counted at a time, in counters as narrow as the codes."""
+_MANY = 3
+"""So many alike in a block are quicker looked up one by one than with all of the block."""
+_DROPPED_BITS = 12
+"""Of the 23 bits behind the point of a number in single precision."""
+_LOWEST = (127 - 24) << (23 - _DROPPED_BITS)
+NO_CODE = 65_535
+"""The highest of the codes, which tell sizes from 2^-24 to 2^8 apart, 2,048 to an octave."""
 
 
 class RankKind(IntEnum):
@@ -47,106 +57,124 @@ def round_x(x: float) -> float:
     return rounded + 0.0
 
 
-# made part of `rank_rows`, as `rank` is: the arrays of a call are counted in and out, which for one
-# value takes as long as its rank
+# both are made part of `rank_rows`, and take a row by its number: to count the arrays of a call, or
+# the parts of an array, in and out takes as long as a rank
 @njit(cache=True, inline="always")
-def count_twice(values: Floats, coarse: Singles, key: float) -> int:
-    """How many values are below `key`, and again how many are not above it.
-
-    coarse: the values in single precision, which keeps their order but for making some equal.
-    """
-    near = np.float32(key)
-    below = through = np.int32(0)
-    # every value, with two counters as wide as it: this way the loop runs in vector registers,
-    # which for a thousand values is quicker than to keep them sorted and to search
-    for i in range(coarse.size):
-        below = np.int32(below + (coarse[i] < near))
-        through = np.int32(through + (coarse[i] <= near))
-    if below == through:
-        return 2 * int(below)
-    exactly_below = exactly_through = 0
-    for i in range(values.size):
-        exactly_below += values[i] < key
-        exactly_through += values[i] <= key
-    return exactly_below + exactly_through
-
-
-def rank_state(window: int) -> Floats:
-    """Carried state of `rank`: the counts SEEN, KEPT, SIZE and COMPARED; two rings of `window`.
-
-    The second ring holds the values of the first in single precision, two in the place of one.
-    """
-    return np.zeros(COUNTS + window + (window + 1) // 2)
+def code_of(key: float, by_size: bool) -> int:  # noqa: FBT001 - a kernel has no keywords
+    """Give 16 bits that never fall where `key` rises; near keys, and extreme ones, share them."""
+    if key == 0.0 and by_size:
+        return 0
+    bits = np.float32(abs(key)).view(np.int32) >> _DROPPED_BITS
+    size = min(max(int(bits) - _LOWEST, 1), NO_CODE)
+    if by_size:
+        return size
+    return 32_768 + (size >> 1) if key > 0.0 else 32_767 - (size >> 1)
 
 
 @njit(cache=True, inline="always")
-def rank(
-    values: Floats,
-    kind: int,
-    minimum: int,
-    minimum_sizes: int,
-    keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
-    state: Floats,
-    scores: Floats,
-) -> None:
-    """Score the values of a series against what came before each, in time order.
+def count_twice(rings: Floats, codes: Codes, row: int, held: int, key: float, code: int) -> int:
+    """How many of the values held in a row are below `key`, and again how many are not above it.
 
-    values, scores: shape (n,); values are rounded in place, NaN is absent. state: from
-    rank_state(window); with `keep` false it does not change. Score NaN: absent, fewer than
-    `minimum` values seen (this one included), or a distribution below `minimum_sizes`.
-    Source: docs/scoring.md section 2.
+    codes, code: `code_of` the values and of the key; where no value is held, NO_CODE and NaN.
+    The codes alone are read, a quarter of the memory, but for values with a code like the key's.
     """
-    by_size = kind == 1
-    window = 2 * (state.size - COUNTS) // 3
-    ring = state[COUNTS : COUNTS + window]
-    coarse = state[COUNTS + window :].view(np.float32)
-    seen, kept, size = int(state[SEEN]), int(state[KEPT]), int(state[SIZE])
-    compared = size
-    for t in range(values.size):
-        x = round_x(values[t])
-        values[t] = x
-        scores[t] = np.nan
-        compared = size
-        seen += 1
-        if np.isnan(x):
+    near = np.uint16(code)
+    twice = 0
+    for block in range((held + BLOCK - 1) // BLOCK):
+        start = block * BLOCK
+        below = through = np.uint16(0)
+        # every value, with two counters as wide as it: this way the loop runs in vector registers,
+        # which for a thousand values is quicker than to keep them sorted and to search
+        for j in range(BLOCK):
+            i = np.uint64(start + j)  # unsigned: no place is counted from the end
+            below = np.uint16(below + np.uint16(codes[row, i] < near))
+            through = np.uint16(through + np.uint16(codes[row, i] <= near))
+        alike = int(through) - int(below)
+        if alike > _MANY:
+            exactly_below = exactly_through = 0
+            for j in range(BLOCK):
+                i = np.uint64(start + j)
+                exactly_below += rings[row, i] < key
+                exactly_through += rings[row, i] <= key
+            twice += exactly_below + exactly_through
             continue
-        key = abs(x) if by_size else x
-        held = min(kept, window)
-        if seen >= minimum:
-            if by_size and x == 0.0:
-                scores[t] = 50.0
-            elif size >= max(minimum_sizes, 1):
-                # zeros lie in the ring of sizes, below every key, and are not part of them
-                share = (
-                    0.5 * (count_twice(ring[:held], coarse[:held], key) - 2 * (held - size)) / size
-                )
-                scores[t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
-        if not keep:
-            continue
-        slot = kept % window
-        if kept >= window and not (by_size and ring[slot] == 0.0):
-            size -= 1
-        if not (by_size and key == 0.0):
-            size += 1
-        ring[slot] = coarse[slot] = key
-        kept += 1
-    if keep:
-        state[SEEN], state[KEPT], state[SIZE], state[COMPARED] = seen, kept, size, compared
+        twice += 2 * int(below)
+        i = np.uint64(start)
+        while alike > 0:
+            if codes[row, i] == near:
+                twice += int(rings[row, i] < key) + int(rings[row, i] <= key)
+                alike -= 1
+            i += np.uint64(1)
+    return twice
+
+
+def rank_state(series: int, window: int) -> tuple[Floats, Floats, Codes]:
+    """Carried state of `rank_rows`: for each series counts, a ring of keys, their codes.
+
+    A key is what is ranked: a value or its size. Rings have room for whole blocks, of which the
+    first `window` are used.
+    """
+    room = -(-window // BLOCK) * BLOCK
+    codes = np.full((series, room), NO_CODE, dtype=np.uint16)
+    return np.zeros((series, COUNTS)), np.full((series, room), np.nan), codes
 
 
 @njit(cache=True)
 def rank_rows(
     values: Floats,
     kind: int,
+    window: int,
     minimum: int,
     minimum_sizes: int,
-    keep: bool,  # noqa: FBT001
-    states: Floats,
+    keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+    counts: Floats,
+    rings: Floats,
+    codes: Codes,
     scores: Floats,
 ) -> None:
-    """Score several series at once: a row of values, states and scores each."""
+    """Score the values of some series against what came before each, in time order.
+
+    values, scores: shape (series, n); values are rounded in place, NaN is absent. counts, rings,
+    codes: from rank_state(series, window); with `keep` false they do not change. Score NaN: absent,
+    fewer than `minimum` values seen (this one included), or a distribution below `minimum_sizes`.
+    Source: docs/scoring.md section 2.
+    """
+    by_size = kind == 1
     for row in range(values.shape[0]):
-        rank(values[row], kind, minimum, minimum_sizes, keep, states[row], scores[row])
+        seen, held, slot = int(counts[row, SEEN]), int(counts[row, HELD]), int(counts[row, NEXT])
+        size = int(counts[row, SIZE])
+        compared = size
+        for t in range(values.shape[1]):
+            x = round_x(values[row, t])
+            values[row, t] = x
+            scores[row, t] = np.nan
+            compared = size
+            seen += 1
+            if np.isnan(x):
+                continue
+            key = abs(x) if by_size else x
+            code = code_of(key, by_size)
+            if seen >= minimum:
+                if by_size and x == 0.0:
+                    scores[row, t] = 50.0
+                elif size >= max(minimum_sizes, 1):
+                    # zeros lie in the ring of sizes, below every key, and are not part of them
+                    twice = count_twice(rings, codes, row, held, key, code) - 2 * (held - size)
+                    share = 0.5 * twice / size
+                    scores[row, t] = 50.0 + 50.0 * np.sign(x) * share if by_size else 100.0 * share
+            if not keep:
+                continue
+            if held < window:
+                held += 1
+            elif not (by_size and codes[row, slot] == 0):
+                size -= 1
+            if not (by_size and key == 0.0):
+                size += 1
+            rings[row, slot], codes[row, slot] = key, code
+            slot = slot + 1 if slot + 1 < window else 0
+        if keep:
+            counts[row, SEEN], counts[row, HELD], counts[row, NEXT] = seen, held, slot
+            counts[row, SIZE], counts[row, COMPARED] = size, compared
 
 
 class TrailingRanks:
@@ -158,22 +186,23 @@ class TrailingRanks:
         self.minimum = minimum
         self.minimum_sizes = minimum_sizes
         self._kind = int(kind)
-        self._states = np.stack([rank_state(window)] * series)
+        self._window = window
+        self._counts, self._rings, self._codes = rank_state(series, window)
 
     @property
     def seen(self) -> int:
         """Values pushed so far, absent ones included."""
-        return int(self._states[0, SEEN])
+        return int(self._counts[0, SEEN])
 
     @property
     def sizes(self) -> Floats:
         """Per series, the size of the distribution now: what the next value is compared with."""
-        return self._states[:, SIZE].copy()
+        return self._counts[:, SIZE].copy()
 
     @property
     def compared(self) -> Floats:
         """Per series, the size of the distribution that the last value was compared with."""
-        return self._states[:, COMPARED].copy()
+        return self._counts[:, COMPARED].copy()
 
     def push(self, values: Floats) -> Floats:
         """Score values of shape (series, n), oldest first, then keep each.
@@ -188,7 +217,18 @@ class TrailingRanks:
 
     def _rank(self, values: Floats, *, keep: bool) -> Floats:
         scores = np.empty_like(values)
-        rank_rows(values, self._kind, self.minimum, self.minimum_sizes, keep, self._states, scores)
+        rank_rows(
+            values,
+            self._kind,
+            self._window,
+            self.minimum,
+            self.minimum_sizes,
+            keep,
+            self._counts,
+            self._rings,
+            self._codes,
+            scores,
+        )
         return scores
 
 

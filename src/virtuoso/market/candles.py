@@ -1,7 +1,8 @@
 """Candles of one market: closed ones per timeframe, the forming one, and aggregation from 1m."""
 
+from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, TypeAlias
@@ -72,35 +73,45 @@ class Closing(NamedTuple):
     """One candle each of several timeframes that close at one instant."""
 
     timeframes: tuple[Timeframe, ...]
-    close_times: Sequence[Millis]
-    table: Floats
-    """Shape (timeframes, 5, 1): the table of the `Bars` of each."""
+    close_times: tuple[Millis, ...]
+    numbers: "array[float]"
+    """Natural logs of open, high, low and close, and volume, of one candle after the other. Many
+    of them become one table sooner than many lists would."""
+
+    def only(self, asked: Container[Timeframe]) -> "Closing":
+        """Leave out the other timeframes."""
+        kept = [i for i, timeframe in enumerate(self.timeframes) if timeframe in asked]
+        return Closing(
+            tuple([self.timeframes[i] for i in kept]),
+            tuple([self.close_times[i] for i in kept]),
+            array("d", [each for i in kept for each in self.numbers[5 * i : 5 * i + 5]]),
+        )
 
 
 def bars_of(candles: Sequence[Candle | FormingCandle]) -> Bars:
     """Turn candles into arrays of log prices."""
     return Bars(
-        np.ascontiguousarray(_rows(candles).T),
+        np.ascontiguousarray(np.array(_numbers(candles)).reshape(-1, 5).T),
         np.array([each.open_time + each.timeframe.ms for each in candles], np.int64),
     )
 
 
 def closing_of(candles: Sequence[Candle | FormingCandle]) -> Closing:
-    """Turn candles of different timeframes into arrays of log prices, one candle each."""
+    """Turn candles of different timeframes into log prices, one candle each."""
     return Closing(
         tuple([each.timeframe for each in candles]),
-        [Millis(each.open_time + each.timeframe.ms) for each in candles],
-        _rows(candles).reshape(-1, 5, 1),
+        tuple([Millis(each.open_time + each.timeframe.ms) for each in candles]),
+        array("d", _numbers(candles)),
     )
 
 
-def _rows(candles: Sequence[Candle | FormingCandle]) -> Floats:
-    """Give log prices and volume, a row per candle."""
+def _numbers(candles: Sequence[Candle | FormingCandle]) -> list[float]:
+    """Give log prices and volume, candle by candle."""
     # log of the standard library, number by number: the same bits for one candle as for a thousand
     numbers: list[float] = []  # flat: NumPy takes twice as long over a list of rows
     for each in candles:
         numbers += log(each.open), log(each.high), log(each.low), log(each.close), each.volume
-    return np.array(numbers).reshape(-1, 5)
+    return numbers
 
 
 @dataclass(slots=True)

@@ -80,6 +80,31 @@ def test_many_series_at_once_score_like_each_alone(
         assert scores == [None if math.isnan(score) else score for score in row.tolist()]
 
 
+NEAR = st.builds(
+    lambda base, steps: base * (1.0 + steps * 1e-7),
+    st.sampled_from([1e-9, 6e-8, 1e-3, 1.0, 255.999, 256.0, 1e6]),
+    st.integers(-40, 40),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=st.lists(st.builds(lambda x, up: x if up else -x, NEAR, st.booleans()), max_size=300),
+    window=st.sampled_from([5, 127, 128, 129, 200]),
+    kind=st.sampled_from(RankKind),
+)
+def test_values_that_share_their_code_are_told_apart(
+    values: list[float], window: int, kind: RankKind
+) -> None:
+    """However near to each other, however small or large, and whatever the window."""
+    rank = TrailingRank(window, kind, minimum=1)
+    history: list[float | None] = []
+    for x in values:
+        expected, found = reference(history, x, window, kind), rank.push(x).score
+        assert found == (None if expected is None else pytest.approx(expected, abs=1e-12))
+        history.append(x)
+
+
 def test_the_value_itself_is_not_part_of_its_distribution() -> None:
     """A record value ranks above everything, by the full size of the window."""
     rank = TrailingRank(10, RankKind.SIZES, minimum=1)

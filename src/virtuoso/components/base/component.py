@@ -194,7 +194,8 @@ def pool_summed(
     pooled /= present
     squares /= present * present
     z = pooled / sqrt(squares + rho * (1.0 - squares))
-    z = min(max(z, -Z_LIMIT), Z_LIMIT)
+    if not -Z_LIMIT <= z <= Z_LIMIT:
+        z = Z_LIMIT if z > 0.0 else -Z_LIMIT
     score = 100.0 * phi(z)
     return ComponentScore(name, score, z, pooled, completeness, as_of, late_ms, freshness, members)
 

@@ -1,0 +1,364 @@
+"""Memory that the candle components of many markets share, so that one call carries them all on.
+
+At a full minute every market closes a candle. What is carried for one of them takes less time to
+compute than the call of a kernel and the objects about it, so closes wait until somebody reads one
+of them: then all that wait on a sheet are computed together.
+"""
+
+from collections.abc import Hashable, Sequence
+from operator import add
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtuoso.domain.scores import ComponentName
+from virtuoso.domain.time import SECOND, Millis, Timeframe
+from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.state import Floats
+from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
+from virtuoso.market.candles import Closing
+
+Integers: TypeAlias = NDArray[np.int64]
+
+NEVER: Final = -1
+DELIVERY_MS: Final = 5 * SECOND
+"""A closed candle is due this long after it ended."""
+
+PLACES: Final = 32
+"""Markets of a sheet. All of them on four timeframes take two to three milliseconds, and nothing
+else runs meanwhile."""
+
+
+class Pool(NamedTuple):
+    """Whose newest scores a kernel adds up as `pool_sums` does: a second call would cost as much.
+
+    What is of place p lies in rows p * timeframes and following of every array with rows.
+    """
+
+    places: Integers
+    weights: Floats
+    """Shape (all places, timeframes, members)."""
+    sums: Floats
+    """Shape (all places, sums): from `new_sums(timeframes)`."""
+
+
+NO_POOL: Final = Pool(np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0)), np.zeros((0, 0)))
+
+
+class Ranks(NamedTuple):
+    """Trailing distributions of every member of some rows: see `rank_state`."""
+
+    counts: Floats
+    rings: Floats
+    codes: Codes
+
+    @classmethod
+    def new(cls, rows: int, members: int, window: int) -> Self:
+        """Give those that know nothing yet."""
+        counts, rings, codes = rank_state(rows * members, window)
+        shape = rows, members, -1
+        return cls(counts.reshape(shape), rings.reshape(shape), codes.reshape(shape))
+
+    @classmethod
+    def unwritten(cls, rows: int, members: int, window: int) -> Self:
+        """Give room for as many, each to be begun by `begin`; until then it takes no memory."""
+        counts, rings, codes = rank_state(1, window)
+        shape = rows, members
+        return cls(
+            np.zeros((*shape, counts.size)),
+            np.zeros((*shape, rings.size)),
+            np.zeros((*shape, codes.size), dtype=codes.dtype),
+        )
+
+    def begin(self, row: int) -> None:
+        """Have those of one row know nothing."""
+        self.counts[row], self.rings[row], self.codes[row] = 0.0, np.nan, NO_CODE
+
+    def between(self, first: int, stop: int) -> Self:
+        """Give those of some rows: the same memory."""
+        own = slice(first, stop)
+        return type(self)(self.counts[own], self.rings[own], self.codes[own])
+
+
+class Advance(Protocol):
+    """The kernel of a component: members and scores of more candles of some timeframes.
+
+    rows: shape (k,), one per timeframe of a market. bars: shape (k, 5, n), the tables of their
+    candles. states, from `new_state`, shape (rows, ...), and the fields of
+    `Ranks`, shape (rows, members, ...), are carried on, the latter only with `keep`. results: x and
+    scores, shape (2, rows, members, n), written at `rows`. The rest are the fields of a `Pool`.
+    """
+
+    def __call__(
+        self,
+        rows: Integers,
+        bars: Floats,
+        states: Floats,
+        counts: Floats,
+        rings: Floats,
+        codes: Codes,
+        window: int,
+        minimum: int,
+        minimum_sizes: int,
+        keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
+        results: Floats,
+        places: Integers,
+        weights: Floats,
+        sums: Floats,
+        /,
+    ) -> None:
+        """Advance."""
+        ...
+
+
+class Ranking(NamedTuple):
+    """How members are ranked, the same for all of a sheet."""
+
+    window: int
+    minimum: int
+    minimum_sizes: int
+
+
+class Newest(NamedTuple):
+    """What is known of a place since candles last closed there; none of it changes any more."""
+
+    closes: Sequence[Millis | None]
+    """When the newest candle of each timeframe closed."""
+    due: int
+    """Until when nothing is overdue; NEVER before all timeframes are there."""
+    sums: Sequence[float]
+    """What `pool_sums` wrote of its scores, whatever their age."""
+    numbers: Floats
+    """Shape (2, places, timeframes, members): x and scores of all places computed together."""
+    number: int
+    """Which of them it is."""
+
+    @property
+    def own(self) -> Floats:
+        """Shape (2, timeframes, members): x and scores, NaN where there is none."""
+        own: Floats = self.numbers[:, self.number]
+        return own
+
+
+class CandleBlock:
+    """What one kind of component carries on a sheet: a place a market, a row a timeframe of it."""
+
+    def __init__(
+        self,
+        kernel: Advance,
+        state: Floats,
+        members: int,
+        timeframes: Sequence[Timeframe],
+        ranking: Ranking,
+        places: int,
+    ) -> None:
+        """state: of one row before the first candle."""
+        self._kernel = kernel
+        self._state = state
+        self._ranking = ranking
+        self._timeframes = tuple(timeframes)
+        self._width = width = len(timeframes)
+        self._due_after = [each.ms + DELIVERY_MS for each in timeframes]
+        """How many ms after one candle of each the next should be here."""
+        rows = places * width
+        self.states = np.zeros((rows, *state.shape))
+        self.ranks = Ranks.unwritten(rows, members, ranking.window)
+        self.latest = np.full((2, rows, members, 1), np.nan)
+        """x and scores of the newest candles, NaN where there is none."""
+        self._by_place = self.latest.reshape(2, places, width, members)
+        self.weights = np.zeros((places, width, members))
+        self._sums = np.zeros((places, new_sums(width).size))
+        self._closes: list[Sequence[Millis | None]] = [[None] * width] * places
+        self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
+        """Closes of which it was worked out last until when nothing is overdue: at a full minute
+        all markets have the same."""
+        self.newest: dict[int, Newest] = {}
+        """By place."""
+
+    def rows_of(self, place: int) -> range:
+        """Give the rows of a place, in the order of its timeframes."""
+        return range(place * self._width, (place + 1) * self._width)
+
+    def forget(self, place: int, row: int) -> None:
+        """Put one row of a place back to before the first candle."""
+        at = self.rows_of(place).start + row
+        self.states[at] = self._state
+        self.ranks.begin(at)
+        self.latest[:, at] = np.nan
+        self.amend(place, row, None)
+
+    def amend(self, place: int, row: int, last_close: Millis | None) -> None:
+        """Know that the numbers of a row were changed, and when its newest candle closed."""
+        rows = self.rows_of(place)
+        self._close(place, [row], [last_close])
+        scores = self.latest[1, rows.start : rows.stop, :, 0]
+        pool_sums(scores, self.weights[place], self._sums[place])
+        self._tell(np.array([place]))
+
+    def advance(
+        self,
+        places: Integers,
+        rows: Integers,
+        bars: Floats,
+        closed: Sequence[tuple[int, Sequence[int], Closing]],
+    ) -> None:
+        """Take closed candles of several places: the place, rows of its timeframes, the closing.
+
+        places, rows, bars: of all of them; rows and bars as `Advance` says.
+        """
+        for place, found, closing in closed:
+            if closing.timeframes == self._timeframes:
+                self._closes[place] = closing.close_times
+            else:
+                self._close(place, found, closing.close_times)
+        pool = Pool(places, self.weights, self._sums)
+        self.run(rows, bars, self.states, self.ranks, self.latest, pool)
+        self._tell(places)
+
+    def _close(self, place: int, rows: Sequence[int], times: Sequence[Millis | None]) -> None:
+        closes = self._closes[place] = list(self._closes[place])
+        for row, at in zip(rows, times, strict=True):
+            closes[row] = at
+
+    def _tell(self, places: Integers) -> None:
+        """Put down what is known of some places now."""
+        numbers = self._by_place.take(places, axis=1)
+        sums = self._sums.take(places, axis=0).tolist()
+        for number, place in enumerate(places.tolist()):
+            closes = self._closes[place]
+            known, due = self._dues
+            if closes != known:
+                due = self._due(closes)
+                self._dues = closes, due
+            self.newest[place] = Newest(closes, due, sums[number], numbers, number)
+
+    def _due(self, closes: Sequence[Millis | None]) -> int:
+        """Say until when nothing is overdue."""
+        known = [at for at in closes if at is not None]
+        return min(map(add, known, self._due_after)) if len(known) == len(closes) else NEVER
+
+    def run(
+        self,
+        rows: Integers,
+        bars: Floats,
+        states: Floats,
+        ranks: Ranks,
+        results: Floats,
+        pool: Pool = NO_POOL,
+        *,
+        keep: bool = True,
+    ) -> None:
+        """Call the kernel, on this block or on arrays of the same kind."""
+        self._kernel(rows, bars, states, *ranks, *self._ranking, keep, results, *pool)
+
+
+class CandleSheet:
+    """Places for some markets, and the blocks of the components that are computed there."""
+
+    def __init__(self, timeframes: Sequence[Timeframe], ranking: Ranking, places: int) -> None:
+        self._timeframes = tuple(timeframes)
+        self._ranking = ranking
+        self._places = places
+        self._free = list(range(places))
+        self._blocks: dict[ComponentName, CandleBlock] = {}
+        self._found: dict[Sequence[Timeframe], Sequence[int]] = {}
+        """The rows of timeframes that close together."""
+        self._taken: list[Closing | None] = [None] * places
+        """What closed last at each place."""
+        self._waiting: dict[int, Closing] = {}
+        """Of these places, that is not computed yet; only of timeframes that are asked for."""
+
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return not self._free
+
+    def block(
+        self, name: ComponentName, kernel: Advance, state: Floats, members: int
+    ) -> CandleBlock:
+        """Give the block of a component, made for the first that asks."""
+        self.settle()
+        block = self._blocks.get(name)
+        if block is None:
+            block = self._blocks[name] = CandleBlock(
+                kernel, state, members, self._timeframes, self._ranking, self._places
+            )
+        return block
+
+    def take_place(self) -> int:
+        """Give a place that nobody has."""
+        self.settle()
+        place = self._free.pop(0)
+        self._taken[place] = None
+        return place
+
+    def give_back(self, place: int) -> None:
+        """Know that a place is not needed any more."""
+        self._free.append(place)
+
+    def note(self, place: int, closing: Closing) -> None:
+        """Take closed candles of a place, to be computed when somebody reads what they make.
+
+        Every component there hears of the same closing; it is taken once, for all of them.
+        """
+        if self._taken[place] is closing:
+            return
+        if place in self._waiting:
+            self.settle()
+        self._taken[place] = closing
+        if len(self._timeframes) < len(Timeframe):
+            closing = closing.only(self._timeframes)
+        if closing.timeframes:
+            self._waiting[place] = closing
+
+    def settle(self) -> None:
+        """Compute what waits, all of it in one call for each component."""
+        if not self._waiting:
+            return
+        closed: list[tuple[int, Sequence[int], Closing]] = []
+        rows: list[int] = []
+        waiting, self._waiting = self._waiting, {}
+        for place, closing in waiting.items():
+            found = self._found.get(closing.timeframes) or self._find(closing.timeframes)
+            first = place * len(self._timeframes)
+            rows += [first + row for row in found]
+            closed.append((place, found, closing))
+        places, at_rows = np.array(list(waiting)), np.array(rows)
+        numbers = bytearray().join([each.numbers for each in waiting.values()])
+        bars = np.frombuffer(numbers).reshape(-1, 5, 1)
+        for block in self._blocks.values():
+            block.advance(places, at_rows, bars, closed)
+
+    def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
+        """Look up the rows of timeframes, and remember them."""
+        found = self._found[timeframes] = [self._timeframes.index(each) for each in timeframes]
+        return found
+
+
+class Place:
+    """One market's place on a sheet, shared by its components; given back when they are gone."""
+
+    def __init__(self, sheet: CandleSheet) -> None:
+        self.sheet = sheet
+        self.number = sheet.take_place()
+        finalize(self, sheet.give_back, self.number).atexit = False
+
+
+class CandleSheets:
+    """The sheets of all markets that are scored beside each other."""
+
+    def __init__(self, places: int = PLACES) -> None:
+        """places: of each sheet."""
+        self._places = places
+        self._sheets: dict[Hashable, list[CandleSheet]] = {}
+
+    def place(self, timeframes: Sequence[Timeframe], ranking: Ranking) -> Place:
+        """Give a market a place among those of the same timeframes and ranking."""
+        sheets = self._sheets.setdefault((tuple(timeframes), ranking), [])
+        for sheet in sheets:
+            if not sheet.full:
+                return Place(sheet)
+        sheets.append(CandleSheet(timeframes, ranking, self._places))
+        return Place(sheets[-1])
