@@ -44,12 +44,13 @@ class ExchangeBeside:
     def of(cls, settings: Settings, symbols: int | None) -> Self:
         """Start the simulator of these settings, with as many symbols as shall be watched.
 
-        `symbols`: how many a command line asks for, if it does; pinned ones are among the usual.
+        `symbols`: how many a command line asks for, if it does, judged by who watches them; pinned
+        ones are among the usual.
         """
         ours, most = settings.simulator, symbols
         if most is None or settings.universe.pinned:
             most = max(ours.symbols, symbols or 0)
-        return cls(ExchangeSettings(seed=ours.seed, symbols=min(most, MOST_SYMBOLS), port=0))
+        return cls(ExchangeSettings(seed=ours.seed, symbols=min(max(most, 1), MOST_SYMBOLS), port=0))
 
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [
