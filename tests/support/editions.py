@@ -4,7 +4,7 @@ from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
 from virtuoso.domain.market_data import Connected
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import SECOND, Millis
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.pipeline import Pipeline
 

@@ -26,7 +26,7 @@ from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Source
 from virtuoso.domain.signals import Signal, SignalFilter
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.signals import SignalDesk
 from virtuoso.signals.course import advance
 from virtuoso.signals.course import opened as made_of

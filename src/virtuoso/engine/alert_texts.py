@@ -10,7 +10,7 @@ from virtuoso.alerting.watch import Firing
 from virtuoso.domain.alerts import Alert, AlertLevel, AlertState
 from virtuoso.domain.scores import Absent, Source
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 

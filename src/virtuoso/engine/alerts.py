@@ -28,7 +28,7 @@ from virtuoso.domain.history import Series
 from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.time import DAY, HOUR, MINUTE, SECOND, Millis
 from virtuoso.engine.alert_texts import alert_of, report_of
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.kept_rows import series_of
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.readings import BetaHour, Floors, shared_readings, symbol_readings

@@ -13,8 +13,9 @@ from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.time import Millis
 from virtuoso.engine.alerts import AlertDesk
 from virtuoso.engine.breath import Breath, LoopLag
+from virtuoso.engine.content import Content, Printed
 from virtuoso.engine.documents import alert_message
-from virtuoso.engine.edition import Content, Editor, Printed
+from virtuoso.engine.edition import Editor
 from virtuoso.engine.garbage import search_gently
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.measures import channel_measures, input_measures, venue_measures

@@ -13,7 +13,7 @@ from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.market_data import TickerField
 from virtuoso.domain.scores import Source, State
 from virtuoso.domain.time import Millis
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.turning import parts_of

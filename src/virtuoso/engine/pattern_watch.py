@@ -9,7 +9,7 @@ from typing import Final
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import MINUTE, Millis
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.pairing import Shown
 from virtuoso.patterns.scans import Found, of_bitcoin, timeframe_agreement
 

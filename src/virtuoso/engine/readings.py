@@ -11,7 +11,7 @@ from virtuoso.domain.market_data import PositionSide, Side, TickerField
 from virtuoso.domain.scores import Absent, Reason, Source, State
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
 from virtuoso.engine.across import AcrossView
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.kept_rows import is_of_the_board, middle
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown

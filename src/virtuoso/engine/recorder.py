@@ -25,7 +25,7 @@ from virtuoso.domain.history import (
 )
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.kept_rows import (
     derivatives_row,
     is_of_the_board,

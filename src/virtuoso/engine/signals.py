@@ -19,7 +19,7 @@ from virtuoso.domain.instruments import Instrument, Symbol
 from virtuoso.domain.scores import Direction, Source
 from virtuoso.domain.signals import OPEN, Outcome, Signal, SignalFilter
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.kept_rows import is_of_the_board, series_of
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown

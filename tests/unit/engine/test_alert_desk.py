@@ -23,7 +23,7 @@ from virtuoso.domain.scores import Direction, Source, State
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine import alerts as desks
 from virtuoso.engine.alerts import NOT_SENT, AlertDesk, AlertSettings
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.rule_book import RuleBook
 from virtuoso.ports import Ledger
 from virtuoso.testing.fake_clock import START, FakeClock

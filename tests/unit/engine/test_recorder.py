@@ -21,7 +21,7 @@ from virtuoso.domain.history import (
 )
 from virtuoso.domain.scores import ComponentName, Reason, Source
 from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.recorder import Recorder
 from virtuoso.testing.fake_clock import FakeClock

@@ -19,7 +19,7 @@ from virtuoso.domain.market_data import Candle
 from virtuoso.domain.scores import Direction, Source, State
 from virtuoso.domain.signals import Outcome, Signal, SignalEvent, SignalFilter, SignalState
 from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
-from virtuoso.engine.edition import Content
+from virtuoso.engine.content import Content
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.signals import SignalDesk
 from virtuoso.ports import Ledger
