@@ -47,10 +47,11 @@ class ExchangeBeside:
         `symbols`: how many a command line asks for, if it does, judged by who watches them; pinned
         ones are among the usual.
         """
-        ours, most = settings.simulator, symbols
-        if most is None or settings.universe.pinned:
-            most = max(ours.symbols, symbols or 0)
-        return cls(ExchangeSettings(seed=ours.seed, symbols=min(max(most, 1), MOST_SYMBOLS), port=0))
+        ours, wanted = settings.simulator, symbols
+        if wanted is None or settings.universe.pinned:
+            wanted = max(ours.symbols, symbols or 0)
+        simulated = min(max(wanted, 1), MOST_SYMBOLS)
+        return cls(ExchangeSettings(seed=ours.seed, symbols=simulated, port=0))
 
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [
