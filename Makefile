@@ -68,7 +68,7 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# they wait for half of their time, so twice as many run beside each other; the longest begin first
+# they wait for half of their time, so half as many more run beside each other; the longest begin first
 LONGEST := $(patsubst %,tests/integration/test_%.py,recording run replay binance_feed api)
 WITH_PARTS := $(LONGEST) tests/browser tests/integration tests/contract
 
@@ -76,7 +76,7 @@ test: check web ## all of `make check`, the properties, and whatever needs serve
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
 	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile tests/property
-	$(BIN)/python -m pytest -q -rs -n $$((2 * $(JOBS))) --dist loadfile --no-loadscope-reorder $(WITH_PARTS) || { \
+	$(BIN)/python -m pytest -q -rs -n $$(($(JOBS) * 3 / 2)) --dist loadfile --no-loadscope-reorder $(WITH_PARTS) || { \
 	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }
 

@@ -18,6 +18,7 @@ from virtuoso.testing.fake_clock import START
 from virtuoso.testing.history_rows import signal
 from virtuoso.web.options import WebOptions
 from virtuoso.wire import keys
+from virtuoso.wire.asked import LATELY_MS
 from virtuoso.wire.client import ServerMessage
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.messages import (
@@ -246,6 +247,7 @@ async def test_a_detail_comes_at_once_and_when_it_is_published_anew(site: Site) 
     await say(socket, type="unsubscribe", details=["ETHUSDT"])
     await say(socket, type="ping", id=1)
     await hear(socket, "pong")
+    site.clock.advance(LATELY_MS)  # what was asked for until now is no longer read ahead
     reads = len(site.cache.reads)
     await site.engine.publish(make.a_row(1, score=3.0))
     await eventually(lambda: len(site.cache.reads) > reads)
@@ -347,6 +349,7 @@ async def test_signals_come_at_once_and_when_they_change_or_end(site: Site) -> N
     await say(socket, type="unsubscribe", groups=["signals"])
     await say(socket, type="ping", id=1)
     await hear(socket, "pong")
+    site.clock.advance(LATELY_MS)  # what was asked for until now is no longer read ahead
     reads = len(site.cache.reads)
     await followed(site, a=over)
     await site.engine.publish(make.a_row(0, score=1.0))
