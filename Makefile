@@ -76,9 +76,12 @@ test: check web ## all of `make check`, the properties, and whatever needs serve
 	@bash tools/install_test_servers.sh
 	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
 	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile tests/property
-	$(BIN)/python -m pytest -q -rs -n $$(($(JOBS) * 3 / 2)) --dist loadfile --no-loadscope-reorder $(WITH_PARTS) || { \
-	  echo "Many of these tests measure seconds: what failed beside others must now pass alone"; \
-	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all $(WITH_PARTS); }
+	$(BIN)/python -m pytest -q -rs -n $$(($(JOBS) * 3 / 2)) --dist loadfile --no-loadscope-reorder \
+	  -m "not alone" $(WITH_PARTS) || { \
+	  echo "Many of these tests wait for seconds to pass: what failed beside others must now pass alone"; \
+	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m "not alone" $(WITH_PARTS); }
+	$(BIN)/python -m pytest -q -rs -m alone tests/browser tests/integration || \
+	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m alone tests/browser tests/integration
 
 proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)

@@ -336,6 +336,7 @@ def heap(page: Page) -> float:
     return float(next(e["value"] for e in metrics if e["name"] == "JSHeapUsedSize")) / 2**20
 
 
+@pytest.mark.alone
 def test_five_hundred_rows_at_twenty_a_second(board: MockBoard, open_page: Opener) -> None:
     """Budgets of dashboards.md section 12: times with a margin, the ratio and the heap exact."""
     board.hz = 20

@@ -59,6 +59,7 @@ def test_the_board_shows_live_rows(live: Running, open_page: Opener) -> None:
     expect(first.locator("[data-cell=price]")).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.alone
 def test_the_first_live_row_comes_quickly(live: Running, open_page: Opener) -> None:
     """From page load to the first row with a score, with a factor for shared machines."""
     open_page(live.url)

@@ -402,6 +402,7 @@ def test_the_worker_keeps_the_shell_alone() -> None:
     assert gzipped(files) <= 70 * 1_024
 
 
+@pytest.mark.alone
 def test_a_cold_load_and_a_refresh_are_within_their_bytes(live: Running, open_page: Opener) -> None:
     """To the first live row: 50 KB cold; with the shell kept 5 KB, and none of it for the shell."""
     page = open_page("about:blank", phone=True)

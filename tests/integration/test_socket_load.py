@@ -33,6 +33,7 @@ async def latencies(site: Site, reader: object, cycles: int) -> list[float]:
     return found
 
 
+@pytest.mark.alone
 async def test_fifty_clients_that_never_read_cost_the_others_nothing_that_shows() -> None:
     """F45: a reader's latency with them is that without them; they are cut off, it misses nothing.
 
