@@ -1,6 +1,6 @@
 """A year of history in the retention plan: how large it is, and how quickly a month is read.
 
-`python -m benchmarks.bench_store [--symbols 30] [--postgres]`, from `tests/`. A year of one symbol
+`python -m benchmarks.bench_store [--symbols 30] [--sqlite]`, from `tests/`. A year of one symbol
 is written as the plan leaves it: 30 s rows for 7 days, 5 min to 90 days, an hour beyond.
 """
 
