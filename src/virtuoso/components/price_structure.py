@@ -7,14 +7,14 @@ from numba import njit
 
 from virtuoso.components.base import Member
 from virtuoso.components.base.candle_component import CandleComponent
-from virtuoso.components.base.candle_sheet import Advance, Integers
+from virtuoso.components.base.candle_sheet import Advance
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
 from virtuoso.indicators.pool_sums import pool_places
-from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_profile import (

@@ -7,7 +7,7 @@ from numba import njit
 
 from virtuoso.components.base import Member
 from virtuoso.components.base.candle_component import CandleComponent
-from virtuoso.components.base.candle_sheet import Advance, Integers
+from virtuoso.components.base.candle_sheet import Advance
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.adx import adx, adx_direction, adx_state
 from virtuoso.indicators.atr import atr, atr_state
@@ -22,7 +22,7 @@ from virtuoso.indicators.ewm_volatility import (
 from virtuoso.indicators.macd import macd, macd_state
 from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.rsi import rsi, rsi_state
-from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
 
 

@@ -7,13 +7,13 @@ from numba import njit
 
 from virtuoso.components.base import Member
 from virtuoso.components.base.candle_component import CandleComponent
-from virtuoso.components.base.candle_sheet import Advance, Integers
+from virtuoso.components.base.candle_sheet import Advance
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.pool_sums import pool_places
-from virtuoso.indicators.state import Floats, stack
+from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
 from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state

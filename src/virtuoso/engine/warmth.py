@@ -21,20 +21,15 @@ class Warmth:
         self._started = started
         self._told_tenth: int | None = None
 
-    def counts(self) -> tuple[int, int]:
-        """Give how many markets have their candles, and how many there are."""
-        lanes = [self._pipeline.lane(each) for each in self._pipeline.instruments]
-        return sum(lane is not None and lane.loaded for lane in lanes), len(lanes)
-
     @property
     def is_whole(self) -> bool:
         """Whether every market has its candles."""
-        warm, total = self.counts()
+        warm, total = self._counts()
         return warm == total
 
     def tell(self, now: Millis) -> None:
         """Log the progress, each tenth of it."""
-        warm, total = self.counts()
+        warm, total = self._counts()
         tenth = 10 * warm // max(1, total)
         if tenth == self._told_tenth:
             return
@@ -55,12 +50,17 @@ class Warmth:
 
     def part(self) -> PartHealth:
         """Give its health."""
-        warm, total = self.counts()
+        warm, total = self._counts()
         return PartHealth(
             "warm_up",
             "pass" if total and warm == total else "warn",
             f"candle history of {self._text()} is here",
         )
+
+    def _counts(self) -> tuple[int, int]:
+        """Give how many markets have their candles, and how many there are."""
+        lanes = [self._pipeline.lane(each) for each in self._pipeline.instruments]
+        return sum(lane is not None and lane.loaded for lane in lanes), len(lanes)
 
     def _candle_sets(self) -> int:
         """Count the series of candles that are here, or wait in the line."""
@@ -74,6 +74,6 @@ class Warmth:
         return found
 
     def _text(self) -> str:
-        warm, total = self.counts()
+        warm, total = self._counts()
         sets = self._candle_sets()
         return f"{warm:,} of {total:,} symbols, {sets:,} of {total * len(Timeframe):,} candle sets"

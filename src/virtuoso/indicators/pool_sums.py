@@ -1,15 +1,10 @@
 """The sums that a pool of members is made from, over arrays."""
 
-from typing import TypeAlias
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from virtuoso.indicators.normal_scores import inverse
-from virtuoso.indicators.state import Floats
-
-Integers: TypeAlias = NDArray[np.int64]
+from virtuoso.indicators.state import Floats, Integers
 
 TOTAL, KNOWN, POOLED, SQUARES, SUMS = range(5)
 """Places in the sums: weight of all; of the present ones weight, weight x z, weight squared."""

@@ -1,4 +1,4 @@
-"""What every kernel shares: the array type, and carried states stacked into one array."""
+"""What every kernel shares: the array types, and carried states stacked into one array."""
 
 from typing import TypeAlias
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
 
 
 def stack(*states: Floats) -> Floats:

@@ -16,10 +16,9 @@ from virtuoso.domain.errors import SettingsError, WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
 from virtuoso.indicators.ordered import insert, remove, share_below
 from virtuoso.indicators.pool_sums import new_sums, pool_sums
-from virtuoso.indicators.state import Floats
+from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.trailing_rank import round_x
 
-Integers: TypeAlias = NDArray[np.int64]
 Seconds: TypeAlias = NDArray[np.uint32]
 
 DAY_SECONDS: Final = DAY // SECOND

@@ -1,14 +1,9 @@
 """Sums of per-second buckets over several windows at once, and shares of a histogram."""
 
-from typing import TypeAlias
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from virtuoso.indicators.state import Floats
-
-Integers: TypeAlias = NDArray[np.int64]
+from virtuoso.indicators.state import Floats, Integers
 
 
 @njit(cache=True)

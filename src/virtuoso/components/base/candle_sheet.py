@@ -7,20 +7,17 @@ of them: then all that wait on a sheet are computed together.
 
 from collections.abc import Hashable, Sequence
 from operator import add
-from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+from typing import Final, NamedTuple, Protocol, Self
 from weakref import finalize
 
 import numpy as np
-from numpy.typing import NDArray
 
 from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.pool_sums import new_sums, pool_sums
-from virtuoso.indicators.state import Floats
+from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
 from virtuoso.market.candles import Closing
-
-Integers: TypeAlias = NDArray[np.int64]
 
 NEVER: Final = -1
 DELIVERY_MS: Final = 5 * SECOND

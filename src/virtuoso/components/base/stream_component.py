@@ -25,12 +25,11 @@ from virtuoso.domain.scores import (
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal import normal_score
 from virtuoso.indicators.pool_sums import new_sums
-from virtuoso.indicators.state import Floats
+from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.stream_window import (
     NO_VALUE,
     TOO_FEW,
     WARMING_UP,
-    Integers,
     StreamLimits,
     StreamWindows,
     WindowState,

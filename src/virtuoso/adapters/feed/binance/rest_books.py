@@ -40,7 +40,7 @@ _FIRST_PAUSE_MS: Final = 500
 """A REST book that was too old is asked for again after this."""
 _LONGEST_PAUSE_MS: Final = 16 * SECOND
 _REFUSED_PAUSE_MS: Final = SECOND
-"""A book that the budget did not let us ask for is tried again after this."""
+"""After the budget let us ask for no book one of them tries again after this."""
 _ASKS_WITHOUT_HASTE: Final = 4
 """So many requests for one book within a minute may follow each other at the first pause."""
 
@@ -75,6 +75,8 @@ class RestBooks:
         self._clock = clock
         self._rank = rank
         self._wishes: dict[Instrument, _Wish] = {}
+        self._refused_until_ms: int | None = None
+        """Until when the budget is not asked again; None: it gave the last turn that was wanted."""
         self._woken = asyncio.Event()
 
     def ask(self, intake: Intake, instrument: Instrument) -> None:
@@ -110,10 +112,14 @@ class RestBooks:
         """Fetch one book; how many ms later it may be asked for again."""
         try:
             await self._budget.spend(_WEIGHT, Priority.BOOK)
-        except FeedError:
-            # nobody was asked: the budget has said why, and the book need not wait any longer
-            # than the venue does
-            return _REFUSED_PAUSE_MS
+        except FeedError as error:
+            # nobody was asked, so the book need wait no longer than the venue; its budget is one
+            # for all books, so that one refusal stands for them
+            if self._refused_until_ms is None:
+                _log.warning("rest_books_refused", reason=str(error))
+            self._refused_until_ms = self._clock.monotonic_ms() + _REFUSED_PAUSE_MS
+            return 0
+        self._refused_until_ms = None
         now = self._clock.monotonic_ms()
         if now - wish.last_asked_ms > MINUTE:
             wish.asks = 0
@@ -129,6 +135,10 @@ class RestBooks:
         """Wait for the book that is needed most of those that may be asked for now."""
         while True:
             now = self._clock.monotonic_ms()
+            refused_ms = (self._refused_until_ms or 0) - now
+            if refused_ms > 0:
+                await asyncio.sleep(refused_ms / SECOND)
+                continue
             due = []
             pause = SECOND
             for instrument, wish in list(self._wishes.items()):
