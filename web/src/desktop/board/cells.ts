@@ -254,19 +254,20 @@ export function scored(): Cell {
   let facts: Facts
   const element = cellOf("score", "score", () => scoreTip(facts))
   const why = element.appendChild(hidden(made("span", "why")))
-  const fill = made("span", "fill")
+  const track = hidden(made("span", "track"))
   const value = hidden(made("b", ""))
   value.dataset["value"] = ""
-  element.append(hidden(made("span", "track", fill)), value)
+  element.append(track, value)
   const state = stateOf(element)
   const reason = textOf(why)
   const text = textOf(value)
   const look = onChange((look: string) => (element.className = `score ${look}`))
   const label = onChange((label: string) => (element.ariaLabel = label))
   const bar = onChange((end: number) => {
-    // whole percents: less than a pixel of the bar
-    fill.style.left = `${Math.min(50, end)}%`
-    fill.style.width = `${Math.abs(end - 50)}%`
+    // a background and no element, so that nothing is laid out; whole percents are less than a pixel
+    const size = Math.abs(end - 50)
+    track.style.backgroundSize = `${size}%`
+    track.style.backgroundPositionX = `${(100 * Math.min(50, end)) / (100 - size)}%`
   })
   return {
     element,
