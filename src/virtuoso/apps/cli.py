@@ -108,6 +108,7 @@ def _begin_logs(settings: Settings, file: Path | None) -> None:
 
     import structlog
 
+    from virtuoso.apps.kernel_cache import keep_kernels
     from virtuoso.apps.logs import configure_logs
     from virtuoso.apps.redaction import Redactor, secret_values
     from virtuoso.apps.settings import local_path
@@ -117,6 +118,7 @@ def _begin_logs(settings: Settings, file: Path | None) -> None:
     redactor = Redactor(secret_values(settings, os.environ))
     configure_logs(debug=settings.app.debug, redactor=redactor)
     sys.excepthook = partial(_die, redactor)
+    keep_kernels(settings.state.folder(os.environ), os.environ)
     path = local_path(file)
     if readable_by_others(path):
         advice = f"chmod go-r {path}"
