@@ -25,8 +25,9 @@ def keep_kernels(
 
     numba does not even read a folder that it may not write, and without any it refuses to begin: a
     service that may write nothing but its state would never start. The folder begins with what
-    `virtuoso compile` left beside the sources, and is named after them all, because numba does not
-    notice that a kernel which another one calls has changed. Must come before numba is loaded.
+    `virtuoso compile` left beside the sources, unless one of these is younger, and is named after
+    them all: numba does not notice that a kernel which another one calls has changed. Must come
+    before numba is loaded.
     """
     if environment.get(VARIABLE) or all(_writable(package / part) for part in PARTS):
         return
@@ -53,10 +54,13 @@ def _writable(part: Path) -> bool:
 def _fingerprint(package: Path) -> str:
     """A name that is another one as soon as any source with kernels is another one."""
     digest = hashlib.sha256()
-    for part in PARTS:
-        for source in sorted((package / part).rglob("*.py")):
-            digest.update(hashlib.sha256(source.read_bytes()).digest())
+    for source in _files(package, "*.py"):
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def _files(package: Path, pattern: str) -> list[Path]:
+    return sorted(file for part in PARTS for file in (package / part).rglob(pattern))
 
 
 def _begin(folder: Path, package: Path) -> None:
@@ -64,12 +68,18 @@ def _begin(folder: Path, package: Path) -> None:
     state = folder.parents[1]
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.parent.mkdir(mode=0o700, exist_ok=True)
+    newest = max(source.stat().st_mtime for source in _files(package, "*.py"))
+    compiled = _files(package, "*.nb[ic]")
+    if any(file.stat().st_mtime < newest for file in compiled):
+        log.warning("kernels_out_of_date", advice="virtuoso compile")
+        compiled = []
     with tempfile.TemporaryDirectory(prefix=".", dir=state) as beside:
         fresh = Path(beside) / folder.name
         fresh.mkdir(mode=0o700)
-        for part in PARTS:
-            for source in sorted((package / part).rglob("__pycache__")):
-                _copy(source, fresh / _name(source.parent))
+        for file in compiled:
+            place = fresh / _name(file.parents[1])
+            place.mkdir(mode=0o700, exist_ok=True)
+            shutil.copyfile(file, place / file.name)
         try:
             fresh.rename(folder)
         except OSError:
@@ -80,10 +90,3 @@ def _begin(folder: Path, package: Path) -> None:
 def _name(part: Path) -> str:
     """What numba calls the folder of one package below its own."""
     return f"{part.name}_{hashlib.sha1(str(part).encode()).hexdigest()}"  # noqa: S324 - numba's name
-
-
-def _copy(compiled: Path, folder: Path) -> None:
-    folder.mkdir(mode=0o700)
-    for pattern in ("*.nbi", "*.nbc"):
-        for file in compiled.glob(pattern):
-            shutil.copyfile(file, folder / file.name)
