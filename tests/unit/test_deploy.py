@@ -56,7 +56,14 @@ def test_a_loop_of_crashes_ends_and_is_said(name: str) -> None:
     assert steps[0] < steps[1]
     assert sum(steps) * MOST < WITHIN_MS / SECOND, "pauses so long that the limit is never met"
     told = unit["Unit"]["OnFailure"].split("@")[0]
-    assert "daemon.crit" in Unit(f"{told}@.service")["Service"]["ExecStart"]
+    assert Unit(f"{told}@.service")["Service"]["SyslogLevel"] == "crit"
+
+
+def test_only_the_engine_is_asked_to_read_its_settings_again() -> None:
+    """The signal ends a process that does not expect it."""
+    assert Unit("virtuoso.service")["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    for name in UNITS.keys() - {"virtuoso.service"}:
+        assert "ExecReload" not in Unit(name)["Service"]
 
 
 @pytest.mark.parametrize("name", UNITS)
