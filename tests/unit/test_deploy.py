@@ -120,6 +120,7 @@ def test_compose_gives_the_servers_what_the_owner_asks_for() -> None:
     assert (option(near, "-m"), option(near, "-c"), option(near, "-U")) == ("4096", "2048", "0")
     assert option(far, "--maxmemory") == "512mb"
     assert option(far, "--maxmemory-policy") == "allkeys-lru"
+    assert option(far, "--protected-mode") == "no", "it would refuse what comes over the bridge"
     assert (option(far, "--save"), option(far, "--appendonly")) == ("", "no")
     # the container may take more than the values it holds: connections, fragments
     assert near["mem_limit"] == "4608m"
