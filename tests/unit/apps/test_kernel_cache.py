@@ -1,43 +1,21 @@
 """Kernels where the package may not be written."""
 
 import os
-import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from virtuoso.apps.kernel_cache import PARTS, VARIABLE, keep_kernels
 
-KERNEL = """
-from numba import njit
-
-@njit(cache=True)
-def twice(number):
-    return number * 2
-"""
-PROGRAM = """
-import os, sys
-from pathlib import Path
-from virtuoso.apps.kernel_cache import keep_kernels
-keep_kernels(Path(sys.argv[1]), os.environ, Path(sys.argv[2]))
-sys.path.insert(0, sys.argv[2])
-from indicators.kernel import twice
-twice(3)
-print(sum(twice.stats.cache_hits.values()), sum(twice.stats.cache_misses.values()))
-"""
-
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A package with one kernel."""
+    """A package with room for kernels."""
     root = tmp_path / "package"
     for part in PARTS:
         (root / part).mkdir(parents=True)
         (root / part / "__init__.py").write_text("", "utf-8")
-    (root / "indicators" / "kernel.py").write_text(KERNEL, "utf-8")
     return root
 
 
@@ -105,28 +83,3 @@ def test_a_state_folder_that_cannot_be_written_leaves_numba_to_itself(
     environment: dict[str, str] = {}
     keep_kernels(tmp_path / "state", environment, package)
     assert environment == {}
-
-
-def test_what_was_compiled_beside_the_sources_is_used_and_not_compiled_again(
-    tmp_path: Path, package: Path
-) -> None:
-    """The first start of a service is as quick as every other; numba itself says so."""
-    run = [sys.executable, "-c", PROGRAM, str(tmp_path / "state"), str(package)]
-
-    def hits_and_misses(**more: str) -> list[int]:
-        found = subprocess.run(
-            run, env={**os.environ, **more}, capture_output=True, text=True, check=True, timeout=120
-        )
-        return [int(word) for word in found.stdout.split()]
-
-    assert hits_and_misses() == [0, 1]
-    compiled = package / "indicators" / "__pycache__"
-    beside = {file.name: file.read_bytes() for file in compiled.glob("*.nb*")}
-    assert len(beside) == 2
-    # a file where the folder would be: what even root cannot write into
-    environment: dict[str, str] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "access", lambda *_: False)
-        keep_kernels(tmp_path / "state", environment, package)
-    shutil.rmtree(compiled)
-    assert hits_and_misses(**environment) == [1, 0]
