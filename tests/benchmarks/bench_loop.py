@@ -45,7 +45,7 @@ from virtuoso.testing.own_memory import own_memory
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import EngineStatus
+from virtuoso.wire.processes import EngineStatus
 
 SAMPLE_SECONDS = 0.004
 TOLD = ("seconds_skipped", "disconnects", "book_gaps", "topic_silent", "trades_backfilled")

@@ -26,8 +26,10 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.scoring.definition import COMPONENT_RHO
 from virtuoso.testing.fake_clock import START
-from virtuoso.wire.messages import SymbolDetail, SymbolsDocument, to_json
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso, millis_of
+from virtuoso.wire.symbols import SymbolsDocument
 
 T0 = START - START % (4 * HOUR)
 SECONDS = 8

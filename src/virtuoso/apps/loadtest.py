@@ -25,8 +25,8 @@ from virtuoso.apps.load_readers import (
 from virtuoso.apps.running import ask, ask_text
 from virtuoso.client import Subscribe
 from virtuoso.domain.errors import NotRunningError, SettingsError, UnknownSymbolError
-from virtuoso.wire.messages import SymbolsDocument
 from virtuoso.wire.metrics import CacheMetrics
+from virtuoso.wire.symbols import SymbolsDocument
 
 OWNERS_REQUESTS: Final = 633.6
 """A second, as the owner's report says; how it was measured, it does not say."""

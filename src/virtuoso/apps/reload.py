@@ -19,7 +19,7 @@ from virtuoso.domain.errors import SettingsError, StateError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.scoring.definition import Definition
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -13,7 +13,8 @@ from virtuoso.engine.lane import Lane
 from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.shelf import Shelf
 from virtuoso.wire import keys
-from virtuoso.wire.messages import RowSymbol, ScorePoint
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.charts import ScorePoint
 
 
 class SlowDocuments:
