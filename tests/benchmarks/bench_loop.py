@@ -37,7 +37,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.engine import DOCUMENTS_A_SYMBOL, RunOptions, build_engine, open_sources
 from virtuoso.apps.logs import configure_logs
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.publisher import Publisher
 from virtuoso.ports import Cache

@@ -13,7 +13,7 @@ from support.tapes import Entry, bybit_trade, recorded
 from virtuoso.apps.cli import EXIT_REFUSED, main
 from virtuoso.apps.explain_recording import RecordedOptions, recorded_detail
 from virtuoso.apps.replay import editions_of, replay_headless
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.apps.sources import open_replay
 from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import BYBIT, Symbol

@@ -14,7 +14,8 @@ from typing import Final, TypeAlias
 import structlog
 
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import Settings, differing_keys, load_settings, local_path
+from virtuoso.apps.settings import Settings, differing_keys
+from virtuoso.apps.settings_sources import load_settings, local_path
 from virtuoso.domain.errors import SettingsError, StateError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock

@@ -21,7 +21,7 @@ from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.view import CycleView, MarketView
 from virtuoso.market.candles import Candles
-from virtuoso.market.door import Sample
+from virtuoso.market.verdict import Sample
 from virtuoso.wire.board import COMPONENT_ORDER, Notice, RowSymbol, ScoreRow
 from virtuoso.wire.charts import (
     CandleGap,
