@@ -9,7 +9,7 @@ import pytest
 
 from virtuoso.apps.arguments import parser
 from virtuoso.apps.crashes import MOST, WITHIN_MS
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.domain.time import SECOND
 
 ROOT = Path(__file__).parents[2]

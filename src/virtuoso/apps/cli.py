@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtuoso.apps.arguments import parser
 from virtuoso.apps.loading import loading
-from virtuoso.apps.settings import Settings, default_settings, load_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import default_settings, load_settings
 from virtuoso.domain.errors import SettingsError, VirtuosoError
 from virtuoso.domain.time import Millis
 from virtuoso.simulator.settings import ExchangeSettings
@@ -115,8 +116,8 @@ def _begin_logs(settings: Settings, file: Path | None) -> None:
 
     from virtuoso.apps.logs import configure_logs
     from virtuoso.apps.redaction import Redactor, secret_values
-    from virtuoso.apps.settings import local_path
     from virtuoso.apps.settings_file import readable_by_others
+    from virtuoso.apps.settings_sources import local_path
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not faulthandler.is_enabled():
