@@ -7,7 +7,7 @@ import sys
 HANGS = """
 import os
 from virtuoso.apps.cli import _begin_logs
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 
 def hanging(secret):
     os.kill(os.getpid(), 6)
