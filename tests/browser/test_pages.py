@@ -10,6 +10,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from support.cut_recordings import AUGUST, beginning
 from support.pages import Opener
 from support.processes import Running, running, wait_for
 from support.slack import SLACK
@@ -22,7 +23,7 @@ COMPONENTS = ("orderbook", "orderflow", "technical", "volume", "sentiment", "pri
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warmed up."""
-    with running(tmp_path_factory.mktemp("browser")) as process:
+    with running(tmp_path_factory.mktemp("browser"), "--symbols", "16") as process:
         wait_for("fifteen scores", lambda: count_scores(process) >= 15)
         yield process
 
@@ -317,8 +318,7 @@ def test_a_recording_of_two_symbols_reaches_the_pixel(
     recordings: Path, tmp_path: Path, open_page: Opener
 ) -> None:
     """Recorded frames of BTC and ETH become prices and components on the board, marked REPLAY."""
-    folder = recordings / "replay/binance_usdm"
-    files = ",".join(str(folder / f"{coin}usdt_20240808.gz") for coin in ("btc", "eth"))
+    files = beginning(recordings, AUGUST, tmp_path, 30)
     with running(tmp_path, "--source", f"replay:{files}", "--speed", "max") as process:
         wait_for(
             "the end of the recording",
