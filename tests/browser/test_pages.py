@@ -298,7 +298,7 @@ def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener
 
 
 def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Opener) -> None:
-    """No row, no number, the reason in words, and no SIMULATED band."""
+    """No row, no number, the reason in words, and no SIMULATED band; it is tried again."""
     file = tmp_path / "nowhere.toml"
     file.write_text('[feed]\nbybit_rest = "http://127.0.0.1:9"\n', "utf-8")
     with running(tmp_path, "--source", "bybit", "--config", str(file)) as process:
@@ -311,6 +311,12 @@ def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Ope
             expect(page.locator("[data-symbol]")).to_have_count(0)
             expect(page.get_by_test_id("simulated-band")).to_have_count(0)
             page.close()  # it must not see its server end
+        said = "bybit cannot be reached"
+        assert said in process.client.get("/health").text
+        answer = process.get("/api/symbols")
+        assert answer.get("symbols", []) == []
+        assert said in str(answer["reasons"])
+        wait_for("a second try", lambda: process.text().count("venue_unreachable") >= 2)
 
 
 @pytest.mark.recorded
