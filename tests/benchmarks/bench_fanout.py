@@ -31,10 +31,12 @@ from virtuoso.web.app import WebApp, create_app
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind, serve_on
 from virtuoso.wire import keys
+from virtuoso.wire.board import ScoreRow
 from virtuoso.wire.client import MarketUpdate
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import BoardReplaced, RowsChanged, ScoreRow, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.pushes import BoardReplaced, RowsChanged
 from virtuoso.wire.records import iso, record_of
 
 READERS: Final = Path(__file__).with_name("socket_readers.py")

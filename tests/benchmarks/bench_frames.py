@@ -23,8 +23,9 @@ from virtuoso.adapters.feed.bybit.settings import BybitSettings
 from virtuoso.adapters.feed.bybit.topics import topics_of
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.time import Millis
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 
 ROUNDS = 15
 DEPTH = 200

@@ -37,7 +37,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.apps.compile import load_all
 from virtuoso.apps.engine import DOCUMENTS_A_SYMBOL, RunOptions, build_engine, open_sources
 from virtuoso.apps.logs import configure_logs
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.publisher import Publisher
 from virtuoso.ports import Cache
@@ -45,7 +45,7 @@ from virtuoso.testing.own_memory import own_memory
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import EngineStatus
+from virtuoso.wire.processes import EngineStatus
 
 SAMPLE_SECONDS = 0.004
 TOLD = ("seconds_skipped", "disconnects", "book_gaps", "topic_silent", "trades_backfilled")

@@ -29,8 +29,9 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.bybit.settings import BybitSettings, Patience
 from virtuoso.adapters.feed.bybit.stream import BybitFeed
 from virtuoso.domain.market_data import MarketEvent
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 
 ROUNDS = 3
 TARGET = ">= 8"

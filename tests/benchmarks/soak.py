@@ -25,7 +25,7 @@ from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.feed.recording.replay import ReplayFeed
 from virtuoso.apps.engine import RunOptions, build_engine
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.sources import OpenSource, open_replay
 from virtuoso.domain.instruments import Instrument, Venue
 from virtuoso.domain.market_data import (

@@ -44,8 +44,9 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 
 pytestmark = pytest.mark.recorded
 

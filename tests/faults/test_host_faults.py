@@ -26,7 +26,7 @@ from virtuoso.adapters.feed.bybit.stream import BybitFeed, BybitSettings
 from virtuoso.adapters.feed.ccxt_history import CcxtHistory
 from virtuoso.adapters.feed.connection import open_session
 from virtuoso.adapters.feed.limits import Budgets
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.domain.errors import FeedError, VenueUnavailableError
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.market_data import Disconnected

@@ -25,8 +25,10 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.engine.pipeline import Pipeline
-from virtuoso.market.door import ACCEPTED, Door, DoorState, Verdict
+from virtuoso.market.door import Door
+from virtuoso.market.door_state import DoorState
 from virtuoso.market.order_book import BookFault, OrderBook
+from virtuoso.market.verdict import ACCEPTED, Verdict
 
 Patch = pytest.MonkeyPatch
 LEVELS = [(100.0 - i, 1.0) for i in range(10)], [(101.0 + i, 1.0) for i in range(10)]

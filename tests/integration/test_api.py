@@ -17,7 +17,7 @@ import pytest
 
 from support.processes import Running, running, wait_for
 from virtuoso.web.app import HOT_PATHS
-from virtuoso.wire.messages import MobileDocument
+from virtuoso.wire.dashboards import MobileDocument
 from virtuoso.wire.records import iso
 
 pytestmark = pytest.mark.process

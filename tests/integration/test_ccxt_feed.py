@@ -50,8 +50,9 @@ from virtuoso.domain.market_data import (
 from virtuoso.domain.scores import Absent, ComponentName, Reason, Source, State
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
 from virtuoso.engine.pipeline import Pipeline
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 from virtuoso.ports import CandleKind, Clock
 from virtuoso.scoring.definition import Definition
 from virtuoso.simulator.garbage import GARBAGE

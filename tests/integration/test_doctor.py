@@ -15,7 +15,8 @@ from support.simulated_venue import Venue, running_venue
 from support.slack import SLACK
 from virtuoso.apps import doctor
 from virtuoso.apps.doctor import DoctorOptions, Finding, Report, examine, to_text
-from virtuoso.apps.settings import Settings, default_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.domain.errors import SettingsError
 
 

@@ -13,7 +13,7 @@ from support.tapes import Entry, bybit_trade, recorded
 from virtuoso.apps.cli import EXIT_REFUSED, main
 from virtuoso.apps.explain_recording import RecordedOptions, recorded_detail
 from virtuoso.apps.replay import editions_of, replay_headless
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.apps.sources import open_replay
 from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import BYBIT, Symbol
@@ -26,8 +26,10 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.scoring.definition import COMPONENT_RHO
 from virtuoso.testing.fake_clock import START
-from virtuoso.wire.messages import SymbolDetail, SymbolsDocument, to_json
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso, millis_of
+from virtuoso.wire.symbols import SymbolsDocument
 
 T0 = START - START % (4 * HOUR)
 SECONDS = 8

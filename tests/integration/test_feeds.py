@@ -36,8 +36,9 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason, Source
 from virtuoso.domain.time import Timeframe
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 from virtuoso.ports import CandleKind, Spacing
 from virtuoso.simulator.garbage import GARBAGE
 

@@ -27,7 +27,8 @@ from virtuoso.apps.engine import RunOptions, watch_of
 from virtuoso.apps.recorders import Recorders
 from virtuoso.apps.replay import document_in, edition_of, whole_line
 from virtuoso.apps.scoring import definition_of, lane_maker
-from virtuoso.apps.settings import Settings, load_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.sources import open_replay, open_venue
 from virtuoso.components.base.candle_component import CandleSettings
 from virtuoso.domain.market_data import Topic

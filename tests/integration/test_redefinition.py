@@ -12,7 +12,7 @@ import pytest
 from support.processes import Running, command, running, wait_for
 from support.slack import SLACK
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 
 pytestmark = pytest.mark.process
 

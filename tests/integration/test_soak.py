@@ -10,7 +10,7 @@ from support.simulated_venue import FIXED_START, running_venue
 from virtuoso.adapters.feed.recording.writer import RecorderSettings
 from virtuoso.apps.engine import RunOptions, watch_of
 from virtuoso.apps.recorders import Recorders
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.sources import open_venue
 from virtuoso.domain.time import Millis
 

@@ -19,18 +19,12 @@ from virtuoso.testing.history_rows import signal
 from virtuoso.web.options import WebOptions
 from virtuoso.wire import keys
 from virtuoso.wire.asked import LATELY_MS
+from virtuoso.wire.board import RowSymbol, ScoreRow
 from virtuoso.wire.client import ServerMessage
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import (
-    Alert,
-    AlertsChanged,
-    BoardReplaced,
-    OverviewDocument,
-    RowsChanged,
-    RowSymbol,
-    ScoreRow,
-    SymbolDetail,
-)
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.overview import OverviewDocument
+from virtuoso.wire.pushes import Alert, AlertsChanged, BoardReplaced, RowsChanged
 from virtuoso.wire.records import iso
 from virtuoso.wire.signals import SignalsDocument, signal_record
 

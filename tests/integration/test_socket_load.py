@@ -11,7 +11,8 @@ import pytest
 from support.slack import SLACK
 from support.web_site import Site, a_site, eventually, hear
 from virtuoso.apps.load_readers import DeafSockets
-from virtuoso.apps.loadtest import LoadOptions, LoadResult, loadtest, local_host, quantile_ms
+from virtuoso.apps.load_report import LoadResult
+from virtuoso.apps.loadtest import LoadOptions, loadtest, local_host, quantile_ms
 from virtuoso.domain.errors import SettingsError
 from virtuoso.testing import wire_messages as make
 from virtuoso.web.options import WebOptions

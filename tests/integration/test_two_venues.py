@@ -22,8 +22,8 @@ from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_history import FakeHistory
 from virtuoso.testing.fake_line import FakeLine
 from virtuoso.wire import keys
+from virtuoso.wire.details import SymbolDetail
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import SymbolDetail
 
 CLOCK = SystemClock()
 

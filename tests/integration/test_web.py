@@ -23,15 +23,11 @@ from virtuoso.web.app import HOT_PATHS
 from virtuoso.web.options import WebOptions
 from virtuoso.web.server import bind
 from virtuoso.wire import keys
+from virtuoso.wire.beta import BetaMatrixDocument
+from virtuoso.wire.board import COMPONENT_ORDER, BoardState, ScoreRow
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
-    BetaMatrixDocument,
-    BoardState,
-    MobileDocument,
-    ScoreRow,
-    to_json,
-)
+from virtuoso.wire.dashboards import MobileDocument
+from virtuoso.wire.messages import to_json
 
 SCORE = ScoreRow.__struct_fields__.index("score")
 HOT = tuple(HOT_PATHS)

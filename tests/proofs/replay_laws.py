@@ -15,7 +15,7 @@ import numpy as np
 from proofs.candle_laws import Finding
 from virtuoso.apps.replay import document_in, edition_of, replay_headless, whole_line
 from virtuoso.apps.scoring import lane_maker
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 from virtuoso.apps.sources import open_replay
 from virtuoso.components.orderflow import LIQUIDATIONS
 from virtuoso.domain.market_data import (

@@ -7,7 +7,8 @@ from support.markets import BTC, ETH, drawn_seconds, played
 from virtuoso.domain.scores import DimensionName, Source
 from virtuoso.engine.detail_documents import dimension_details
 from virtuoso.engine.view import CycleView
-from virtuoso.wire.messages import DimensionDetail, to_json
+from virtuoso.wire.details import DimensionDetail
+from virtuoso.wire.messages import to_json
 
 SECONDS = 310
 

@@ -20,9 +20,10 @@ from virtuoso.domain.market_data import (
 )
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import SECOND, Millis
-from virtuoso.market.door import LATE, Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
 from virtuoso.market.trades import TradeFlow
+from virtuoso.market.verdict import LATE, Action
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 START = 1_763_700_000_000

@@ -122,13 +122,14 @@ def main() -> None:
     """Run as a worker, or kill workers and say what became of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1, help="when each kill comes")
     parser.add_argument("--work", nargs=3, metavar=("FOLDER", "URL", "LIFE"))
     given = parser.parse_args()
     if given.work:
         asyncio.run(_work(Path(given.work[0]), given.work[1], given.work[2]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        toll = asyncio.run(kill_again_and_again(Path(folder), given.times))
+        toll = asyncio.run(kill_again_and_again(Path(folder), given.times, given.seed))
     sys.stdout.write(f"{toll}\n")
     sys.exit(toll.lost > 0 or toll.repeated > toll.kills)
 

@@ -23,8 +23,9 @@ from virtuoso.domain.market_data import (
     Trade,
 )
 from virtuoso.domain.scores import Reason
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 
 E = TypeVar("E", bound=FeedEvent)
 

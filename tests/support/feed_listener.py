@@ -18,8 +18,9 @@ from virtuoso.domain.market_data import (
     TopicSilent,
 )
 from virtuoso.domain.scores import Reason
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 from virtuoso.ports import Feed
 
 E = TypeVar("E")

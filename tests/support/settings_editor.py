@@ -8,7 +8,7 @@ from virtuoso.adapters.clock.system import SystemClock
 from virtuoso.adapters.config_versions.files import FileConfigVersions
 from virtuoso.apps.config_editor import ConfigEditor
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.engine.trial import Trial
 from virtuoso.scoring.definition import Definition
 

@@ -90,6 +90,7 @@ def main() -> None:
     """Kill as often as asked, or be the one that is killed."""
     options = argparse.ArgumentParser()
     options.add_argument("--times", type=int, default=1_000)
+    options.add_argument("--seed", type=int, default=1, help="when each kill comes")
     options.add_argument("--write", type=Path)
     options.add_argument("--life", default="0")
     given = options.parse_args()
@@ -97,7 +98,7 @@ def main() -> None:
         asyncio.run(_write(given.write, given.life))
         return
     with tempfile.TemporaryDirectory() as folder:
-        toll = kill_again_and_again(Path(folder), given.times)
+        toll = kill_again_and_again(Path(folder), given.times, given.seed)
     late = toll.ready[int(0.99 * len(toll.ready))]
     sys.stdout.write(
         f"{toll.kills} kills, {toll.acknowledged:,} rows acknowledged, {toll.lost} lost, "

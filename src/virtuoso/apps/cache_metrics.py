@@ -12,7 +12,6 @@ from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.wire.codec import Refusal
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import PartHealth, TierReport
 from virtuoso.wire.metrics import (
     AnswerMetrics,
     CacheMetrics,
@@ -22,6 +21,7 @@ from virtuoso.wire.metrics import (
     TierMetrics,
     WarmingMetrics,
 )
+from virtuoso.wire.processes import PartHealth, TierReport
 from virtuoso.wire.records import iso
 
 MEMORY: Final = "memory"

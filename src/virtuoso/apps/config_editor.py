@@ -26,7 +26,8 @@ from virtuoso.apps.config_saved import values_of
 from virtuoso.apps.redaction import Redactor
 from virtuoso.apps.reload import waits_for_start
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import Settings, builtins_of, joined, settings_of, trees
+from virtuoso.apps.settings import Settings, builtins_of
+from virtuoso.apps.settings_sources import joined, settings_of, trees
 from virtuoso.domain.config import ConfigVersion
 from virtuoso.domain.errors import (
     ConflictError,

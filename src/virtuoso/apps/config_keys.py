@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, get_ar
 
 import msgspec
 
-from virtuoso.apps.settings import Settings, default_path
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import default_path
 from virtuoso.domain.secret import SecretText
 
 Tightens: TypeAlias = Literal["lower", "higher"]

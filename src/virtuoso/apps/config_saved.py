@@ -10,7 +10,8 @@ import structlog
 
 from virtuoso.adapters.config_versions.files import FileConfigVersions
 from virtuoso.apps.config_keys import is_editable, nested
-from virtuoso.apps.settings import Settings, load_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.domain.config import ConfigVersion
 from virtuoso.domain.errors import SettingsError
 

@@ -58,7 +58,7 @@ from virtuoso.ports import Clock
 from virtuoso.wire.alerts import ALERTS
 from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.measures import Measure
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from virtuoso.domain.errors import VenueUnavailableError
 from virtuoso.domain.time import SECOND
 from virtuoso.ports import Clock
 from virtuoso.simulator.settings import MOST_SYMBOLS, ExchangeSettings
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

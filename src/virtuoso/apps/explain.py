@@ -11,14 +11,14 @@ from rich.text import Text
 from virtuoso.apps import terminal
 from virtuoso.apps.running import ask
 from virtuoso.domain.instruments import parse_symbol
-from virtuoso.wire.messages import (
+from virtuoso.wire.details import (
     ComponentDetail,
     ConfidenceDetail,
     DimensionDetail,
     MemberDetail,
     SymbolDetail,
-    to_json,
 )
+from virtuoso.wire.messages import to_json
 
 
 @dataclass(frozen=True, slots=True)

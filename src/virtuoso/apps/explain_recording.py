@@ -18,7 +18,7 @@ from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.engine.detail_documents import detail_document
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.pairing import Shown
-from virtuoso.wire.messages import SymbolDetail
+from virtuoso.wire.details import SymbolDetail
 from virtuoso.wire.records import iso
 
 CLOCKS_APART_MS = MINUTE

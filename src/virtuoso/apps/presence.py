@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import structlog
 
 from virtuoso.domain.errors import CacheError
-from virtuoso.wire.messages import ProcessReport
+from virtuoso.wire.processes import ProcessReport
 from virtuoso.wire.roll import Roll
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from virtuoso.adapters.feed.recording.writer import Recorder, RecorderSettings
 from virtuoso.domain.instruments import Venue
 from virtuoso.domain.scores import Source
 from virtuoso.ports import Clock
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 MEGABYTE = 1_000_000
 

@@ -14,12 +14,13 @@ from typing import Final, TypeAlias
 import structlog
 
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import Settings, differing_keys, load_settings, local_path
+from virtuoso.apps.settings import Settings, differing_keys
+from virtuoso.apps.settings_sources import load_settings, local_path
 from virtuoso.domain.errors import SettingsError, StateError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.scoring.definition import Definition
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -17,7 +17,9 @@ from virtuoso.engine.documents import Edition, records_of, symbols_document
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.timeline import Timeline
 from virtuoso.engine.warmup import Warmup
-from virtuoso.wire.messages import RowSymbol, SymbolRecord, to_json
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.symbols import SymbolRecord
 
 
 def replay_headless(

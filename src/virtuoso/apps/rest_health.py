@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from virtuoso.adapters.feed.breaker import BreakerState
 from virtuoso.adapters.feed.limits import BudgetStatus
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 from virtuoso.wire.records import iso
 
 

@@ -15,7 +15,8 @@ from rich.text import Text
 from virtuoso.apps import terminal
 from virtuoso.apps.running import ask
 from virtuoso.domain.scores import ComponentName
-from virtuoso.wire.messages import SymbolRecord, SymbolsDocument, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.symbols import SymbolRecord, SymbolsDocument
 
 COMPONENT_HEADS: Final[Mapping[ComponentName, str]] = {
     ComponentName.ORDERBOOK: "book",

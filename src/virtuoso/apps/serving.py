@@ -46,8 +46,8 @@ from virtuoso.wire.config import SETTINGS
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthPart
 from virtuoso.wire.measures import Measure
-from virtuoso.wire.messages import ProcessReport
 from virtuoso.wire.monitoring import MONITORING
+from virtuoso.wire.processes import ProcessReport
 from virtuoso.wire.roll import Roll
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Venue
 from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock, Feed, History
-from virtuoso.wire.messages import ReplayInfo
+from virtuoso.wire.board import ReplayInfo
 
 VENUES = ("simulator", "bybit", "binance")
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -13,7 +13,7 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -16,8 +16,8 @@ from virtuoso.domain.errors import CacheError, ValueRefusedError
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState
 from virtuoso.wire.codec import Codec, Stamp
-from virtuoso.wire.messages import BoardState
 
 AT_ONCE: Final = 200
 WHOLE: Final = (

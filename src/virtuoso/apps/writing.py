@@ -14,7 +14,7 @@ from virtuoso.domain.errors import LeaseError
 from virtuoso.domain.time import SECOND
 from virtuoso.engine.writer import WriterLease
 from virtuoso.ports import Clock
-from virtuoso.wire.messages import Writer
+from virtuoso.wire.processes import Writer
 
 log = structlog.get_logger()
 

@@ -6,8 +6,9 @@ reader's wall clock. Monotonic times are handed in, in seconds.
 
 from typing import Final
 
+from virtuoso.wire.board import Limits, Notice, RowSymbol, ScoreRow
 from virtuoso.wire.client import Heartbeat, MarketUpdate, ServerMessage, Snapshot, Update
-from virtuoso.wire.messages import Limits, Notice, RowSymbol, ScoreRow, SymbolRecord
+from virtuoso.wire.symbols import SymbolRecord
 
 SILENCE_S: Final = 3.0
 """Without a heartbeat for so long everything must be taken for stale."""

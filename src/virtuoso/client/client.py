@@ -19,18 +19,14 @@ from virtuoso.domain.errors import (
     UnknownSymbolError,
     WireError,
 )
+from virtuoso.wire.beta import BitcoinBetaDocument
+from virtuoso.wire.charts import CandlesDocument, ScoreHistoryDocument
 from virtuoso.wire.client import Resumed, Resync, ServerMessage, Snapshot, Subscribe
+from virtuoso.wire.dashboards import DashboardDocument, MobileDocument
+from virtuoso.wire.details import SymbolDetail
 from virtuoso.wire.health import HealthDocument
-from virtuoso.wire.messages import (
-    BitcoinBetaDocument,
-    CandlesDocument,
-    DashboardDocument,
-    MobileDocument,
-    OverviewDocument,
-    ScoreHistoryDocument,
-    SymbolDetail,
-    SymbolsDocument,
-)
+from virtuoso.wire.overview import OverviewDocument
+from virtuoso.wire.symbols import SymbolsDocument
 
 DEADLINE_S: Final = 5.0
 """For a document, and for opening the socket."""

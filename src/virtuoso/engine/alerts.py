@@ -34,7 +34,7 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.engine.readings import BetaHour, Floors, shared_readings, symbol_readings
 from virtuoso.engine.rule_book import RuleBook
 from virtuoso.ports import Archive, Clock, Ledger
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -18,12 +18,7 @@ from virtuoso.market.bitcoin_beta import (
     no_correlation,
 )
 from virtuoso.market.bitcoin_beta import WINDOW as BETA_WINDOW
-from virtuoso.wire.messages import (
-    BetaMatrixDocument,
-    BetaRecord,
-    BitcoinBetaDocument,
-    LeadLagRecord,
-)
+from virtuoso.wire.beta import BetaMatrixDocument, BetaRecord, BitcoinBetaDocument, LeadLagRecord
 
 
 def beta_record(symbol: str, found: Beta | Reason) -> BetaRecord:

@@ -12,19 +12,13 @@ from virtuoso.engine.across import AcrossView
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, Value
-from virtuoso.market.door import Sample
 from virtuoso.market.overview import Overview
+from virtuoso.market.verdict import Sample
 from virtuoso.patterns.scans import Found
+from virtuoso.wire.board import BoardState, Notice, ReplayInfo
+from virtuoso.wire.cycles import CycleTotals, CycleTrace
 from virtuoso.wire.measures import Measure
-from virtuoso.wire.messages import (
-    BoardState,
-    CycleTotals,
-    CycleTrace,
-    EngineStatus,
-    Notice,
-    PartHealth,
-    ReplayInfo,
-)
+from virtuoso.wire.processes import EngineStatus, PartHealth
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from virtuoso.domain.scores import Absent
 from virtuoso.engine.view import CycleView
-from virtuoso.wire.messages import CYCLE_BOUNDS_MS, CycleTotals, CycleTrace
+from virtuoso.wire.cycles import CYCLE_BOUNDS_MS, CycleTotals, CycleTrace
 
 CYCLES_KEPT: Final = 120
 

@@ -15,18 +15,13 @@ from virtuoso.engine.score_past import DAY_STEP_MS, SCORE_NEAR_MS, SCORE_STEP_MS
 from virtuoso.engine.view import Value
 from virtuoso.market.overview import Overview
 from virtuoso.market.score_movers import History, ScoreMove, ScoreMovers, score_movers
-from virtuoso.wire.messages import (
-    Alert,
-    DashboardDocument,
-    MarketOverview,
-    MobileDocument,
-    Movers,
-    Quality,
-    Signal,
-    SymbolRecord,
-)
-from virtuoso.wire.messages import ScoreMove as ScoreMoveRecord
-from virtuoso.wire.messages import ScoreMovers as ScoreMoversRecord
+from virtuoso.wire.dashboards import DashboardDocument, MobileDocument, Movers, Signal
+from virtuoso.wire.messages import Quality
+from virtuoso.wire.overview import MarketOverview
+from virtuoso.wire.overview import ScoreMove as ScoreMoveRecord
+from virtuoso.wire.overview import ScoreMovers as ScoreMoversRecord
+from virtuoso.wire.pushes import Alert
+from virtuoso.wire.symbols import SymbolRecord
 
 MOVERS = 5
 MOST_ALERTS = 50

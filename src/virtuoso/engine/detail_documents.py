@@ -15,24 +15,24 @@ from virtuoso.engine.view import MarketView
 from virtuoso.scoring.account import Account, account
 from virtuoso.scoring.explanation import explain, explain_account
 from virtuoso.scoring.sensitivity import Case, Formula, WhatIf
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
+from virtuoso.wire.board import COMPONENT_ORDER
+from virtuoso.wire.charts import FormingBar
+from virtuoso.wire.details import (
     BookIntegrity,
     ComponentDetail,
     ConfidenceDetail,
     DimensionDetail,
     DimensionPart,
     FeedAge,
-    FormingBar,
     MemberDetail,
     MissingRecord,
     OtherVenue,
     PressureRecord,
     ScoreAccount,
     SymbolDetail,
-    SymbolRecord,
     WhatIfRecord,
 )
+from virtuoso.wire.symbols import SymbolRecord
 
 
 def dimension_details(view: MarketView, source: Source, now: Millis) -> tuple[DimensionDetail, ...]:

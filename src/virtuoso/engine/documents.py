@@ -21,34 +21,23 @@ from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.engine.lens_states import lens_states, worst
 from virtuoso.engine.view import CycleView, MarketView
 from virtuoso.market.candles import Candles
-from virtuoso.market.door import Sample
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
-    SCHEMA,
-    Alert,
-    AlertsDocument,
+from virtuoso.market.verdict import Sample
+from virtuoso.wire.board import COMPONENT_ORDER, Notice, RowSymbol, ScoreRow
+from virtuoso.wire.charts import (
     CandleGap,
     CandlesDocument,
-    CyclesDocument,
-    CycleTrace,
     DefinitionSince,
-    DimensionValues,
-    Document,
     FormingBar,
-    Notice,
-    Quality,
-    Refusal,
-    RefusalsDocument,
-    RowSymbol,
     ScoreHistoryDocument,
     ScorePoint,
-    ScoreRow,
-    Status,
-    SymbolRecord,
-    SymbolsDocument,
-    to_json,
 )
+from virtuoso.wire.cycles import CyclesDocument, CycleTrace
+from virtuoso.wire.dashboards import AlertsDocument
+from virtuoso.wire.messages import SCHEMA, Document, Quality, Status, to_json
+from virtuoso.wire.pushes import Alert
 from virtuoso.wire.records import iso, record_of
+from virtuoso.wire.refusals import Refusal, RefusalsDocument
+from virtuoso.wire.symbols import DimensionValues, SymbolRecord, SymbolsDocument
 
 LENS_KEYS = tuple(f"dimensions.{name}" for name in DimensionName)
 """What the quality of each lens is called in a record."""

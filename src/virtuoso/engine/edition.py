@@ -30,18 +30,13 @@ from virtuoso.engine.slow_documents import SlowDocuments
 from virtuoso.engine.view import late
 from virtuoso.market.score_movers import ScoreMovers
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState, Limits, RowSymbol, ScoreRow
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.list_messages import MoverRecord
-from virtuoso.wire.messages import Alert as AlertMessage
-from virtuoso.wire.messages import (
-    BoardState,
-    EngineStatus,
-    Limits,
-    RowSymbol,
-    ScoreRow,
-    SymbolRecord,
-    to_json,
-)
+from virtuoso.wire.lists import MoverRecord
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.processes import EngineStatus
+from virtuoso.wire.pushes import Alert as AlertMessage
+from virtuoso.wire.symbols import SymbolRecord
 
 HEARTBEAT_MS = 3_000
 PRICE_DELAYED_MS = 2_000

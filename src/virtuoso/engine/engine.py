@@ -34,8 +34,9 @@ from virtuoso.engine.view import CycleView
 from virtuoso.market.price_range import JUMP_SHARE
 from virtuoso.ports import Archive, Clock
 from virtuoso.scoring.definition import Definition
+from virtuoso.wire.board import Notice, ReplayInfo
 from virtuoso.wire.measures import Measure
-from virtuoso.wire.messages import Notice, PartHealth, ReplayInfo
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

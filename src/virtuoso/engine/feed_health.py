@@ -7,7 +7,8 @@ import structlog
 from virtuoso.domain.instruments import Instrument, Venue
 from virtuoso.domain.market_data import Connected, Disconnected
 from virtuoso.domain.time import Millis
-from virtuoso.wire.messages import Notice, PartHealth
+from virtuoso.wire.board import Notice
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

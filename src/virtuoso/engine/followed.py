@@ -10,8 +10,8 @@ from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.pairing import Shown
 from virtuoso.patterns.scans import KINDS, Found
+from virtuoso.wire.dashboards import Signal as TopSignal
 from virtuoso.wire.messages import Quality
-from virtuoso.wire.messages import Signal as TopSignal
 from virtuoso.wire.patterns import (
     PatternKind,
     PatternRecord,

@@ -6,7 +6,7 @@ from typing import Final
 from virtuoso.domain.scores import Reason, State
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.view import Input, MarketView
-from virtuoso.wire.messages import RowSymbol
+from virtuoso.wire.board import RowSymbol
 from virtuoso.wire.workings import InputsDocument, SymbolInputs
 
 NONE: Final = Input("", None, State.ABSENT, Reason.NOT_APPLICABLE)

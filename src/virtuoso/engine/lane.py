@@ -32,14 +32,16 @@ from virtuoso.domain.scores import (
     Reason,
     State,
 )
-from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis, Timeframe
+from virtuoso.domain.time import HOUR, MINUTE, Millis, Timeframe
 from virtuoso.engine.book_trust import BookTrust
 from virtuoso.engine.market_inputs import STREAM_DELAYED_MS, STREAM_STALE_MS, MarketInputs
+from virtuoso.engine.minute_intake import MinuteIntake
 from virtuoso.engine.score_past import ScorePast
 from virtuoso.engine.turning import turn_of
 from virtuoso.engine.view import BookHealth, MarketView
+from virtuoso.engine.volume_check import VolumeCheck
 from virtuoso.market.bitcoin_beta import Beta
-from virtuoso.market.candles import KEPT, bars_of, closing_of
+from virtuoso.market.candles import bars_of
 from virtuoso.market.market import Market
 from virtuoso.market.tracks import Tracks
 from virtuoso.scoring.confluence import Composite, composite
@@ -50,11 +52,6 @@ from virtuoso.scoring.sensitivity import Formula
 from virtuoso.signals.levels import TIMEFRAME as RANGE_TIMEFRAME
 from virtuoso.signals.levels import range_of
 from virtuoso.signals.turns import Turn
-
-VOLUME_TOLERANCE = 0.005
-"""By so much of a candle's volume its trades may differ from it."""
-CHECK_AFTER_MS = 3 * SECOND
-CHECKS_KEPT = 10
 
 CANDLE_VIEWS = frozenset(
     {ComponentName.TECHNICAL, ComponentName.VOLUME, ComponentName.PRICE_STRUCTURE}
@@ -102,6 +99,8 @@ class Lane:
             book_sequenced=book_sequenced,
         )
         self._components = dict(components)
+        self._minutes = MinuteIntake(self.market.candles, self._components)
+        self._volumes = VolumeCheck(self.market.trades)
         self._definition = definition
         self._lenses = self._new_lenses(definition)
         self._beta: tuple[Beta | Reason, Millis | None] | None = None
@@ -122,11 +121,6 @@ class Lane:
         self._live_parts: Mapping[ComponentName, ComponentScore | Absent] = {}
         self._peeked: Mapping[ComponentName, ComponentScore | Absent] = {}
         """The scores beside which the forming candles were looked at last."""
-        self._held: deque[Candle] = deque(maxlen=KEPT)
-        """Closed minutes that wait for those before them."""
-        self._loaded = False
-        self._unchecked: deque[Candle] = deque(maxlen=3)
-        self._checks: deque[bool] = deque(maxlen=CHECKS_KEPT)
         self._view: tuple[Millis, MarketView] | None = None
         self._make_components = make_components
 
@@ -138,7 +132,7 @@ class Lane:
     @property
     def loaded(self) -> bool:
         """Whether the candles of the past are here."""
-        return self._loaded
+        return self._minutes.loaded
 
     @property
     def streaming(self) -> bool:
@@ -226,7 +220,7 @@ class Lane:
         """Give a new component the candles that are kept."""
         for timeframe in Timeframe:
             bars = bars_of(self.market.candles[timeframe].closed)
-            if self._loaded and len(bars):
+            if self.loaded and len(bars):
                 component.close(timeframe, bars)
                 yield
 
@@ -265,9 +259,10 @@ class Lane:
             case Ticker():
                 market.derivatives.take_ticker(event)  # type: ignore[arg-type]
             case Candle():
-                if data.timeframe is Timeframe.M1:
-                    self._unchecked.append(data)
-                return self._close(data)
+                if data.timeframe is not Timeframe.M1:
+                    return False  # the longer ones follow from the minutes
+                self._volumes.note(data)
+                return self._minutes.close(data)
             case FormingCandle():
                 if data.timeframe is Timeframe.M1:
                     market.candles[Timeframe.M1].forming = data
@@ -278,76 +273,9 @@ class Lane:
                 pass  # the door applied it
         return False
 
-    def _close(self, candle: Candle) -> bool:
-        """Take a closed 1m candle; the longer ones follow from it."""
-        if candle.timeframe is not Timeframe.M1:
-            return False
-        candles = self.market.candles
-        minutes = candles[Timeframe.M1]
-        if not self._loaded:
-            self._held.append(candle)
-            return False
-        closed = candles.close_minute(candle)
-        if closed:
-            closing = closing_of([candles[timeframe].closed[-1] for timeframe in closed])
-            for component in self._components.values():
-                component.close_all(closing)
-        if minutes.gap:
-            self._held.append(candle)
-        return minutes.gap
-
     def load_candles(self, loaded: CandlesLoaded) -> Iterator[None]:
-        """Take fetched candles, then the stream's own that came meanwhile; yields between parts.
-
-        Minutes alone that join those held go on from there, each as if it had come in time, and
-        are marked as fetched. Anything else replaces what was known, and is computed anew.
-        """
-        minutes = loaded.candles.get(Timeframe.M1, ())
-        known = self.market.candles[Timeframe.M1].last_close
-        joins = bool(minutes) and known is not None and minutes[0].open_time <= known
-        if self._loaded and joins and len(loaded.candles) == 1:
-            yield from self._go_on(minutes)
-        else:
-            yield from self._begin_anew(loaded.candles)
-        self._take_held()
-        self.market.candles.settle()
-
-    def _go_on(self, minutes: Sequence[Candle]) -> Iterator[None]:
-        candles = self.market.candles
-        series = candles[Timeframe.M1]
-        candles.mend()
-        for candle in minutes:
-            if candle.open_time < (series.last_close or 0):
-                continue
-            if self._close(candle):
-                return
-            series.backfilled.add(candle.open_time)
-            yield
-
-    def _begin_anew(self, found: Mapping[Timeframe, Sequence[Candle]]) -> Iterator[None]:
-        candles = self.market.candles
-        if not self._held:
-            self._held.extend(candles[Timeframe.M1].closed)
-        for timeframe, rows in found.items():
-            candles.replace(timeframe, rows)
-        candles.join()
-        self._loaded = True
-        for timeframe in found:
-            bars = bars_of(candles[timeframe].closed)
-            for component in self._components.values():
-                component.restart(timeframe)
-                if len(bars):
-                    component.close(timeframe, bars)
-                yield
-
-    def _take_held(self) -> None:
-        """Take the minutes that waited, as far as they follow now."""
-        held = list(self._held)
-        self._held.clear()
-        newest = self.market.candles[Timeframe.M1].last_close or 0
-        for candle in held:
-            if candle.open_time >= newest:
-                self._close(candle)
+        """Take fetched candles, and the stream's own that came meanwhile; yields between parts."""
+        return self._minutes.load(loaded)
 
     def load_derivatives(self, found: DerivativesLoaded) -> None:
         """Take what was fetched of funding, open interest, ratios and basis."""
@@ -437,26 +365,8 @@ class Lane:
         self._view = None
 
     def trades_are_missing(self, at: Millis, now: Millis) -> bool:
-        """Compare the trades of the last closed minute with its candle, once both must be here.
-
-        When they differ the order flow of that minute is not known, and starts again. Where they
-        differ most of the time, venue and we count differently: then nothing follows from it.
-        """
-        if not self._unchecked or now < self._unchecked[0].close_time + CHECK_AFTER_MS:
-            return False
-        candle = self._unchecked.popleft()
-        trades = self.market.trades
-        since = trades.trades_since
-        if since is None or since + (now - at) + SECOND > candle.open_time:
-            return False
-        market, others = trades.minute_volume(candle.open_time)
-        allowed = VOLUME_TOLERANCE * candle.volume
-        differs = all(abs(found - candle.volume) > allowed for found in (market, market + others))
-        self._checks.append(differs)
-        if not differs or 2 * sum(self._checks) > CHECKS_KEPT:
-            return False
-        trades.reset_trades()
-        return True
+        """Whether the last closed minute's trades are not all here; then the flow starts again."""
+        return self._volumes.trades_are_missing(at, now)
 
     def second(self, at: Millis, now: Millis, *, peek: bool = True) -> None:
         """Close grid second `at` of our clock, which is `now` on the venue's.

@@ -10,8 +10,9 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Keepsake
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import BoardState, LastGood, PartHealth
+from virtuoso.wire.processes import LastGood, PartHealth
 
 log = structlog.get_logger()
 

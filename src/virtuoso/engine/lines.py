@@ -8,8 +8,8 @@ from typing import Final
 from virtuoso.domain.time import Timeframe
 from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.lane import Lane
-from virtuoso.wire.messages import (
-    RowSymbol,
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.charts import (
     Sparkline,
     SparklinesDocument,
     TimedValue,

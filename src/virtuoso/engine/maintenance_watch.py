@@ -9,7 +9,7 @@ from virtuoso.domain.instruments import Venue
 from virtuoso.domain.maintenance import Maintenance
 from virtuoso.domain.time import HOUR, Millis
 from virtuoso.ports import History
-from virtuoso.wire.messages import Notice
+from virtuoso.wire.board import Notice
 from virtuoso.wire.records import iso
 
 log = structlog.get_logger()

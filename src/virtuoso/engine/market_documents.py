@@ -14,7 +14,8 @@ from virtuoso.engine.view import Input, MarketView, Value
 from virtuoso.market import large_trades, liquidation_flow
 from virtuoso.market.order_book import OrderBook
 from virtuoso.market.tape import LIQUIDATIONS_KEPT, TRADES_KEPT
-from virtuoso.wire.market_messages import (
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.market import (
     BookLevel,
     DepthPoint,
     DerivativesDocument,
@@ -29,7 +30,7 @@ from virtuoso.wire.market_messages import (
     TradeRecord,
     TradesDocument,
 )
-from virtuoso.wire.messages import DataSource, RowSymbol, Status
+from virtuoso.wire.messages import DataSource, Status
 
 LEVELS_SHOWN: Final = 50
 IMBALANCE_LEVELS: Final = 10

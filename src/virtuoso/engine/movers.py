@@ -11,8 +11,8 @@ from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import MarketView, Value
 from virtuoso.market.candles import Candles
 from virtuoso.market.score_movers import History, change_over
-from virtuoso.wire.list_messages import MoverRecord, MoversDocument
-from virtuoso.wire.messages import SymbolRecord
+from virtuoso.wire.lists import MoverRecord, MoversDocument
+from virtuoso.wire.symbols import SymbolRecord
 
 DAY_WINDOW: Final = "24h"
 OBSERVED: Final = "observed"

@@ -6,7 +6,7 @@ import structlog
 
 from virtuoso.domain.instruments import Instrument, Listing, Venue
 from virtuoso.domain.time import HOUR, Millis
-from virtuoso.wire.messages import Notice
+from virtuoso.wire.board import Notice
 from virtuoso.wire.records import iso
 
 log = structlog.get_logger()

@@ -22,7 +22,7 @@ from virtuoso.domain.errors import (
 )
 from virtuoso.domain.time import MINUTE, SECOND, Millis
 from virtuoso.ports import AlertChannel, Clock, Ledger
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

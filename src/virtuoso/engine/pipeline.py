@@ -45,9 +45,10 @@ from virtuoso.engine.requests import (
     Request,
 )
 from virtuoso.engine.view import CycleView, Value
-from virtuoso.market.door import ACCEPTED, LATE, Action, Door, Sample, Verdict
+from virtuoso.market.door import Door
 from virtuoso.market.market import Market
 from virtuoso.market.overview import MarketSummary, Overview, overview
+from virtuoso.market.verdict import ACCEPTED, LATE, Action, Sample, Verdict
 from virtuoso.scoring.definition import Definition, read_definition
 
 PEEKS_A_SECOND = 50

@@ -8,18 +8,10 @@ from virtuoso.domain.errors import CacheError
 from virtuoso.engine.last_good import LastGoodKeeper
 from virtuoso.ports import Broker, Cache
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState, ScoreRow
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import (
-    Alert,
-    AlertsChanged,
-    Beat,
-    BoardReplaced,
-    BoardState,
-    EngineStatus,
-    Push,
-    RowsChanged,
-    ScoreRow,
-)
+from virtuoso.wire.processes import EngineStatus
+from virtuoso.wire.pushes import Alert, AlertsChanged, Beat, BoardReplaced, Push, RowsChanged
 
 log = structlog.get_logger()
 

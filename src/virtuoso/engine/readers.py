@@ -16,7 +16,7 @@ from virtuoso.domain.errors import ValueRefusedError, VirtuosoError
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.market_messages import Looked
+from virtuoso.wire.market import Looked
 
 log = structlog.get_logger()
 

@@ -37,7 +37,7 @@ from virtuoso.engine.lane import Lane
 from virtuoso.engine.pairing import Shown
 from virtuoso.market.candles import CandleSeries
 from virtuoso.ports import Clock, Sink, Store
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 from virtuoso.wire.records import iso
 
 log = structlog.get_logger()

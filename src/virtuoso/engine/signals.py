@@ -26,7 +26,7 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.ports import Archive, Clock, Ledger
 from virtuoso.signals.course import ended, events_of, expires_at
 from virtuoso.signals.tracker import Tracker
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from virtuoso.domain.time import Millis
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.universe import Choice, Wanted, choose, coin_of, partners, same_facts
 from virtuoso.ports import Clock, Feed, History
-from virtuoso.wire.messages import Notice
+from virtuoso.wire.board import Notice
 
 log = structlog.get_logger()
 

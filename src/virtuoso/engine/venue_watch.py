@@ -54,7 +54,8 @@ from virtuoso.engine.warmth import Warmth
 from virtuoso.engine.warmup import CANDLES, Warmup
 from virtuoso.ports import Clock, Feed, History
 from virtuoso.scoring.definition import Definition
-from virtuoso.wire.messages import Notice, PartHealth
+from virtuoso.wire.board import Notice
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

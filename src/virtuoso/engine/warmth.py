@@ -6,7 +6,8 @@ from virtuoso.domain.instruments import Venue
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.warmup import Warmup
-from virtuoso.wire.messages import Notice, PartHealth
+from virtuoso.wire.board import Notice
+from virtuoso.wire.processes import PartHealth
 
 log = structlog.get_logger()
 

@@ -12,7 +12,8 @@ import structlog
 
 from virtuoso.domain.errors import CacheError, LeaseError
 from virtuoso.ports import Clock, Lease
-from virtuoso.wire.messages import PartHealth, Writer, to_json, writer_of
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.processes import PartHealth, Writer, writer_of
 from virtuoso.wire.records import iso
 
 log = structlog.get_logger()

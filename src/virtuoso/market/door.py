@@ -5,9 +5,8 @@ go through one door, in the order in which they came.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Final
 
 from virtuoso.domain.instruments import Instrument
 from virtuoso.domain.market_data import (
@@ -24,113 +23,25 @@ from virtuoso.domain.market_data import (
     Trade,
     TradeKind,
 )
-from virtuoso.domain.time import DAY, SECOND, Millis, Timeframe
-from virtuoso.domain.words import Word
+from virtuoso.domain.time import DAY, SECOND, Millis
 from virtuoso.market.clock_offset import BEHIND_MS, ClockOffset
+from virtuoso.market.door_state import DoorState
 from virtuoso.market.order_book import LARGEST, BookFault, OrderBook
-from virtuoso.market.price_range import JUMP_SHARE, PriceRange
+from virtuoso.market.price_range import JUMP_SHARE
+from virtuoso.market.soundness import candle_is_sound, field_is_sound
+from virtuoso.market.verdict import ACCEPTED, LATE, Action, Sample, Verdict
 
 AHEAD_MS: Final = 5 * SECOND
 FARTHEST_MS: Final = 366 * DAY
 """A clock that is further off is not believed to be one: the stamps may be of another unit."""
 REFUSALS_IN_A_ROW: Final = 10
-TRADE_IDS: Final = 20_000
-LIQUIDATIONS_KEPT: Final = 2_000
 LATE_MS: Final = 2 * SECOND
 PRINTS_TO_AGREE: Final = 3
-LARGEST_FUNDING_RATE: Final = 0.05
 SAMPLES: Final = 32
-LONGEST_SAMPLE: Final = 4_096
 
-
-class Action(Word):
-    """What is to be done with an event."""
-
-    ACCEPT = "accept"
-    DROP = "drop"
-    RESYNC = "resync"
-    QUARANTINE = "quarantine"
-    RECYCLE = "recycle"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One answer for one event."""
-
-    action: Action
-    reason: str = ""
-    """Why it was not simply accepted; also set on accepted ones worth a note: `late`, `hole`."""
-    replaced: MarketEvent[MarketData] | None = None
-    """What to store instead of the event: a ticker whose bad fields were made absent."""
-    released: tuple[MarketEvent[MarketData], ...] = ()
-    """Earlier events out of quarantine, to be stored before this one, oldest first."""
-
-
-class Sample(NamedTuple):
-    """One thing that was refused, for an operator to look at."""
-
-    at: Millis
-    """Receive time."""
-    kind: str
-    reason: str
-    what: object
-    """The event, or the frame as text."""
-
-    def text(self) -> str:
-        """Say what it was, at most so long that many of them do no harm."""
-        return str(self.what)[:LONGEST_SAMPLE]
-
-
-_LEAST_PRICE: Final = 5e-324
-"""The smallest number above 0."""
-_FIELD_BOUNDS: Final[Mapping[TickerField, tuple[float, float]]] = {
-    TickerField.LAST_PRICE: (_LEAST_PRICE, LARGEST),
-    TickerField.MARK_PRICE: (_LEAST_PRICE, LARGEST),
-    TickerField.INDEX_PRICE: (_LEAST_PRICE, LARGEST),
-    TickerField.CHANGE_24H: (-1, LARGEST),
-    TickerField.VOLUME_24H: (0, LARGEST),
-    TickerField.TURNOVER_24H: (0, LARGEST),
-    TickerField.OPEN_INTEREST: (0, LARGEST),
-    TickerField.FUNDING_RATE: (-LARGEST_FUNDING_RATE, LARGEST_FUNDING_RATE + 1e-12),
-    TickerField.NEXT_FUNDING_TIME: (0, LARGEST),
-    TickerField.FUNDING_INTERVAL_HOURS: (_LEAST_PRICE, 24 + 1e-9),
-}
-"""From the first number on, below the second; NaN lies nowhere."""
 # reading a member of an enum costs more than a comparison, and these are read for every event
 _MARKET: Final = TradeKind.MARKET
 _LAST_PRICE: Final = TickerField.LAST_PRICE
-_NEXT_FUNDING_TIME: Final = TickerField.NEXT_FUNDING_TIME
-
-ACCEPTED: Final = Verdict(Action.ACCEPT)
-LATE: Final = Verdict(Action.ACCEPT, "late")
-
-
-@dataclass(slots=True)
-class DoorState:
-    """What the door remembers of one instrument."""
-
-    trade_ids: set[str] = field(default_factory=set)
-    trade_order: deque[str] = field(default_factory=deque)
-    liquidations: deque[tuple[int, Liquidation]] = field(
-        default_factory=lambda: deque(maxlen=LIQUIDATIONS_KEPT)
-    )
-    newest_trade: int = 0
-    quote_sequence: int = -1
-    ticker_is_whole: bool = False
-    candles: dict[Timeframe, Candle] = field(default_factory=dict)
-    prices: PriceRange = field(default_factory=PriceRange)
-    held: list[MarketEvent[MarketData]] = field(default_factory=list)
-    """Prints in quarantine, fewer than it takes to agree."""
-    watched_sequence: int | None = None
-    """Where the stream of a book stands that polled ones stand in for; None after a hole."""
-
-    def remember_trade(self, identity: str) -> None:
-        """Know a trade by its identity; the oldest known one is forgotten."""
-        known, order = self.trade_ids, self.trade_order
-        known.add(identity)
-        order.append(identity)
-        if len(order) > TRADE_IDS:
-            known.discard(order.popleft())
 
 
 class Door:
@@ -410,7 +321,7 @@ class Door:
         bad = [
             name
             for name, value in ticker.values.items()
-            if value is not None and not _field_is_sound(name, value, event.event_time, state)
+            if value is not None and not field_is_sound(name, value, event.event_time, state)
         ]
         if not bad:
             return ACCEPTED
@@ -427,7 +338,7 @@ class Door:
         self, event: MarketEvent[MarketData], candle: Candle, state: DoorState
     ) -> Verdict:
         taker = candle.taker_buy_volume
-        if not _candle_is_sound(candle) or (
+        if not candle_is_sound(candle) or (
             taker is not None and not 0 <= taker <= candle.volume * (1 + 1e-9)
         ):
             return self._answer(Action.DROP, "bounds", event)
@@ -450,7 +361,7 @@ class Door:
     def _judge_forming(
         self, event: MarketEvent[MarketData], candle: FormingCandle, state: DoorState
     ) -> Verdict:
-        if not _candle_is_sound(candle):
+        if not candle_is_sound(candle):
             return self._answer(Action.DROP, "bounds", event)
         last = state.candles.get(candle.timeframe)
         if last is not None and candle.open_time <= last.open_time:
@@ -477,24 +388,6 @@ class Door:
         key = (kind, str(reason))
         self.counters[key] = self.counters.get(key, 0) + 1
         self.samples.append(Sample(event.receive_time, kind, str(reason), event))
-
-
-def _candle_is_sound(candle: Candle | FormingCandle) -> bool:
-    return (
-        candle.open_time % candle.timeframe.ms == 0
-        and 0 < candle.low <= candle.open <= candle.high < LARGEST
-        and candle.low <= candle.close <= candle.high
-        and 0 <= candle.volume < LARGEST
-    )
-
-
-def _field_is_sound(name: TickerField, value: float, at: int, state: DoorState) -> bool:
-    least, limit = _FIELD_BOUNDS[name]
-    if not least <= value < limit:
-        return False
-    if name is _LAST_PRICE:
-        return state.prices.floor <= value <= state.prices.ceiling
-    return name is not _NEXT_FUNDING_TIME or value > at
 
 
 def _prices_of(event: MarketEvent[MarketData]) -> tuple[float, ...]:

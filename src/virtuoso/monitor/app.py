@@ -17,24 +17,21 @@ from virtuoso.monitor.readings import Readings
 from virtuoso.monitor.roster import Roster
 from virtuoso.ports import Clock
 from virtuoso.wire import keys
+from virtuoso.wire.board import COMPONENT_ORDER
 from virtuoso.wire.checks import judge, parts_of
+from virtuoso.wire.cycles import CyclesDocument
 from virtuoso.wire.documents import Served
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart, Problem
-from virtuoso.wire.list_messages import Alive
+from virtuoso.wire.lists import Alive
 from virtuoso.wire.measures import Measure, measures_exposition
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
-    CyclesDocument,
-    EngineStatus,
-    ProcessReport,
-    RefusalsDocument,
-    SymbolsDocument,
-    to_json,
-)
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.metrics import CacheMetrics, cache_exposition
 from virtuoso.wire.monitoring import MOST_MINUTES, SERIES_PATTERN, MonitoringHistory
+from virtuoso.wire.processes import EngineStatus, ProcessReport
 from virtuoso.wire.records import iso
+from virtuoso.wire.refusals import RefusalsDocument
+from virtuoso.wire.symbols import SymbolsDocument
 
 READ: Final = ["GET", "HEAD"]
 JSON: Final = "application/json"

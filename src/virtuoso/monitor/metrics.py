@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from virtuoso.wire.messages import CYCLE_BOUNDS_MS, CycleTotals, EngineStatus
+from virtuoso.wire.cycles import CYCLE_BOUNDS_MS, CycleTotals
+from virtuoso.wire.processes import EngineStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -14,8 +14,9 @@ from virtuoso.wire.checks import parts_of
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthPart
 from virtuoso.wire.measures import Measure, labelled
-from virtuoso.wire.messages import ProcessReport, TierReport, to_json
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.monitoring import MOST_MINUTES, HistoryRequest
+from virtuoso.wire.processes import ProcessReport, TierReport
 
 ITS_OWN: Final = ("process_", "loop_", "machine_", "disk_", "build_")
 """How measures begin that are of a process, and are told apart by it."""

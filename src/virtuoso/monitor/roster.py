@@ -11,7 +11,7 @@ from virtuoso.domain.scores import State
 from virtuoso.domain.time import MINUTE, SECOND
 from virtuoso.ports import Clock
 from virtuoso.wire.health import HealthPart
-from virtuoso.wire.messages import ProcessReport
+from virtuoso.wire.processes import ProcessReport
 from virtuoso.wire.records import iso
 from virtuoso.wire.roll import Roll
 

@@ -12,7 +12,8 @@ from virtuoso.simulator.binance.rest import BAD_SYMBOL, contract_row
 from virtuoso.simulator.binance.rest import RefusedError as BinanceRefusedError
 from virtuoso.simulator.directory import Directory
 from virtuoso.simulator.faults import FaultName, FaultRequest, Faults
-from virtuoso.simulator.recording import Line, RecordedMarket, Recording, Told
+from virtuoso.simulator.recorded_market import RecordedMarket, Told
+from virtuoso.simulator.recording import Line, Recording
 from virtuoso.simulator.rest import BookRest, RefusedError, instrument_row
 from virtuoso.simulator.settings import ExchangeSettings
 from virtuoso.simulator.stream import Stream

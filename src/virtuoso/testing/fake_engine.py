@@ -10,8 +10,9 @@ from virtuoso.domain.time import Timeframe
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.testing import wire_messages as make
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState, ScoreRow
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, Push, RowsChanged, ScoreRow
+from virtuoso.wire.pushes import Beat, BoardReplaced, Push, RowsChanged
 
 TTL_MS = 30_000
 

@@ -7,31 +7,16 @@ import msgspec
 
 from virtuoso.domain.scores import ComponentName, Direction, Reason, Source, State
 from virtuoso.testing.fake_clock import START
+from virtuoso.wire.board import BoardState, Limits, RowSymbol, ScoreRow
+from virtuoso.wire.charts import CandlesDocument, FormingBar, ScoreHistoryDocument, ScorePoint
+from virtuoso.wire.dashboards import DashboardDocument, MobileDocument, Movers
+from virtuoso.wire.details import SymbolDetail
 from virtuoso.wire.documents import etag_of
-from virtuoso.wire.messages import (
-    SCHEMA,
-    BoardState,
-    CandlesDocument,
-    DashboardDocument,
-    Document,
-    EngineStatus,
-    FormingBar,
-    Limits,
-    MarketOverview,
-    MobileDocument,
-    Movers,
-    PartHealth,
-    Quality,
-    RowSymbol,
-    ScoreHistoryDocument,
-    ScorePoint,
-    ScoreRow,
-    SymbolDetail,
-    SymbolRecord,
-    SymbolsDocument,
-    to_json,
-)
+from virtuoso.wire.messages import SCHEMA, Document, Quality, to_json
+from virtuoso.wire.overview import MarketOverview
+from virtuoso.wire.processes import EngineStatus, PartHealth
 from virtuoso.wire.records import iso, record_of
+from virtuoso.wire.symbols import SymbolRecord, SymbolsDocument
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 LIMITS = Limits(

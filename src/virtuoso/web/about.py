@@ -6,8 +6,9 @@ from virtuoso.domain.time import SECOND, Millis
 from virtuoso.web.answers import Answer
 from virtuoso.web.feasts import DEDICATION, feast_of, prayer_of
 from virtuoso.web.snapshot import JSON
+from virtuoso.wire.about import AboutDocument
 from virtuoso.wire.documents import etag_of
-from virtuoso.wire.messages import AboutDocument, to_json
+from virtuoso.wire.messages import to_json
 
 
 def about_answer(version: str, now: Millis) -> Answer:

@@ -28,9 +28,10 @@ from virtuoso.wire.alerts import (
     RuleSaved,
     RulesDocument,
 )
+from virtuoso.wire.dashboards import AlertsDocument
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import Alert as CachedAlert
-from virtuoso.wire.messages import AlertsDocument, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.pushes import Alert as CachedAlert
 from virtuoso.wire.records import iso, millis_of
 
 JSON: Final = "application/json"

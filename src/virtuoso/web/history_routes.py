@@ -31,7 +31,8 @@ from virtuoso.web.routes.parameters import (
 )
 from virtuoso.web.snapshot import JSON, Snapshot
 from virtuoso.wire import history as wire
-from virtuoso.wire.messages import COMPONENT_ORDER, to_json
+from virtuoso.wire.board import COMPONENT_ORDER
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso, millis_of
 
 TAG: Final = "history"

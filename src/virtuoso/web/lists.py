@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from virtuoso.web.export import Row
-from virtuoso.wire.list_messages import PageInfo
-from virtuoso.wire.messages import ComponentValues, DimensionValues, SymbolRecord
+from virtuoso.wire.lists import PageInfo
+from virtuoso.wire.symbols import ComponentValues, DimensionValues, SymbolRecord
 
 DEFAULT_PER_PAGE: Final = 50
 MOST_PER_PAGE: Final = 500

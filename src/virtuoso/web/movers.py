@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from virtuoso.domain.scores import Reason, State
-from virtuoso.wire.list_messages import Mover, MoverRecord, MoversAnswer, MoversDocument
+from virtuoso.wire.lists import Mover, MoverRecord, MoversAnswer, MoversDocument
 from virtuoso.wire.messages import to_json
 
 Window: TypeAlias = Literal["5m", "15m", "1h", "4h", "24h", "observed"]

@@ -6,7 +6,7 @@ from virtuoso.domain.scores import State
 from virtuoso.ports import Clock
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.health import HealthDocument, HealthPart
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 from virtuoso.wire.records import iso
 
 _STATES: Final = {"pass": State.LIVE, "warn": State.DELAYED, "fail": State.STALE}

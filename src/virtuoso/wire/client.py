@@ -12,19 +12,13 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from virtuoso.domain.scores import Reason, Source, State
-from virtuoso.wire.messages import (
-    Alert,
-    Limits,
-    Notice,
-    OverviewDocument,
-    Quality,
-    ReplayInfo,
-    RowSymbol,
-    ScoreRow,
-    SymbolDetail,
-    SymbolRecord,
-)
+from virtuoso.wire.board import Limits, Notice, ReplayInfo, RowSymbol, ScoreRow
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.messages import Quality
+from virtuoso.wire.overview import OverviewDocument
+from virtuoso.wire.pushes import Alert
 from virtuoso.wire.signals import SignalRecord
+from virtuoso.wire.symbols import SymbolRecord
 
 PROTOCOL: Final = 1
 """Grows when a client of before would misunderstand; additions do not count."""

@@ -19,20 +19,11 @@ import zstandard
 from virtuoso.domain.errors import SettingsError, ValueRefusedError, WireError
 from virtuoso.wire import keys
 from virtuoso.wire.asking import Answered, Question
-from virtuoso.wire.market_messages import Looked
-from virtuoso.wire.messages import (
-    SCHEMA,
-    BoardReplaced,
-    BoardState,
-    Document,
-    EngineStatus,
-    LastGood,
-    ProcessReport,
-    Push,
-    pack,
-    unpack,
-    unpack_push,
-)
+from virtuoso.wire.board import BoardState
+from virtuoso.wire.market import Looked
+from virtuoso.wire.messages import SCHEMA, Document, pack, unpack
+from virtuoso.wire.processes import EngineStatus, LastGood, ProcessReport
+from virtuoso.wire.pushes import BoardReplaced, Push, unpack_push
 
 MAGIC: Final = b"\xc1V"
 _BARE: Final = MAGIC + b"\x00"

@@ -8,7 +8,8 @@ import msgspec
 
 from virtuoso.domain.scores import State
 from virtuoso.wire import keys
-from virtuoso.wire.messages import MarketOverview, MobileDocument
+from virtuoso.wire.dashboards import MobileDocument
+from virtuoso.wire.overview import MarketOverview
 
 _FRESH_STATES: Final = frozenset({State.LIVE.value, State.DELAYED.value})
 _LISTS_OF_MOBILE: Final = frozenset(

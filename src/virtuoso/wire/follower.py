@@ -13,22 +13,14 @@ from virtuoso.domain.errors import CacheError, ValueRefusedError, VirtuosoError
 from virtuoso.ports import Broker, Cache, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.asked import Asked
+from virtuoso.wire.board import BoardState, Notice
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.dependencies import stale_after
 from virtuoso.wire.documents import Served, degraded, etag_of, judged, nothing, quoted
 from virtuoso.wire.looking import Looking
-from virtuoso.wire.messages import (
-    AlertsChanged,
-    Beat,
-    BoardReplaced,
-    BoardState,
-    Document,
-    EngineStatus,
-    LastGood,
-    Notice,
-    Push,
-    RowsChanged,
-)
+from virtuoso.wire.messages import Document
+from virtuoso.wire.processes import EngineStatus, LastGood
+from virtuoso.wire.pushes import AlertsChanged, Beat, BoardReplaced, Push, RowsChanged
 from virtuoso.wire.reader import BoardReader, Step
 from virtuoso.wire.records import iso
 

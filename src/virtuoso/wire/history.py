@@ -18,15 +18,11 @@ from virtuoso.domain.history import (
     KeptScore,
 )
 from virtuoso.domain.scores import Direction, Reason, Source, State
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
-    ComponentValues,
-    DataSource,
-    DefinitionSince,
-    ScorePoint,
-    Status,
-)
+from virtuoso.wire.board import COMPONENT_ORDER
+from virtuoso.wire.charts import DefinitionSince, ScorePoint
+from virtuoso.wire.messages import DataSource, Status
 from virtuoso.wire.records import iso
+from virtuoso.wire.symbols import ComponentValues
 
 
 class HistoryGap(msgspec.Struct, frozen=True):

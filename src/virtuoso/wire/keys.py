@@ -28,7 +28,7 @@ MOVERS = "virtuoso:movers:v1"
 INPUTS = "virtuoso:inputs:v1"
 
 PUSH = "virtuoso:push:v1"
-"""Channel of `messages.Push`: changed rows, and a heartbeat each second."""
+"""Channel of `pushes.Push`: changed rows, and a heartbeat each second."""
 
 CONFIG_ASK: Final = "virtuoso:config_ask:v1"
 """Channel of `config.ConfigRequest`, from who serves to the engine."""
@@ -49,16 +49,16 @@ MONITOR_ANSWER: Final = "virtuoso:monitor_answer:v1"
 """Channel of `asking.Answered`, back."""
 
 LOOKED: Final = "virtuoso:looked:v1"
-"""Channel of `market_messages.Looked`: which symbols somebody looks at."""
+"""Channel of `market.Looked`: which symbols somebody looks at."""
 
 LEASE: Final = "virtuoso:lease:v1"
-"""Names the one writer, `messages.Writer`, for as long as it renews it."""
+"""Names the one writer, `processes.Writer`, for as long as it renews it."""
 
 MARK: Final = "virtuoso:mark:v1"
 """Lies on each server that nobody emptied since the engine looked: any value."""
 
 LAST_GOOD: Final = "virtuoso:last:v1"
-"""The last snapshot that was good, `messages.LastGood`; it outlives everything."""
+"""The last snapshot that was good, `processes.LastGood`; it outlives everything."""
 
 LAST_GOOD_LIFE_MS: Final = 7 * 24 * 3_600 * SECOND
 

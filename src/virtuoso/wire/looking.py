@@ -5,7 +5,7 @@ from typing import Final
 from virtuoso.ports import Broker, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.market_messages import Looked
+from virtuoso.wire.market import Looked
 
 TELL_EVERY_MS: Final = 5_000
 """Of one symbol; the engine forgets it after thrice that."""

@@ -7,16 +7,8 @@ from collections import deque
 from enum import Enum
 from typing import Final
 
-from virtuoso.wire.messages import (
-    AlertsChanged,
-    Beat,
-    BoardReplaced,
-    BoardState,
-    Notice,
-    Push,
-    RowsChanged,
-    ScoreRow,
-)
+from virtuoso.wire.board import BoardState, Notice, ScoreRow
+from virtuoso.wire.pushes import AlertsChanged, Beat, BoardReplaced, Push, RowsChanged
 
 HEARTBEAT_MS: Final = 3_000
 """Silence after which the engine is taken for dead, until a board brings its own limit."""

@@ -5,15 +5,9 @@ from datetime import UTC, datetime
 
 from virtuoso.domain.scores import Reason, State
 from virtuoso.domain.time import Millis
-from virtuoso.wire.messages import (
-    COMPONENT_ORDER,
-    ComponentValues,
-    DimensionValues,
-    Quality,
-    RowSymbol,
-    ScoreRow,
-    SymbolRecord,
-)
+from virtuoso.wire.board import COMPONENT_ORDER, RowSymbol, ScoreRow
+from virtuoso.wire.messages import Quality
+from virtuoso.wire.symbols import ComponentValues, DimensionValues, SymbolRecord
 
 
 def millis_of(text: str) -> Millis:

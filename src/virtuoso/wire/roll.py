@@ -15,7 +15,7 @@ from virtuoso.domain.time import SECOND
 from virtuoso.ports import Cache, Clock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import ProcessReport
+from virtuoso.wire.processes import ProcessReport
 
 log = structlog.get_logger()
 

@@ -3,7 +3,8 @@
 import msgspec
 
 from virtuoso.domain.scores import Reason, Source, State
-from virtuoso.wire.messages import DataSource, EngineStatus, Status
+from virtuoso.wire.messages import DataSource, Status
+from virtuoso.wire.processes import EngineStatus
 
 
 class SymbolInputs(msgspec.Struct, frozen=True):

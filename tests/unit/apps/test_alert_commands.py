@@ -17,7 +17,8 @@ from support.stores import opened
 from virtuoso.adapters.store.database import place_of
 from virtuoso.apps.alert_commands import AlertOptions, run_alert_command
 from virtuoso.apps.arguments import parser
-from virtuoso.apps.settings import Settings, load_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.signal_commands import SignalOptions, run_signal_command
 from virtuoso.domain.alerts import DeliveryState
 from virtuoso.domain.errors import SettingsError

@@ -15,7 +15,8 @@ from virtuoso.apps.config_keys import (
     loosened,
     nested,
 )
-from virtuoso.apps.settings import builtins_of, default_settings
+from virtuoso.apps.settings import builtins_of
+from virtuoso.apps.settings_sources import default_settings
 
 KEYS = tuple(leaf.key for leaf in leaves())
 FORBIDDEN = ("token", "secret", "password", "key", "host", "port", "url", "rest", "dir", "socket")

@@ -7,7 +7,8 @@ import pytest
 
 from support.guarded import READ_TOKEN, WRITE_TOKEN
 from virtuoso.apps.guarding import bind_guarded, check_exposure, tls_of
-from virtuoso.apps.settings import Settings, default_settings, load_settings
+from virtuoso.apps.settings import Settings
+from virtuoso.apps.settings_sources import default_settings, load_settings
 from virtuoso.domain.errors import SettingsError
 
 TLS = 'tls_certificate = "c.pem"\ntls_key = "k.pem"\n'

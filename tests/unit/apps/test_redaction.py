@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from virtuoso.apps.logs import configure_logs
 from virtuoso.apps.redaction import RedactingFormatter, Redactor, secret_values
-from virtuoso.apps.settings import default_settings
+from virtuoso.apps.settings_sources import default_settings
 
 SECRET = 'p"a/s+s&w=o rd\\9-canary'
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from virtuoso.apps.reload import Reload
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.scoring.definition import Definition
 from virtuoso.testing.fake_clock import FakeClock
 

@@ -8,7 +8,8 @@ import structlog
 
 from virtuoso.apps.cli import main
 from virtuoso.apps.scoring import definition_of
-from virtuoso.apps.settings import ENVIRONMENT, differing_keys, load_settings
+from virtuoso.apps.settings import differing_keys
+from virtuoso.apps.settings_sources import ENVIRONMENT, load_settings
 from virtuoso.apps.sources import parse_source
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.time import Timeframe

@@ -10,7 +10,8 @@ import pytest
 
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.clock.system import SystemClock
-from virtuoso.apps.settings import Settings, load_settings, with_port
+from virtuoso.apps.settings import Settings, with_port
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.sharing import EchoBroker, backend_of, open_sharing
 from virtuoso.apps.stopping import until_stopped
 from virtuoso.domain.errors import LeaseError, SettingsError

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from virtuoso.apps.settings import SignalSettings, load_settings
+from virtuoso.apps.settings import SignalSettings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.signal_fees import taker_fees
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.fees import OTHER, PUBLISHED

@@ -5,7 +5,8 @@ import pytest
 from virtuoso.adapters.broker.memory import MemoryBroker
 from virtuoso.adapters.broker.redis import RedisBroker
 from virtuoso.adapters.cache.tiered import TieredCache
-from virtuoso.apps.settings import CacheSettings, load_settings
+from virtuoso.apps.settings import CacheSettings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.apps.tiers import open_broker, open_cache, open_codec, order
 from virtuoso.domain.errors import SettingsError
 from virtuoso.testing.fake_clock import FakeClock

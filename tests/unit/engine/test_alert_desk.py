@@ -27,7 +27,7 @@ from virtuoso.engine.content import Content
 from virtuoso.engine.rule_book import RuleBook
 from virtuoso.ports import Ledger
 from virtuoso.testing.fake_clock import START, FakeClock
-from virtuoso.wire.messages import PartHealth
+from virtuoso.wire.processes import PartHealth
 
 FAILING = {
     "id": "failing",

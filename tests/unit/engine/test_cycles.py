@@ -8,7 +8,7 @@ from support.markets import BTC, ETH, NOW, heard_of, history_of, pipeline_of
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine.cycles import CYCLES_KEPT, CycleLog, absent_of
 from virtuoso.engine.view import CycleView
-from virtuoso.wire.messages import CYCLE_BOUNDS_MS
+from virtuoso.wire.cycles import CYCLE_BOUNDS_MS
 
 
 def cycle_of_two() -> CycleView:

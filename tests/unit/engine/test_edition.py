@@ -19,15 +19,11 @@ from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.market.bitcoin_beta import CorrelationMatrix
 from virtuoso.wire import keys
+from virtuoso.wire.beta import BetaMatrixDocument
+from virtuoso.wire.board import ReplayInfo
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import (
-    AlertsDocument,
-    BetaMatrixDocument,
-    DashboardDocument,
-    Document,
-    MobileDocument,
-    ReplayInfo,
-)
+from virtuoso.wire.dashboards import AlertsDocument, DashboardDocument, MobileDocument
+from virtuoso.wire.messages import Document
 
 
 def published(editor: Editor, pipeline: Pipeline) -> Mapping[str, bytes]:

@@ -8,7 +8,7 @@ from virtuoso.domain.time import Millis
 from virtuoso.engine.documents import Edition
 from virtuoso.engine.inputs import inputs_document
 from virtuoso.engine.view import Input, MarketView
-from virtuoso.wire.messages import RowSymbol
+from virtuoso.wire.board import RowSymbol
 
 NOW = Millis(1_700_000_000_000)
 EDITION = cast(

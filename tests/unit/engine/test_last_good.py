@@ -9,9 +9,9 @@ from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_engine import FakeEngine
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState
 from virtuoso.wire.codec import Codec, Secret
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import BoardState
 
 
 class Shelf:

@@ -21,7 +21,9 @@ from virtuoso.engine.pairing import Shown
 from virtuoso.engine.view import CycleView, late
 from virtuoso.indicators.normal import phi
 from virtuoso.market.bitcoin_beta import Beta
-from virtuoso.wire.messages import RowSymbol, SymbolDetail, to_json
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.messages import to_json
 
 SECONDS = 340
 

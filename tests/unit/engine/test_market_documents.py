@@ -27,7 +27,7 @@ from virtuoso.engine.pipeline import Pipeline
 from virtuoso.market.order_book import OrderBook
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.market_messages import (
+from virtuoso.wire.market import (
     DerivativesDocument,
     LiquidationsDocument,
     OrderBookDocument,

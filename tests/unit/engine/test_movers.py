@@ -12,7 +12,7 @@ from virtuoso.engine.score_past import SCORE_STEP_MS
 from virtuoso.engine.view import Value
 from virtuoso.market.candles import Candles
 from virtuoso.web.movers import movers_of
-from virtuoso.wire.list_messages import MoverRecord, MoversAnswer, MoversDocument
+from virtuoso.wire.lists import MoverRecord, MoversAnswer, MoversDocument
 from virtuoso.wire.messages import to_json
 
 

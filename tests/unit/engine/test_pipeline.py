@@ -39,7 +39,7 @@ from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.requests import Backfill, BackfillTrades, Renew
 from virtuoso.engine.view import MarketView
 from virtuoso.scoring.definition import Definition
-from virtuoso.wire.messages import RowSymbol
+from virtuoso.wire.board import RowSymbol
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 ETH = Instrument(BYBIT, Symbol("ETHUSDT"))

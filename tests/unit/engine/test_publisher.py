@@ -9,7 +9,7 @@ from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import Beat, BoardReplaced, RowsChanged
+from virtuoso.wire.pushes import Beat, BoardReplaced, RowsChanged
 
 
 class Fence:

@@ -10,7 +10,7 @@ from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec, Secret
 from virtuoso.wire.looking import TELL_EVERY_MS, Looking
-from virtuoso.wire.market_messages import Looked
+from virtuoso.wire.market import Looked
 
 
 def no_looks() -> AsyncIterator[bytes]:

@@ -11,7 +11,8 @@ from virtuoso.domain.scores import Reason, Source
 from virtuoso.domain.time import SECOND, Millis
 from virtuoso.engine.documents import Edition, records_of, symbols_document
 from virtuoso.engine.timeline import Timeline
-from virtuoso.wire.messages import RowSymbol, to_json
+from virtuoso.wire.board import RowSymbol
+from virtuoso.wire.messages import to_json
 
 SYMBOLS = (RowSymbol(0, BTC.symbol, BTC.venue, Source.REPLAY),)
 

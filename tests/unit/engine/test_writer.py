@@ -5,7 +5,8 @@ import pytest
 from virtuoso.domain.errors import CacheUnavailableError, LeaseError
 from virtuoso.engine.writer import LIFE_MS, WriterLease
 from virtuoso.testing.fake_clock import FakeClock
-from virtuoso.wire.messages import Writer, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.processes import Writer
 
 
 class Place:

@@ -25,8 +25,10 @@ from virtuoso.domain.market_data import (
 from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import MINUTE, Millis, Timeframe
 from virtuoso.market.clock_offset import ClockOffset
-from virtuoso.market.door import REFUSALS_IN_A_ROW, SAMPLES, TRADE_IDS, Action, Door, Verdict
+from virtuoso.market.door import REFUSALS_IN_A_ROW, SAMPLES, Door
+from virtuoso.market.door_state import TRADE_IDS
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action, Verdict
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 ETH = Instrument(BYBIT, Symbol("ETHUSDT"))

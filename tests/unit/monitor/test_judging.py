@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from virtuoso.apps.serving import limits_of
-from virtuoso.apps.settings import load_settings
+from virtuoso.apps.settings_sources import load_settings
 from virtuoso.monitor.judging import Limits, judged
 from virtuoso.wire.health import HealthPart
 from virtuoso.wire.measures import Measure

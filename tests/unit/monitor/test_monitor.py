@@ -15,8 +15,9 @@ from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.testing.fake_engine import FakeEngine
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
+from virtuoso.wire.cycles import CycleTotals
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import CycleTotals, Document
+from virtuoso.wire.messages import Document
 
 
 class Monitor:

@@ -8,7 +8,7 @@ from virtuoso.testing import wire_messages as make
 from virtuoso.web.socket.alerts import ALERTS_KEPT, MESSAGES_KEPT, Alerts
 from virtuoso.web.socket.changes import Changes
 from virtuoso.web.socket.line import frame
-from virtuoso.wire.messages import Alert, AlertsChanged, RowsChanged
+from virtuoso.wire.pushes import Alert, AlertsChanged, RowsChanged
 from virtuoso.wire.reader import BoardReader
 
 SOURCE = Source.SIMULATOR

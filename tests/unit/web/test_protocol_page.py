@@ -13,7 +13,7 @@ from virtuoso.web.socket.client import HOLD_BYTES
 from virtuoso.web.socket.conversation import Close, ErrorCode
 from virtuoso.web.socket.hub import PATIENCE, REMIND_BEATS
 from virtuoso.wire.client import ClientMessage, Resume, ServerMessage, SocketLimits
-from virtuoso.wire.messages import Alert
+from virtuoso.wire.pushes import Alert
 
 PAGE = (Path(__file__).parents[3] / "docs" / "websocket.md").read_text("utf-8")
 MESSAGES = {

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from virtuoso.domain.errors import SettingsError, ValueRefusedError
 from virtuoso.testing import wire_messages as make
 from virtuoso.wire import keys
+from virtuoso.wire.board import BoardState
 from virtuoso.wire.codec import COMPRESS_ABOVE, LARGEST_BYTES, Codec, Refusal, Secret, Stamp
-from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, Document, pack
+from virtuoso.wire.messages import Document, pack
+from virtuoso.wire.pushes import Beat, BoardReplaced
 
 SECRET = Secret("a secret of this machine")
 OTHER_SECRET = Secret("a secret of another machine")

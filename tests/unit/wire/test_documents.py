@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from virtuoso.testing import wire_messages as make
 from virtuoso.wire import keys
+from virtuoso.wire.dashboards import MobileDocument
 from virtuoso.wire.documents import degraded, nothing
-from virtuoso.wire.messages import MobileDocument, SymbolsDocument, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.symbols import SymbolsDocument
 
 states = st.sampled_from(["live", "delayed", "stale", "absent"])
 values = st.recursive(

@@ -1,25 +1,20 @@
 """Keys, and the table of them in the documentation."""
 
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
+from virtuoso import wire
 from virtuoso.apps.settings import CacheSettings
 from virtuoso.domain.instruments import Symbol
 from virtuoso.domain.time import Timeframe
-from virtuoso.wire import (
-    keys,
-    list_messages,
-    market_messages,
-    messages,
-    patterns,
-    signals,
-    workings,
-)
+from virtuoso.wire import keys
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cache.md"
-MODULES = (messages, market_messages, list_messages, patterns, signals, workings)
+MODULES = [import_module(f"virtuoso.wire.{each.name}") for each in iter_modules(wire.__path__)]
 BTC = Symbol("BTCUSDT")
 CHANNELS = {"LOOKED", "PUSH"} | {
     f"{subject}_{way}" for subject in ("ALERT", "CONFIG", "MONITOR") for way in ("ASK", "ANSWER")

@@ -1,35 +1,18 @@
 """What OpenAPI says is made from the structs that are sent."""
 
 import json
+from importlib import import_module
+from pkgutil import iter_modules
 
 import msgspec
 import pytest
 
-from virtuoso.wire import (
-    alerts,
-    config,
-    health,
-    history,
-    list_messages,
-    market_messages,
-    messages,
-    openapi,
-    patterns,
-    signals,
-)
-from virtuoso.wire.messages import CandlesDocument, SymbolsDocument
+from virtuoso import wire
+from virtuoso.wire import openapi
+from virtuoso.wire.charts import CandlesDocument
+from virtuoso.wire.symbols import SymbolsDocument
 
-MODULES = (
-    messages,
-    market_messages,
-    list_messages,
-    health,
-    history,
-    alerts,
-    config,
-    signals,
-    patterns,
-)
+MODULES = [import_module(f"virtuoso.wire.{each.name}") for each in iter_modules(wire.__path__)]
 OF_NO_MARKET = {"AlertList", "RulesDocument", "ConfigDocument", "VersionsDocument"}
 EXAMPLES = openapi.recorded_examples()
 

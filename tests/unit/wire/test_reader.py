@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from virtuoso.domain.scores import Source
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_clock import START
-from virtuoso.wire.messages import Beat, BoardReplaced, BoardState, RowsChanged, ScoreRow
+from virtuoso.wire.board import BoardState, ScoreRow
+from virtuoso.wire.pushes import Beat, BoardReplaced, RowsChanged
 from virtuoso.wire.reader import BoardReader, Step
 
 AT = 1_000

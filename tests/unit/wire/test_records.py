@@ -5,7 +5,7 @@ import pytest
 from virtuoso.domain.scores import Reason, State
 from virtuoso.testing import wire_messages as make
 from virtuoso.testing.fake_clock import START
-from virtuoso.wire.messages import ScoreRow
+from virtuoso.wire.board import ScoreRow
 from virtuoso.wire.records import iso, record_of
 
 SYMBOL = make.row_symbols()[0]

@@ -8,7 +8,7 @@ from virtuoso.testing.fake_cache import FakeCache
 from virtuoso.testing.fake_clock import FakeClock
 from virtuoso.wire import keys
 from virtuoso.wire.codec import Codec
-from virtuoso.wire.messages import ProcessReport, TierReport
+from virtuoso.wire.processes import ProcessReport, TierReport
 from virtuoso.wire.roll import OVER_MS, Roll
 
 

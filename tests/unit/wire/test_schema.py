@@ -7,7 +7,8 @@ import msgspec.inspect as shape
 import pytest
 
 from virtuoso.wire import schema
-from virtuoso.wire.messages import MarketOverview, ScoreRow
+from virtuoso.wire.board import ScoreRow
+from virtuoso.wire.overview import MarketOverview
 
 TYPES = Path(__file__).parents[3] / "web" / "src" / "wire" / "types.ts"
 

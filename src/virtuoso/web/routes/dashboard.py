@@ -8,8 +8,8 @@ from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.views import mobile_of
 from virtuoso.wire import keys
-from virtuoso.wire.list_messages import MobileDashboard
-from virtuoso.wire.messages import DashboardDocument, MobileDocument
+from virtuoso.wire.dashboards import DashboardDocument, MobileDocument
+from virtuoso.wire.lists import MobileDashboard
 
 TAG: Final = "dashboard"
 

@@ -14,7 +14,8 @@ from virtuoso.web.routes.parameters import SymbolPath
 from virtuoso.web.routes.symbols import Symbols
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire import keys
-from virtuoso.wire.messages import AboutDocument, SparklinesDocument, TracksDocument
+from virtuoso.wire.about import AboutDocument
+from virtuoso.wire.charts import SparklinesDocument, TracksDocument
 
 TAG: Final = "pages"
 

@@ -14,9 +14,10 @@ from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.snapshot import JSON, Snapshot
 from virtuoso.wire import keys
 from virtuoso.wire.checks import judge, parts_of
+from virtuoso.wire.cycles import CYCLE_BOUNDS_MS
 from virtuoso.wire.health import HealthDocument, HealthPart
-from virtuoso.wire.list_messages import Alive
-from virtuoso.wire.messages import CYCLE_BOUNDS_MS, to_json
+from virtuoso.wire.lists import Alive
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.metrics import PROMETHEUS, CacheMetrics, cache_exposition
 from virtuoso.wire.records import iso
 from virtuoso.wire.workings import FiguresDocument, InputsDocument

@@ -16,8 +16,9 @@ from virtuoso.web.routes.symbols import Symbols
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.web.views import overview_of
 from virtuoso.wire import keys
-from virtuoso.wire.list_messages import MoversAnswer
-from virtuoso.wire.messages import BetaMatrixDocument, BitcoinBetaDocument, OverviewDocument
+from virtuoso.wire.beta import BetaMatrixDocument, BitcoinBetaDocument
+from virtuoso.wire.lists import MoversAnswer
+from virtuoso.wire.overview import OverviewDocument
 from virtuoso.wire.patterns import PatternsDocument
 
 TAG: Final = "market"

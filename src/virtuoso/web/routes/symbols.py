@@ -36,14 +36,15 @@ from virtuoso.web.routes.parameters import (
 from virtuoso.web.series import Cut, Series, answer, time_of
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire import keys
-from virtuoso.wire.list_messages import SymbolsPage
-from virtuoso.wire.market_messages import (
+from virtuoso.wire.charts import CandlesDocument, ScoreHistoryDocument
+from virtuoso.wire.details import SymbolDetail
+from virtuoso.wire.lists import SymbolsPage
+from virtuoso.wire.market import (
     DerivativesDocument,
     LiquidationsDocument,
     OrderBookDocument,
     TradesDocument,
 )
-from virtuoso.wire.messages import CandlesDocument, ScoreHistoryDocument, SymbolDetail
 
 TAG: Final = "symbols"
 OF_ONE: Final = (304, 404, 422, 503)

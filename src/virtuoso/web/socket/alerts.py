@@ -5,7 +5,8 @@ from typing import Final
 
 from virtuoso.web.socket.line import frame
 from virtuoso.wire.client import AlertRaised, AlertsHeld
-from virtuoso.wire.messages import Alert, AlertsChanged, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.pushes import Alert, AlertsChanged
 
 MESSAGES_KEPT: Final = 256
 ALERTS_KEPT: Final = 500

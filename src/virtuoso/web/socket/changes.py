@@ -6,7 +6,7 @@ newest value only. It is as large as the board, however long a client was away.
 
 from collections.abc import Iterable
 
-from virtuoso.wire.messages import ScoreRow
+from virtuoso.wire.board import ScoreRow
 from virtuoso.wire.reader import BoardReader
 
 

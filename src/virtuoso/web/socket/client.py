@@ -12,7 +12,8 @@ import msgspec
 from virtuoso.web.socket.line import Line, frame
 from virtuoso.web.socket.signals import Frames, Place
 from virtuoso.web.socket.view import Moment, View
-from virtuoso.wire.messages import Notice, to_json
+from virtuoso.wire.board import Notice
+from virtuoso.wire.messages import to_json
 
 OVERVIEW: Final = ""
 """Stands where a document of one symbol has its name."""

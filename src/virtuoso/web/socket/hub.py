@@ -27,9 +27,11 @@ from virtuoso.web.socket.shelf import Shelf
 from virtuoso.web.socket.signals import Frames, Place
 from virtuoso.web.socket.subscriptions import Subscriptions
 from virtuoso.web.socket.view import Moment
+from virtuoso.wire.board import Notice
 from virtuoso.wire.client import PROTOCOL, FirstPaint, Heartbeat, Hello, Refused, SocketLimits
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import AlertsChanged, Notice, to_json
+from virtuoso.wire.messages import to_json
+from virtuoso.wire.pushes import AlertsChanged
 
 log = structlog.get_logger()
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from virtuoso.web.socket.changes import Changes
 from virtuoso.web.socket.line import frame
+from virtuoso.wire.board import BoardState, RowSymbol
 from virtuoso.wire.client import FieldsUpdate, Form, MarketUpdate
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import BoardState, RowSymbol, SymbolRecord, to_json
+from virtuoso.wire.messages import to_json
 from virtuoso.wire.records import iso, record_of
+from virtuoso.wire.symbols import SymbolRecord
 
 Fields = tuple[str, ...]
 

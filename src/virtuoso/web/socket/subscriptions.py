@@ -13,7 +13,7 @@ from virtuoso.web.socket.published import Published
 from virtuoso.web.socket.shelf import Shelf
 from virtuoso.wire.client import FirstPaint, Resume, Resumed, Subscribe, Unsubscribe
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import SymbolRecord
+from virtuoso.wire.symbols import SymbolRecord
 
 
 class Serving(Protocol):

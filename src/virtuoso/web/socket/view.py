@@ -11,9 +11,10 @@ import msgspec
 
 from virtuoso.web.socket.line import frame
 from virtuoso.web.socket.projection import Projection
+from virtuoso.wire.board import BoardState, Notice
 from virtuoso.wire.client import Snapshot, Update
 from virtuoso.wire.follower import Follower
-from virtuoso.wire.messages import BoardState, Notice, to_json
+from virtuoso.wire.messages import to_json
 
 UNKNOWN_LISTED: Final = 100
 NO_ROWS: Final = b'"rows":[]'

@@ -34,8 +34,9 @@ from virtuoso.domain.market_data import (
     TradeKind,
 )
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.market.door import Action, Door
+from virtuoso.market.door import Door
 from virtuoso.market.order_book import OrderBook
+from virtuoso.market.verdict import Action
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 NOW = Millis(1_763_700_000_123)

@@ -5,14 +5,10 @@ from typing import Any, Literal
 import msgspec
 
 from virtuoso.domain.scores import Direction, Reason, Source, State
-from virtuoso.wire.messages import (
-    DataSource,
-    MarketOverview,
-    Quality,
-    Signal,
-    Status,
-    SymbolRecord,
-)
+from virtuoso.wire.dashboards import Signal
+from virtuoso.wire.messages import DataSource, Quality, Status
+from virtuoso.wire.overview import MarketOverview
+from virtuoso.wire.symbols import SymbolRecord
 
 
 class PageInfo(msgspec.Struct, frozen=True):
