@@ -10,17 +10,15 @@ command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
 command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null \
   || missing+=(postgresql)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
-# without a window a page takes half of the work; where there is no such package, any will do
-if [ -z "${CHROMIUM:-}" ] && ! command -v chromium-headless-shell >/dev/null; then
-  if apt-cache show chromium-headless-shell >/dev/null 2>&1; then
-    shell=chromium-headless-shell
-  else
-    shell=chromium
-  fi
-  browser=$(command -v chromium chromium-browser google-chrome | head -n 1)
-  if [ -z "$browser" ] || { [ "$shell" != chromium ] && [ "$(id -u)" -eq 0 ]; }; then
-    missing+=("$shell")
-  fi
+if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null \
+  && ! command -v google-chrome >/dev/null && [ -z "${CHROMIUM:-}" ]; then
+  missing+=(chromium)
+fi
+# without a window a page takes half of the work; where there is no such package, the other will do
+if [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" -eq 0 ] \
+  && ! command -v chromium-headless-shell >/dev/null \
+  && apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+  missing+=(chromium-headless-shell)
 fi
 command -v npm >/dev/null || missing+=(npm)
 [ ${#missing[@]} -eq 0 ] && exit 0

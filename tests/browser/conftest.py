@@ -19,7 +19,7 @@ from support.slack import SLACK
 
 CHROMIUMS = (
     os.environ.get("CHROMIUM") or "chromium-headless-shell",
-    "chromium",
+    os.environ.get("CHROMIUM") or "chromium",
     "chromium-browser",
     "google-chrome",
 )
@@ -31,12 +31,14 @@ expect.set_options(timeout=5_000 * SLACK)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Drive the system's Chromium; rather the one without a window, which takes half of the work.
 
     For one module only: Playwright keeps an event loop running as long as it lives.
+    A module with `WITH_WINDOW` gets the one that people have.
     """
-    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    names = CHROMIUMS[1:] if hasattr(request.module, "WITH_WINDOW") else CHROMIUMS
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip(f"none of {', '.join(CHROMIUMS)} on PATH: install one, or set CHROMIUM")
     with sync_playwright() as playwright:
