@@ -70,7 +70,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warm enough that betas and trades are there."""
     # a channel, to which nothing simulated is sent
     env = {"ALERT_WEBHOOK_URL": "http://127.0.0.1:9/hook"}
-    with running(tmp_path_factory.mktemp("api"), "--symbols", "16", env=env) as process:
+    with running(tmp_path_factory.mktemp("api"), env=env) as process:
 
         def warm() -> bool:
             scored = [each for each in process.symbols() if each["confluence_score"] is not None]
