@@ -93,6 +93,9 @@ describe("a rule in a form", () => {
 
   it("is said in words", () => {
     expect(conditionText(WHEN as never, NUMBERS)).toBe("score ≥ 70 (until < 65) and (direction is Bullish or price changes)")
+    const trade = (...limits: string[]): unknown => ({ any: limits.map((limit) => ({ number: "large_trade", is: "is", limit })) })
+    expect(conditionText(trade("buy", "sell", "both") as never, NUMBERS)).toBe("large trade is buy, sell or both")
+    expect(conditionText({ any: [...(trade("buy") as { any: [] }).any, { number: "direction", is: "is", limit: "Bullish" }] } as never, NUMBERS)).toBe("large trade is buy or direction is Bullish")
     expect([isCondition(WHEN), isCondition({ all: [{}] }), isCondition(null), comparisonsOf(WHEN as never).length]).toEqual([true, false, false, 3])
     expect([idOf("  Straße & Über: 3! "), asNumber("1e3"), asNumber("1,5"), asNumber(""), secondsText("5400"), secondsText("x")]).toEqual(["stra-e-u-ber-3", 1000, "1,5", "", "1.5 h", ""])
   })

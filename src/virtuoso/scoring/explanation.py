@@ -58,6 +58,10 @@ def component_label(name: ComponentName) -> str:
     return str(name).replace("_", " ")
 
 
+def _words(reason: Reason | None) -> str:
+    return str(reason).replace("_", " ")
+
+
 def explain(score: ConfluenceScore, direction: Direction | None = None) -> tuple[str, ...]:
     """Say what the score is made of, then what is missing.
 
@@ -67,13 +71,13 @@ def explain(score: ConfluenceScore, direction: Direction | None = None) -> tuple
     for name in ComponentName:
         part = score.components.get(name)
         if isinstance(part, Absent):
-            sentences.append(f"{component_label(name)}: no value ({part.reason}).")
+            sentences.append(f"{component_label(name)}: no value ({_words(part.reason)}).")
     return tuple(sentences)
 
 
 def _led(score: ConfluenceScore, direction: Direction | None) -> str:
     if score.score is None:
-        return f"No score: {100.0 * score.coverage:.0f} % was seen ({score.reason})."
+        return f"No score: {100.0 * score.coverage:.0f} % was seen ({_words(score.reason)})."
     sign = 1.0 if score.score >= 50.0 else -1.0
     ordered = sorted(score.contributions, key=lambda each: -sign * each.points)
     shown = [
@@ -131,7 +135,7 @@ def _missing(missing: Missing) -> str:
     if missing.members:
         count = len(missing.members)
         what += f" {missing.members[0]}" if count == 1 else f" in {count} sub-scores"
-    why = str(missing.reason).replace("_", " ")
+    why = _words(missing.reason)
     if missing.have is not None and missing.need is not None:
         why += f", {missing.have} of {missing.need}"
     cost = f"{100.0 * missing.coverage:.1f} %"

@@ -32,10 +32,22 @@ export function comparisonsOf(condition: ConditionTable): readonly ComparisonTab
   return "number" in condition ? [condition] : partsOf(condition).flatMap(comparisonsOf)
 }
 
+/** What one number may be, such as `buy, sell or both`; null unless all parts ask just that of the same one. */
+function oneOf(parts: readonly ConditionTable[]): string | null {
+  const first = parts[0]
+  if (first === undefined || !("number" in first) || parts.length < 2) return null
+  const limits = parts.map((part) =>
+    "number" in part && part.number === first.number && part.is === "is" && part.limit !== undefined ? limitOf(part.limit) : null)
+  if (limits.includes(null)) return null
+  return `${nameOf(first.number)} is ${limits.slice(0, -1).join(", ")} or ${limits.at(-1) ?? ""}`
+}
+
 /** `score ≥ 70 (until < 65) and coverage ≥ 0.7`. */
 export function conditionText(condition: ConditionTable, numbers: ReadonlyMap<string, NumberEntry>, inside = false): string {
   if (!("number" in condition)) {
     const parts = partsOf(condition)
+    const alike = "any" in condition ? oneOf(parts) : null
+    if (alike !== null) return alike
     const text = parts.map((part) => conditionText(part, numbers, true)).join("all" in condition ? " and " : " or ")
     return inside && parts.length > 1 ? `(${text})` : text
   }
