@@ -292,7 +292,9 @@ def liquidations_document(
     state, reason = known.state, known.reason
     if Topic.LIQUIDATIONS in lane.market.silent or (lane.liquidations == "unknown" and not records):
         # trades say that the connection lives, not that anybody tells of liquidations
-        state, reason = State.STALE if records else State.ABSENT, Reason.NO_FEED
+        state, reason = State.ABSENT, Reason.NO_FEED
+    if records and state is State.ABSENT:
+        state = State.STALE  # what happened, happened
     reasons = _said(edition, "stream of liquidations", state, reason)
     return LiquidationsDocument(
         **_about(edition, symbol, state, reasons, [Millis(each.at) for each in records]),

@@ -196,6 +196,10 @@ def test_liquidations_of_before_their_topic_ended_stay_and_are_called_stale() ->
     found = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
     assert (found.long_notional, found.short_notional) == (200.0, 0.0)
     assert (found.state, found.reason) == (State.STALE, Reason.NO_FEED)
+    pipeline.handle(Disconnected(BTC.venue, frozenset({BTC}), "cut", Millis(NOW + 2_200)))
+    pipeline.second(Millis(NOW + 9 * SECOND))
+    cut = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert (len(cut.liquidations), cut.state) == (1, State.STALE)
 
 
 def test_nothing_in_a_document_is_younger_than_the_document() -> None:
