@@ -1,9 +1,12 @@
 """What is installed is written down, with what it is for."""
 
 import re
+from importlib.metadata import distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
@@ -34,3 +37,28 @@ def test_what_is_asked_for_is_locked_and_the_tests_have_all_of_it() -> None:
         asked = {line.partition("[")[0] for line in lines if line and not line.startswith("#")}
         assert asked <= locked(name)
         assert locked(name) <= locked("dev")
+
+
+@pytest.mark.parametrize("version", ["3.11.0", "3.11.2", "3.12.0", "3.13.0"])
+def test_the_lock_holds_what_every_python_asks_for(version: str) -> None:
+    """Pip refuses a lock with hashes as a whole when the need of one package is not in it."""
+    python = {
+        "python_full_version": version,
+        "python_version": version.rpartition(".")[0],
+        "extra": "",
+    }
+    run = locked("run")
+    installed = {canonicalize_name(each.name) for each in distributions()}
+    needs = [
+        Requirement(line)
+        for name in run & installed
+        for line in requires(name) or ()
+        if "extra ==" not in line
+    ]
+    assert len(needs) > 50
+    asked = {
+        canonicalize_name(need.name)
+        for need in needs
+        if need.marker is None or need.marker.evaluate(python)
+    }
+    assert asked - run == set()

@@ -56,7 +56,14 @@ def test_a_loop_of_crashes_ends_and_is_said(name: str) -> None:
     assert steps[0] < steps[1]
     assert sum(steps) * MOST < WITHIN_MS / SECOND, "pauses so long that the limit is never met"
     told = unit["Unit"]["OnFailure"].split("@")[0]
-    assert "daemon.crit" in Unit(f"{told}@.service")["Service"]["ExecStart"]
+    assert Unit(f"{told}@.service")["Service"]["SyslogLevel"] == "crit"
+
+
+def test_only_the_engine_is_asked_to_read_its_settings_again() -> None:
+    """The signal ends a process that does not expect it."""
+    assert Unit("virtuoso.service")["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    for name in UNITS.keys() - {"virtuoso.service"}:
+        assert "ExecReload" not in Unit(name)["Service"]
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -113,6 +120,7 @@ def test_compose_gives_the_servers_what_the_owner_asks_for() -> None:
     assert (option(near, "-m"), option(near, "-c"), option(near, "-U")) == ("4096", "2048", "0")
     assert option(far, "--maxmemory") == "512mb"
     assert option(far, "--maxmemory-policy") == "allkeys-lru"
+    assert option(far, "--protected-mode") == "no", "it would refuse what comes over the bridge"
     assert (option(far, "--save"), option(far, "--appendonly")) == ("", "no")
     # the container may take more than the values it holds: connections, fragments
     assert near["mem_limit"] == "4608m"

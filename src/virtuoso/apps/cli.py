@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 FIRST_DAY = Millis(1_735_689_600_000)
 """2025-01-01: no store has an earlier row, and reading begins there."""
+_COMPUTING = frozenset({"run", "engine", "record", "replay", "alert"})
+"""The commands with settings that load the kernels."""
 EXIT_REFUSED = 78
 """EX_CONFIG: what was asked for cannot be done as asked; nothing was started."""
 
@@ -69,6 +71,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     if command == "loadtest":
         return _load(arguments, settings)
     _begin_logs(settings, arguments.config)
+    if command in _COMPUTING:
+        _keep_kernels(settings)
     if command == "store":
         return _store(arguments, settings)
     if command == "alert":
@@ -105,6 +109,7 @@ def _settings_of(command: str, file: Path | None) -> Settings:
 
 def _begin_logs(settings: Settings, file: Path | None) -> None:
     """Log without secrets, and leave none in the dump of a crash."""
+    import faulthandler
     import resource
 
     import structlog
@@ -115,6 +120,9 @@ def _begin_logs(settings: Settings, file: Path | None) -> None:
     from virtuoso.apps.settings_sources import local_path
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not faulthandler.is_enabled():
+        # a watchdog ends what hangs with SIGABRT: where it hung is said, without any value
+        faulthandler.enable(sys.__stderr__ or 2)
     redactor = Redactor(secret_values(settings, os.environ))
     configure_logs(debug=settings.app.debug, redactor=redactor)
     sys.excepthook = partial(_die, redactor)
@@ -122,6 +130,13 @@ def _begin_logs(settings: Settings, file: Path | None) -> None:
     if readable_by_others(path):
         advice = f"chmod go-r {path}"
         structlog.get_logger().warning("settings_file_readable_by_others", advice=advice)
+
+
+def _keep_kernels(settings: Settings) -> None:
+    """Say where numba finds what is compiled; before it is loaded."""
+    from virtuoso.apps.kernel_cache import keep_kernels
+
+    keep_kernels(settings.state.folder(os.environ), os.environ)
 
 
 def _die(
@@ -407,6 +422,7 @@ def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
         )
         raise SettingsError(msg)
     _begin_logs(settings, arguments.config)
+    _keep_kernels(settings)
     options = RecordedOptions(
         arguments.recording,
         arguments.symbol,

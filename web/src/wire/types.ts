@@ -297,7 +297,7 @@ export type ComponentPoint = readonly [
   at: number,
   /** 0..100 or null. */
   scores: readonly (number | null)[],
-  /** What each added to score - 50. */
+  /** What each added to score - 50, as it was shown: they add up to the shown score - 50. */
   points: readonly (number | null)[],
   /** 0..100. */
   confidence: number | null,
