@@ -69,8 +69,13 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 
 # they wait for half of their time, so half as many more run beside each other; the longest begin first
-LONGEST := $(patsubst %,tests/integration/test_%.py,recording run replay binance_feed api)
+LONGEST := $(patsubst %,tests/integration/test_%.py,recording api run binance_feed starts_and_ends replay)
 WITH_PARTS := $(LONGEST) tests/browser tests/integration tests/contract
+# a folder costs ten seconds to collect
+ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests/browser tests/integration)
+
+# else each worker compiles every module of the tests anew
+check test: export PYTHONDONTWRITEBYTECODE :=
 
 test: check web ## all of `make check`, the properties, and whatever needs servers, processes or a browser, but the faults
 	@bash tools/install_test_servers.sh
@@ -80,8 +85,8 @@ test: check web ## all of `make check`, the properties, and whatever needs serve
 	  -m "not alone" $(WITH_PARTS) || { \
 	  echo "Many of these tests wait for seconds to pass: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m "not alone" $(WITH_PARTS); }
-	$(BIN)/python -m pytest -q -rs -m alone tests/browser tests/integration || \
-	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m alone tests/browser tests/integration
+	$(BIN)/python -m pytest -q -rs -m alone $(ALONE) || \
+	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m alone $(ALONE)
 
 proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)

@@ -14,6 +14,12 @@ if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null 
   && ! command -v google-chrome >/dev/null && [ -z "${CHROMIUM:-}" ]; then
   missing+=(chromium)
 fi
+# without a window a page takes half of the work; where there is no such package, the other will do
+if [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" -eq 0 ] \
+  && ! command -v chromium-headless-shell >/dev/null \
+  && apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+  missing+=(chromium-headless-shell)
+fi
 command -v npm >/dev/null || missing+=(npm)
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -36,7 +36,16 @@ EXTRA = (
     "/?at=@minute",
 )
 """Places that no line of the rail names as they are; `@minute` is the last one that is over."""
-NARROW = ("/overview", "/movers", "/beta", "/health")
+NARROW = (
+    "/",
+    "/s/BTCUSDT",
+    "/overview",
+    "/movers",
+    "/alerts",
+    "/alerts?tab=rules",
+    "/beta",
+    "/health",
+)
 """Pages of the desktop that hold at the phone's width too."""
 
 

@@ -17,6 +17,12 @@ from playwright.sync_api import (
 from support.pages import CHROMIUM_FLAGS, Opener
 from support.slack import SLACK
 
+CHROMIUMS = (
+    os.environ.get("CHROMIUM") or "chromium-headless-shell",
+    os.environ.get("CHROMIUM") or "chromium",
+    "chromium-browser",
+    "google-chrome",
+)
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -25,15 +31,16 @@ expect.set_options(timeout=5_000 * SLACK)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Drive the system's Chromium.
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Drive the system's Chromium; rather the one without a window, which takes half of the work.
 
     For one module only: Playwright keeps an event loop running as long as it lives.
+    A module with `WITH_WINDOW` gets the one that people have.
     """
-    names = (os.environ.get("CHROMIUM") or "chromium", "chromium-browser", "google-chrome")
+    names = CHROMIUMS[1:] if hasattr(request.module, "WITH_WINDOW") else CHROMIUMS
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        pytest.skip("no Chromium on PATH: install the package chromium, or set CHROMIUM")
+        pytest.skip(f"none of {', '.join(CHROMIUMS)} on PATH: install one, or set CHROMIUM")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path, headless=True, args=CHROMIUM_FLAGS

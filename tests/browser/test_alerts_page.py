@@ -230,6 +230,20 @@ def test_a_server_that_cannot_read_alerts_is_said(live: Running, open_page: Open
     expect(page.get_by_test_id("bell")).to_contain_text("?")
 
 
+def test_names_are_not_broken_on_a_narrow_screen(live: Running, open_page: Opener) -> None:
+    """At the width of a phone rules and alerts are in words, and what is opened fills the page."""
+    page = at_alerts(live, open_page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    letters = """names => Math.min(...names.map(each => each.clientWidth))"""
+    assert page.locator("[data-alert] .rule").evaluate_all(letters) >= 90
+    page.goto(f"{live.url}/#/alerts?tab=rules")
+    expect(page.locator("[data-rule]").first).to_be_visible()
+    assert page.locator("[data-rule] .name").evaluate_all(letters) >= 90
+    page.locator("[data-rule] .pick").first.click()
+    expect(page.get_by_role("region", name="Rules")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_on_the_alerts_page(live: Running, open_page: Opener, theme: str) -> None:
     """List with an opened alert, and the editor; nothing is wider than 1100 or 1600 px."""

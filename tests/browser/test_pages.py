@@ -10,6 +10,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from support.cut_recordings import AUGUST, beginning
 from support.pages import Opener
 from support.processes import Running, running, wait_for
 from support.slack import SLACK
@@ -22,7 +23,7 @@ COMPONENTS = ("orderbook", "orderflow", "technical", "volume", "sentiment", "pri
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator, warmed up."""
-    with running(tmp_path_factory.mktemp("browser")) as process:
+    with running(tmp_path_factory.mktemp("browser"), "--symbols", "16") as process:
         wait_for("fifteen scores", lambda: count_scores(process) >= 15)
         yield process
 
@@ -297,7 +298,7 @@ def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener
 
 
 def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Opener) -> None:
-    """No row, no number, the reason in words, and no SIMULATED band."""
+    """No row, no number, the reason in words, and no SIMULATED band; it is tried again."""
     file = tmp_path / "nowhere.toml"
     file.write_text('[feed]\nbybit_rest = "http://127.0.0.1:9"\n', "utf-8")
     with running(tmp_path, "--source", "bybit", "--config", str(file)) as process:
@@ -310,6 +311,12 @@ def test_a_venue_out_of_reach_is_said_on_the_page(tmp_path: Path, open_page: Ope
             expect(page.locator("[data-symbol]")).to_have_count(0)
             expect(page.get_by_test_id("simulated-band")).to_have_count(0)
             page.close()  # it must not see its server end
+        said = "bybit cannot be reached"
+        assert said in process.client.get("/health").text
+        answer = process.get("/api/symbols")
+        assert answer.get("symbols", []) == []
+        assert said in str(answer["reasons"])
+        wait_for("a second try", lambda: process.text().count("venue_unreachable") >= 2)
 
 
 @pytest.mark.recorded
@@ -317,8 +324,7 @@ def test_a_recording_of_two_symbols_reaches_the_pixel(
     recordings: Path, tmp_path: Path, open_page: Opener
 ) -> None:
     """Recorded frames of BTC and ETH become prices and components on the board, marked REPLAY."""
-    folder = recordings / "replay/binance_usdm"
-    files = ",".join(str(folder / f"{coin}usdt_20240808.gz") for coin in ("btc", "eth"))
+    files = beginning(recordings, AUGUST, tmp_path, 30)
     with running(tmp_path, "--source", f"replay:{files}", "--speed", "max") as process:
         wait_for(
             "the end of the recording",

@@ -34,6 +34,10 @@ RULE = {
 }
 
 
+WITH_WINDOW = True
+"""The page is kept and opened offline here, by a whole browser."""
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Virtuoso on the simulator with 22 symbols, where changes need a token; one alert fires."""

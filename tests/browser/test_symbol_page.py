@@ -82,6 +82,19 @@ def test_the_chart_is_one_axis_and_comes_on_demand(live: Running, open_page: Ope
     expect(pressed).to_have_attribute("aria-pressed", "true")
 
 
+def test_the_chart_is_whole_on_a_narrow_screen(live: Running, open_page: Opener) -> None:
+    """At the width of a phone both of its switches are in sight, as wide as their words."""
+    page = opened(live, open_page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Volume profile", "Liquidations"):
+        switch = page.get_by_test_id("chart").get_by_role("button", name=name)
+        switch.scroll_into_view_if_needed()
+        box = switch.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
 def test_the_chart_is_within_its_bytes() -> None:
     """65 KB of gzip for the chart, fetched when a symbol is opened."""
     sizes = [

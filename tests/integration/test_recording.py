@@ -40,7 +40,7 @@ from virtuoso.engine.venue_watch import VenueWatch
 from virtuoso.scoring.definition import Definition
 
 EPOCH = "the same"
-RUN_SECONDS = 25
+RUN_SECONDS = 18
 
 
 @dataclass
@@ -132,22 +132,21 @@ async def test_a_replay_gives_the_scores_of_the_run_that_was_recorded(
 
     def disturb(watch: VenueWatch, second: int) -> None:
         instruments = sorted(watch.pipeline.instruments)
-        if second == 8 and instruments:
+        if second == 5 and instruments:
             watch.feed.renew(instruments[0], Topic.BOOK)
-        if second == 12 and instruments:
+        if second == 9 and instruments:
             watch.feed.recycle(instruments[1], "a test says so")
 
     live = await run_and_record(kind, tmp_path, disturb)
     path = only_file(tmp_path)
     assert faults_of(open_tape(path)) == []
-    once = await play(path)
+    played = await play(path)
     assert len(live) >= RUN_SECONDS - 5
-    differing = [at for at, document in live.items() if once.get(at) != document]
+    differing = [at for at, document in live.items() if played.get(at) != document]
     assert differing == []
     last = msgspec.json.decode(live[max(live)])
     assert last["source"] == "simulator"
     assert [each for each in last["symbols"] if each["confluence_score"] is not None]
-    assert await play(path) == once
 
 
 async def test_a_definition_that_changed_changes_at_the_same_second_of_a_replay(
@@ -155,7 +154,7 @@ async def test_a_definition_that_changed_changes_at_the_same_second_of_a_replay(
 ) -> None:
     """Other weights, then other windows: every second's bytes, with the hash of its definition."""
     windows = Definition(candles=CandleSettings(window=400))
-    changes = {8: Definition.of_profile("owner"), 15: windows, 20: Definition()}
+    changes = {5: Definition.of_profile("owner"), 9: windows, 13: Definition()}
     changing: list[asyncio.Task[None]] = []
 
     def change(watch: VenueWatch, second: int) -> None:
@@ -168,7 +167,7 @@ async def test_a_definition_that_changed_changes_at_the_same_second_of_a_replay(
     assert [at for at, document in live.items() if replayed.get(at) != document] == []
     hashes = [msgspec.json.decode(live[at])["definition"] for at in sorted(live)]
     usual = Definition().hash
-    expected = [usual, changes[8].hash, windows.hash, usual]
+    expected = [usual, changes[5].hash, windows.hash, usual]
     assert [each for each, _ in itertools.groupby(hashes)] == expected
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -85,6 +86,8 @@ class MockBoard:
     port: int = 0
     updates: int = 0
     """Updates sent since the start."""
+    static: Path = STATIC
+    """Where the pages lie."""
     asked: list[str] = field(default_factory=list)
     """Paths that were asked for."""
     _frozen_at: int | None = None
@@ -163,7 +166,7 @@ class MockBoard:
             return _response("application/json", self.snapshot(1).encode())
         if parts.path.startswith("/api/"):
             return _response("application/json", json.dumps(self._document(parts)).encode())
-        path = STATIC / SHELLS.get(parts.path, parts.path.lstrip("/"))
+        path = self.static / SHELLS.get(parts.path, parts.path.lstrip("/"))
         if not path.is_file():
             return _response("text/plain", b"", HTTPStatus.NOT_FOUND)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -186,9 +189,9 @@ def _response(kind: str, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Res
 
 
 @contextmanager
-def mock_board(names: list[str], hz: float = 0.0) -> Iterator[MockBoard]:
+def mock_board(names: list[str], hz: float = 0.0, static: Path = STATIC) -> Iterator[MockBoard]:
     """Serve in a thread of its own until the block is left."""
-    mock = MockBoard(names, hz)
+    mock = MockBoard(names, hz, static=static)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 
 VIRTUOSO = [sys.executable, "-c", "from virtuoso.apps.cli import main; main()"]
 
@@ -160,3 +161,21 @@ def command(
         check=False,
         env=os.environ | (env or {}),
     )
+
+
+def scored(process: Running) -> list[dict[str, Any]]:
+    """Give the records that have a score."""
+    return [each for each in process.symbols() if each["confluence_score"] is not None]
+
+
+def exchange_of(process: Running) -> psutil.Process:
+    """Wait for the simulator that belongs to a running process."""
+
+    def find() -> psutil.Process | None:
+        for child in psutil.Process(process.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "exchange" in child.cmdline():
+                    return child
+        return None
+
+    return wait_for("the simulator", find)
