@@ -455,6 +455,12 @@ def test_a_range_of_time_cuts_a_series(live: Running) -> None:
         ("/api/symbols?sort=luck", 422, "invalid"),
         ("/api/symbols?fileds=price", 422, "unknown_parameter"),
         ("/api/symbols/BTCUSDT/scores?from=yesterday%3Cscript%3E", 422, "invalid"),
+        (
+            "/api/symbols/BTCUSDT/candles?from=2026-07-19T13:00:00Z&to=2026-07-19T12:00:00Z",
+            400,
+            "impossible_span",
+        ),
+        ("/api/alerts?before=nobody", 422, "unknown_place"),
         ("/api/symbols/NONEUSDT/orderbook", 404, "unknown_symbol"),
         ("/api/market/movers?window=2h", 422, "invalid"),
     ],

@@ -10,7 +10,7 @@ from typing import IO
 from virtuoso.apps.scoring import definition_of, lane_maker
 from virtuoso.apps.settings import Settings
 from virtuoso.apps.sources import OpenSource, open_replay
-from virtuoso.domain.errors import SettingsError
+from virtuoso.apps.whole_file import whole_file
 from virtuoso.domain.market_data import FeedEvent
 from virtuoso.domain.scores import Source
 from virtuoso.engine.documents import Edition, records_of, symbols_document
@@ -37,11 +37,7 @@ def replay_headless(
     with ExitStack() as stack:
         lines: IO[bytes] = sys.stdout.buffer
         if out is not None:
-            try:
-                lines = stack.enter_context(out.open("wb"))
-            except OSError as error:
-                msg = f"expected --out to name a file that can be written: {error.strerror}: {out}"
-                raise SettingsError(msg) from error
+            lines = stack.enter_context(whole_file(out))
         asyncio.run(_play(settings, open_replay(path, None, candles, rescore=rescore), lines))
     return 0
 

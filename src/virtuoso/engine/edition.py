@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 
 from virtuoso.domain.alerts import Alert
 from virtuoso.domain.fees import Fees
 from virtuoso.domain.instruments import Symbol
-from virtuoso.domain.scores import Source
+from virtuoso.domain.scores import Source, State
 from virtuoso.domain.signals import Signal
 from virtuoso.domain.time import MINUTE
 from virtuoso.engine import dashboard_documents as dashboards
@@ -46,6 +47,8 @@ REPEAT_CYCLES = 10
 ROWS_AT_ONCE = 50
 LINES_CYCLES = 20
 """Cycles after which the board's small lines are drawn anew."""
+MOVERS_CYCLES = 2
+"""Cycles that lie at least between two comparisons of all symbols."""
 INPUTS_CYCLES = 3
 """Cycles after which the ages of all inputs are told again."""
 DETAILS_A_CYCLE = 100
@@ -56,6 +59,8 @@ DETAILS_SECONDS = 0.08
 
 What is taken apart is read by few, the scores by all: it is the details that leave room for them.
 """
+
+_WORSE: Final = {state: number for number, state in enumerate(State)}
 
 
 class Editor:
@@ -85,6 +90,8 @@ class Editor:
         self._alerts: tuple[int, Sequence[AlertMessage]] = (-1, ())
         self._betas: object = None
         """Those that were published last."""
+        self._compared: tuple[int, Mapping[str, State]] = (0, {})
+        """When movers were compared last, and how good each price was then."""
 
     def edit(self, content: Content) -> Iterator[Printed | None]:
         """Make everything part by part; the last thing given is whole.
@@ -298,7 +305,7 @@ class Editor:
             betas = bitcoin_beta_document(edition, content.across)
             self._put(found, keys.BITCOIN_BETA, edition, betas, betas.as_of)
             yield
-        if is_due:
+        if is_due or self._prices_are_worse(content):
             yield from self._movers_document(found, edition, content, records)
         cycles = make.cycles_document(edition, CYCLES_KEPT, content.cycles)
         self._put(found, keys.CYCLES, edition, cycles, None)
@@ -362,6 +369,16 @@ class Editor:
             )
             self._put(found, keys.PATTERNS, edition, document, document.as_of)
 
+    def _prices_are_worse(self, content: Content) -> bool:
+        """Say whether movers that are out call a price better than it is; not each second."""
+        edited, before = self._compared
+        if self._edited - edited < MOVERS_CYCLES:
+            return False
+        return any(
+            _WORSE[each.view.price.state] > _WORSE[before.get(each.symbol, State.ABSENT)]
+            for each in content.shown
+        )
+
     def _movers_document(
         self,
         found: dict[str, bytes],
@@ -369,8 +386,11 @@ class Editor:
         content: Content,
         records: Sequence[SymbolRecord],
     ) -> Iterator[None]:
-        """Compare every symbol with its own past, whenever scores were kept."""
-        views = [each.view for each in content.shown]
+        """Compare every symbol with its own past: whenever scores were kept, or prices are late."""
+        behind = content.behind_ms
+        views = [late(each.view, behind) if behind else each.view for each in content.shown]
+        states = {each.symbol: each.view.price.state for each in content.shown}
+        self._compared = self._edited, states
         moved: list[MoverRecord] = []
         for each in mover_records(records, views, content.lanes, edition.cycle.now):
             if each is None:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final, Literal, TypedDict
 
-from virtuoso.domain.market_data import TickerField
+from virtuoso.domain.market_data import TickerField, Topic
 from virtuoso.domain.scores import Reason, Source, State
-from virtuoso.domain.time import MINUTE
+from virtuoso.domain.time import MINUTE, Millis
 from virtuoso.engine.documents import Edition, rounded
 from virtuoso.engine.lane import Lane
 from virtuoso.engine.lens_states import worst
@@ -31,6 +31,7 @@ from virtuoso.wire.market import (
     TradesDocument,
 )
 from virtuoso.wire.messages import DataSource, Status
+from virtuoso.wire.records import iso
 
 LEVELS_SHOWN: Final = 50
 IMBALANCE_LEVELS: Final = 10
@@ -73,16 +74,28 @@ class _About(TypedDict):
     seq: int
 
 
-def _about(edition: Edition, symbol: RowSymbol, state: State, reasons: Sequence[str]) -> _About:
+def _about(
+    edition: Edition,
+    symbol: RowSymbol,
+    state: State,
+    reasons: Sequence[str],
+    heard: Iterable[Millis | None],
+) -> _About:
+    """`heard`: venue times of what the document shows.
+
+    The market goes on while a cycle is written down: a document is of no earlier moment than the
+    newest thing in it, or an age would be negative.
+    """
+    now = max([edition.cycle.now, *(each for each in heard if each is not None)])
     return _About(
         status="degraded" if reasons else "success",
-        timestamp=edition.timestamp,
+        timestamp=iso(now),
         source=symbol.source,
         data_source="cache",
         symbol=symbol.symbol,
         venue=symbol.venue,
         state=state,
-        now=edition.cycle.now,
+        now=now,
         reasons=tuple(reasons),
         epoch=edition.epoch,
         seq=edition.cycle.seq,
@@ -179,7 +192,7 @@ def order_book_document(
     delayed, stale = lane.inputs.late_from_ms
     top = [sum(size for _, size in side[:IMBALANCE_LEVELS]) for side in (bids, asks)]
     return OrderBookDocument(
-        **_about(edition, symbol, state, reasons),
+        **_about(edition, symbol, state, reasons, [book.as_of]),
         as_of=book.as_of if reason is None else None,
         reason=reason,
         bids=_levels(bids[:LEVELS_SHOWN]),
@@ -237,7 +250,7 @@ def trades_document(
     reasons = _said(edition, "stream of trades", state, reason)
     delayed, stale = lane.inputs.late_from_ms
     return TradesDocument(
-        **_about(edition, symbol, state, reasons),
+        **_about(edition, symbol, state, reasons, [at for at, _ in trades]),
         as_of=trades[0].at if trades else None,
         reason=reason,
         trades=tuple(
@@ -265,8 +278,6 @@ def liquidations_document(
 ) -> LiquidationsDocument:
     """Build `/api/symbols/{symbol}/liquidations`."""
     known = _input(view, "trades")
-    state = known.state
-    reasons = _said(edition, "stream of liquidations", state, known.reason)
     delayed, stale = lane.inputs.late_from_ms
     records = tuple(
         LiquidationRecord(
@@ -278,14 +289,21 @@ def liquidations_document(
         )
         for at, each in lane.market.tape.liquidations
     )
+    state, reason = known.state, known.reason
+    if Topic.LIQUIDATIONS in lane.market.silent or (lane.liquidations == "unknown" and not records):
+        # trades say that the connection lives, not that anybody tells of liquidations
+        state, reason = State.ABSENT, Reason.NO_FEED
+    if records and state is State.ABSENT:
+        state = State.STALE  # what happened, happened
+    reasons = _said(edition, "stream of liquidations", state, reason)
     return LiquidationsDocument(
-        **_about(edition, symbol, state, reasons),
+        **_about(edition, symbol, state, reasons, [Millis(each.at) for each in records]),
         as_of=records[0].at if records else None,
-        reason=known.reason,
+        reason=reason,
         coverage=lane.liquidations,
         liquidations=records,
-        long_notional=_sum_of(records, "long"),
-        short_notional=_sum_of(records, "short"),
+        long_notional=_sum_of(records, "long", reason),
+        short_notional=_sum_of(records, "short", reason),
         complete_since=lane.market.trades.trades_since,
         kept=LIQUIDATIONS_KEPT,
         alive_at=known.as_of,
@@ -295,7 +313,12 @@ def liquidations_document(
     )
 
 
-def _sum_of(records: Iterable[LiquidationRecord], side: Literal["long", "short"]) -> float:
+def _sum_of(
+    records: Sequence[LiquidationRecord], side: Literal["long", "short"], reason: Reason | None
+) -> float | None:
+    """Sum what is listed; an empty list that has a reason is not 0."""
+    if reason is not None and not records:
+        return None
     return round(sum(each.notional for each in records if each.side == side), 4)
 
 
@@ -387,7 +410,13 @@ def derivatives_document(
         reasons.append(f"the oldest of the figures is {state}")
     coming = market.value(TickerField.NEXT_FUNDING_TIME)
     return DerivativesDocument(
-        **_about(edition, symbol, state, reasons),
+        **_about(
+            edition,
+            symbol,
+            state,
+            reasons,
+            [Millis(each.as_of) for each in present if each.as_of is not None],
+        ),
         as_of=min((each.as_of for each in present if each.as_of is not None), default=None),
         open_interest_sides=lane.open_interest_sides,
         funding_interval_hours=hours,

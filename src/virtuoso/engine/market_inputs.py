@@ -20,6 +20,7 @@ from virtuoso.domain.time import HOUR, MINUTE, SECOND, Millis
 from virtuoso.engine.book_trust import BookTrust
 from virtuoso.engine.view import Input, Value
 from virtuoso.market.candles import TIMEFRAMES
+from virtuoso.market.derivatives import TickerValue
 from virtuoso.market.market import Market
 
 STREAM_DELAYED_MS = 2 * SECOND
@@ -170,12 +171,26 @@ class MarketInputs:
         return Value(known.value * scale, known.confirmed_at, state)
 
     def price(self, now: Millis) -> Value:
-        """Give the newer of the last trade and the ticker's last price."""
-        ticker = self.ticker(TickerField.LAST_PRICE, now)
+        """Give the newer of the last trade and the ticker's last price.
+
+        With a connection its ticker is lost, and what it said last stays the newest price until
+        there is a newer one: time does not go back to the trade before it.
+        """
+        ticker, before = self.ticker(TickerField.LAST_PRICE, now), self._price_before(now)
+        if before is not None and (ticker.as_of is None or before.confirmed_at > ticker.as_of):
+            state = _age_state(before.confirmed_at, now, *self.late_from_ms)
+            ticker = Value(before.value, before.confirmed_at, _at_best_delayed(state))
         price, at = self.market.trades.last_price, self.market.trades.last_price_at
         if price is None or at is None or (ticker.as_of is not None and ticker.as_of >= at):
             return ticker
         return Value(price, at, _age_state(at, now, *self.late_from_ms))
+
+    def _price_before(self, now: Millis) -> TickerValue | None:
+        """Give what a forgotten ticker said last, unless it is dated later than now."""
+        before = self.market.derivatives.price_before
+        if before is None or before.value is None or before.confirmed_at > now:
+            return None
+        return before
 
     @property
     def funding_interval_hours(self) -> float | None:

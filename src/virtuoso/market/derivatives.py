@@ -130,6 +130,8 @@ class Derivatives:
         """Distance between account ratios in ms."""
         self.basis: Series[MarkAndIndex] = Series(MINUTES_KEPT)
         """Mark and index by the minute's close."""
+        self.price_before: TickerValue | None = None
+        """The last price of a ticker that was forgotten: no older price may be shown after it."""
         self._ticker: dict[TickerField, TickerValue] = {}
         self._has_whole = False
 
@@ -163,6 +165,7 @@ class Derivatives:
 
     def forget_ticker(self) -> None:
         """Drop every field: the connection is gone and none of them can be trusted."""
+        self.price_before = self._ticker.get(TickerField.LAST_PRICE, self.price_before)
         self._ticker.clear()
         self._has_whole = False
 

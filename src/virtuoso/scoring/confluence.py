@@ -8,10 +8,11 @@ Non Nobis Domine.
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from functools import partial
-from math import floor, pi, sqrt
+from math import pi, sqrt
 from typing import Final, NamedTuple
 
 from virtuoso.domain.instruments import Instrument
+from virtuoso.domain.rounding import rounded_parts
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -245,20 +246,6 @@ def _member_points(part: ComponentScore, points: float, scale: float) -> dict[st
     return {
         each.name: per_weight * each.weight * each.z for each in part.members if each.z is not None
     }
-
-
-def rounded_parts(parts: Sequence[float], shown_total: float) -> list[float]:
-    """Round parts to 2 decimals so that they add up to `shown_total` (largest remainder).
-
-    parts: their sum rounds to `shown_total`. The hundredths that are left go to the largest
-    remainders, ties to the first.
-    """
-    hundredths = [floor(part * 100.0) for part in parts]
-    left = round(shown_total * 100.0) - sum(hundredths)
-    order = sorted(range(len(parts)), key=lambda i: hundredths[i] - parts[i] * 100.0)
-    for i in order[: max(left, 0)]:
-        hundredths[i] += 1
-    return [each / 100.0 for each in hundredths]
 
 
 def largest_missing(

@@ -14,7 +14,7 @@ from virtuoso.domain.words import Word
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.asking import Asking
 from virtuoso.web.passing import Passing
-from virtuoso.web.problems import ProblemError
+from virtuoso.web.problems import ProblemError, unknown_place
 from virtuoso.web.routes.api import Api
 from virtuoso.web.routes.parameters import TIME_PATTERN
 from virtuoso.wire import keys
@@ -252,6 +252,8 @@ class _Listing:
             if self._archive is None:
                 return await self._held(timestamp, "the store is off")
             found = await self._archive.alerts(wanted, limit, before or None)
+            if before and not found and not await self._archive.alert(before):
+                raise unknown_place()
             told = await self._archive.deliveries([each.id for each in found])
         except StoreError:
             return await self._held(timestamp, "the store cannot be read")

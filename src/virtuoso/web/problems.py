@@ -20,6 +20,11 @@ class ProblemError(Exception):
         self.detail = detail
 
 
+def unknown_place() -> ProblemError:
+    """Refuse `before` of no page: an empty one would say that there is nothing more."""
+    return ProblemError(422, "unknown_place", "Expected `before` as `next` of the page before.")
+
+
 def problem(status: int, code: str, detail: str, allow: str = "GET, HEAD") -> Answer:
     """Word a refusal. `detail` must be ours: no exception's text, nothing the client sent.
 

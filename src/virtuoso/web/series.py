@@ -76,6 +76,14 @@ def time_of(text: str | None, name: str) -> int | None:
         raise ProblemError(422, "invalid", sentence) from error
 
 
+def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """Read a time range, either end of which may be open. Raises ProblemError."""
+    first, last = time_of(start, "from"), time_of(end, "to")
+    if first is not None and last is not None and first >= last:
+        raise ProblemError(400, "impossible_span", "Expected `from` before `to`.")
+    return first, last
+
+
 async def answer(whole: Answer, series: Series, cut: Cut, file: str) -> Answer:
     """Give what was asked for of a document; a refusal of it is given as it is."""
     if whole.status != 200 or cut.is_whole:

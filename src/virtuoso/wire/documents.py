@@ -101,11 +101,22 @@ def _aged(value: object) -> object:
 
 
 def _aged_object(value: dict[str, Any]) -> dict[str, Any]:
-    aged = {name: _aged(item) for name, item in value.items()}
-    state = aged.get("state")
-    if isinstance(state, str) and state in _FRESH_STATES:
-        aged["state"] = State.STALE.value
+    aged: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, str) and (name == "state" or name.endswith("_state")):
+            aged[name] = _aged_state(item)
+        elif isinstance(item, list) and name == "states":
+            aged[name] = [_aged_state(each) for each in item]
+        else:
+            aged[name] = _aged(item)
     return aged
+
+
+def _aged_state(value: object) -> object:
+    """Say of what was fresh that it is stale."""
+    if isinstance(value, str) and value in _FRESH_STATES:
+        return State.STALE.value
+    return value
 
 
 def nothing(key: str, timestamp: str, reasons: tuple[str, ...]) -> bytes:

@@ -33,8 +33,9 @@ READ_DEADLINE_S: Final = 1.0
 AHEAD_AT_ONCE: Final = 10
 """Documents that are read together before somebody asks for them again."""
 KEPT_DOCUMENTS: Final = 1_000
-RENEWAL_MS: Final = 90_000
-"""The engine publishes at least each 30 s: a document thrice as old is no longer looked after."""
+RENEWAL_MS: Final = 5_000
+"""Each second makes the hot documents anew. At this age a price is stale, whatever the document
+says, and one that cannot be read any more must not go on calling it live."""
 
 PATIENCE_S: Final = 0.3
 """What a first reader waits at most for the engine to make what nobody looked at before."""

@@ -17,6 +17,7 @@ from virtuoso.domain.history import (
     KeptOverview,
     KeptScore,
 )
+from virtuoso.domain.rounding import rounded_parts
 from virtuoso.domain.scores import Direction, Reason, Source, State
 from virtuoso.wire.board import COMPONENT_ORDER
 from virtuoso.wire.charts import DefinitionSince, ScorePoint
@@ -44,7 +45,7 @@ class ComponentPoint(msgspec.Struct, array_like=True, frozen=True):
     scores: tuple[float | None, ...]
     """0..100 or null."""
     points: tuple[float | None, ...]
-    """What each added to score - 50."""
+    """What each added to score - 50, as it was shown: they add up to the shown score - 50."""
     confidence: float | None
     """0..100."""
     coverage: float
@@ -230,6 +231,20 @@ def definitions_of(
     )
 
 
+def _shown_points(row: KeptScore) -> tuple[float | None, ...]:
+    """Give what each component added with two decimals, in the order of the board.
+
+    They are rounded as when they were live, or the past would not add up to its own score.
+    """
+    parts = [(row.components or {}).get(name) for name in COMPONENT_ORDER]
+    exact = [None if each is None else each.points for each in parts]
+    if row.score is None:
+        return tuple([_rounded(each, 2) for each in exact])
+    known = [each for each in exact if each is not None]
+    shown = iter(rounded_parts(known, round(row.score, 2) - 50.0))
+    return tuple([None if each is None else next(shown) for each in exact])
+
+
 def component_points(rows: Iterable[KeptScore]) -> tuple[ComponentPoint, ...]:
     """Build the points of the six components."""
     found = []
@@ -239,7 +254,7 @@ def component_points(rows: Iterable[KeptScore]) -> tuple[ComponentPoint, ...]:
             ComponentPoint(
                 row.at,
                 tuple([None if each is None else _rounded(each.score, 2) for each in parts]),
-                tuple([None if each is None else _rounded(each.points, 2) for each in parts]),
+                _shown_points(row),
                 None if row.confidence is None else round(100 * row.confidence, 1),
                 round(row.coverage, 4),
             )
@@ -263,7 +278,7 @@ def recorded_score(row: KeptScore) -> RecordedScore:
         coverage=round(row.coverage, 4),
         state=row.state,
         components=ComponentValues(*(each and _rounded(each.score, 2) for each in known)),
-        contributions=ComponentValues(*(each and _rounded(each.points, 2) for each in known)),
+        contributions=ComponentValues(*_shown_points(row)),
         absent={name: part.reason for name, part in parts.items() if part.reason is not None},
         price=row.price,
         change_24h=_rounded(row.change_24h, 4),

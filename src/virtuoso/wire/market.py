@@ -178,10 +178,10 @@ class LiquidationsDocument(msgspec.Struct, frozen=True):
     """How much of them the venue tells: `all`; `sampled_1s`: one a second at most, so a floor;
     `unknown`; `synthetic`: a simulator's."""
     liquidations: tuple[LiquidationRecord, ...]
-    long_notional: float
-    """Sum over those listed, liquidated longs."""
-    short_notional: float
-    """Sum over those listed, liquidated shorts."""
+    long_notional: float | None
+    """Sum over those listed, liquidated longs; null where none are told of, with `reason`."""
+    short_notional: float | None
+    """Sum over those listed, liquidated shorts; null as above."""
     complete_since: int | None
     kept: int
     alive_at: int | None

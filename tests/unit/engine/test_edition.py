@@ -23,6 +23,7 @@ from virtuoso.wire.beta import BetaMatrixDocument
 from virtuoso.wire.board import ReplayInfo
 from virtuoso.wire.codec import Codec
 from virtuoso.wire.dashboards import AlertsDocument, DashboardDocument, MobileDocument
+from virtuoso.wire.lists import MoversDocument
 from virtuoso.wire.messages import Document
 
 
@@ -97,6 +98,22 @@ def test_score_movers_of_an_hour_are_published_with_their_ends() -> None:
     keep(pipeline, {"BTCUSDT": (40.0, 45.0), "ETHUSDT": (66.0, 99.0)})
     again = dashboard(published(editor, pipeline)).market_overview.score_movers_1h
     assert again == moved, "compared anew only when scores were kept"
+
+
+def test_movers_do_not_call_a_price_live_after_its_limit() -> None:
+    """They are compared each ten seconds; a price that grew late meanwhile is told before."""
+    pipeline, editor = running_pipeline(), Editor("e", Source.BYBIT, "1")
+    told: dict[int, State] = {}
+    for second in range(1, 9):
+        pipeline.second(Millis(NOW + second * SECOND))
+        documents = published(editor, pipeline)
+        if keys.MOVERS in documents:
+            body = Codec().decode(keys.MOVERS, documents[keys.MOVERS], Document).body
+            movers = msgspec.json.decode(body, type=MoversDocument)
+            told[second] = movers.symbols[0].price_state
+    assert told[1] is State.LIVE
+    assert list(told.values()) == [State.LIVE, State.DELAYED, State.STALE]
+    assert max(told) <= 7
 
 
 def test_the_matrix_of_correlations_is_a_document_of_its_own() -> None:

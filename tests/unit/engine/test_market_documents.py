@@ -16,8 +16,12 @@ from virtuoso.domain.market_data import (
     Liquidation,
     OpenInterest,
     PositionSide,
+    Side,
     Ticker,
     TickerField,
+    Topic,
+    TopicRefused,
+    Trade,
 )
 from virtuoso.domain.scores import Reason, Source, State
 from virtuoso.domain.time import MINUTE, SECOND, Millis
@@ -34,6 +38,7 @@ from virtuoso.wire.market import (
     TradesDocument,
 )
 from virtuoso.wire.messages import Document
+from virtuoso.wire.records import millis_of
 
 T = TypeVar("T")
 BOTH = frozenset({"BTCUSDT"})
@@ -166,6 +171,55 @@ def test_none_seen_is_a_fact_while_the_stream_lives() -> None:
     """An empty list with a live state, not an absence."""
     found = read(documents(running_pipeline()), keys.liquidations(BTC.symbol), LiquidationsDocument)
     assert (found.liquidations, found.state, found.as_of) == ((), State.LIVE, None)
+
+
+def test_liquidations_that_nobody_tells_of_are_not_zero() -> None:
+    """A refused topic is an absence with its reason; the trades beside it prove nothing."""
+    pipeline = running_pipeline()
+    pipeline.handle(TopicRefused(BTC, Topic.LIQUIDATIONS, "not offered", Millis(NOW + 1_100)))
+    pipeline.second(Millis(NOW + 2 * SECOND))
+    found = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert (found.long_notional, found.short_notional) == (None, None)
+    assert (found.state, found.reason, found.status) == (
+        State.ABSENT,
+        Reason.NO_FEED,
+        "degraded",
+    )
+
+
+def test_liquidations_of_before_their_topic_ended_stay_and_are_called_stale() -> None:
+    """What happened, happened; whether more did is not known."""
+    pipeline = running_pipeline()
+    pipeline.handle(event(Liquidation(PositionSide.LONG, 2.0, 100.0), NOW + 900))
+    pipeline.handle(TopicRefused(BTC, Topic.LIQUIDATIONS, "gone", Millis(NOW + 1_100)))
+    pipeline.second(Millis(NOW + 2 * SECOND))
+    found = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert (found.long_notional, found.short_notional) == (200.0, 0.0)
+    assert (found.state, found.reason) == (State.STALE, Reason.NO_FEED)
+    pipeline.handle(Disconnected(BTC.venue, frozenset({BTC}), "cut", Millis(NOW + 2_200)))
+    pipeline.second(Millis(NOW + 9 * SECOND))
+    cut = read(documents(pipeline), keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert (len(cut.liquidations), cut.state) == (1, State.STALE)
+
+
+def test_nothing_in_a_document_is_younger_than_the_document() -> None:
+    """The market goes on while a second is written down: no age is negative."""
+    pipeline = running_pipeline()
+    before = documents(pipeline)
+    late = NOW + 1_900  # after the second that the edition is of
+    pipeline.handle(event(Trade("late", 100.1, 1.0, Side.BUY), late))
+    pipeline.handle(event(Liquidation(PositionSide.LONG, 2.0, 100.0), late))
+    pipeline.handle(event(Ticker({TickerField.MARK_PRICE: 100.2}, whole=False), late))
+    found = documents(pipeline)
+    key = keys.trades(BTC.symbol)
+    trades = read(found, key, TradesDocument)
+    assert trades.seq == read(before, key, TradesDocument).seq
+    assert trades.as_of == late == trades.now
+    forced = read(found, keys.liquidations(BTC.symbol), LiquidationsDocument)
+    assert forced.as_of == late == forced.now
+    more = read(found, keys.derivatives(BTC.symbol), DerivativesDocument)
+    assert more.mark_price.as_of == late == more.now
+    assert millis_of(more.timestamp) == late
 
 
 def test_derivatives_are_converted_as_they_say_and_absent_with_a_reason() -> None:

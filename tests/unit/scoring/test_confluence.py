@@ -6,6 +6,7 @@ import pytest
 
 from support.stream_events import BTC, OWN_ORDER, START, absent, view, views
 from virtuoso.components.base.component import Member, Reading, pool
+from virtuoso.domain.rounding import rounded_parts
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -13,7 +14,7 @@ from virtuoso.domain.scores import (
     ConfluenceScore,
     Reason,
 )
-from virtuoso.scoring.confluence import Composite, composite, rounded_parts
+from virtuoso.scoring.confluence import Composite, composite
 from virtuoso.scoring.correlation import default_matrix
 from virtuoso.scoring.definition import Definition
 

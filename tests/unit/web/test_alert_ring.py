@@ -1,6 +1,6 @@
 """The ring of alert messages and the history of changes: bounded, and exact where they say so."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtuoso.domain.scores import Source
@@ -22,6 +22,7 @@ def push(number: int, *names: str) -> AlertsChanged:
     return AlertsChanged("one", 1, 0, SOURCE, number, alerts)
 
 
+@settings(deadline=None)
 @given(st.integers(0, MESSAGES_KEPT + 50), st.integers(-5, 400))
 def test_the_ring_gives_exactly_what_came_after_or_says_that_it_cannot(
     raised: int, held: int

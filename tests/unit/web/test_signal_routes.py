@@ -236,6 +236,9 @@ async def test_what_cannot_be_is_refused(site: Site) -> None:
         (PATH, {"symbol": "b!"}, (400, "impossible_symbol")),
         (PATH, {"from": "yesterday"}, (422, "invalid")),
         (PATH, {"side": "long"}, (422, "unknown_parameter")),
+        (PATH, {"before": "nobody"}, (422, "unknown_place")),
+        (PATH, {"from": iso(START), "to": iso(START)}, (400, "impossible_span")),
+        (f"{PATH}/statistics", {"from": iso(START), "to": iso(0)}, (400, "impossible_span")),
         (f"{PATH}/statistics", {"state": "closed"}, (422, "unknown_parameter")),
     )
     for path, query, refusal in cases:

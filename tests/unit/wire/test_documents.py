@@ -24,6 +24,17 @@ values = st.recursive(
 )
 
 
+def test_a_document_of_a_silent_engine_calls_no_price_live() -> None:
+    """Whatever the field is called: movers have `price_state`, the ages of inputs `states`."""
+    row = {"symbol": "A", "state": "live", "price_state": "live", "score_state": "absent"}
+    ages = {"states": ["live", "delayed", "stale", "absent"], "kinds": ["live"]}
+    old = json.loads(degraded(json.dumps({"symbols": [row, ages]}).encode(), "silent"))
+    assert old["symbols"] == [
+        {"symbol": "A", "state": "stale", "price_state": "stale", "score_state": "absent"},
+        {"states": ["stale", "stale", "stale", "absent"], "kinds": ["live"]},
+    ]
+
+
 @given(st.dictionaries(st.text(max_size=6), values, max_size=5))
 def test_nothing_stays_live_and_everything_else_stays_what_it_was(document: object) -> None:
     """Only states, status and reasons differ, at any depth."""

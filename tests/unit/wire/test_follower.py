@@ -193,7 +193,7 @@ async def test_an_older_document_never_replaces_a_newer_one(setting: Setting) ->
 
 
 async def test_a_publisher_that_died_alone_is_noticed(setting: Setting) -> None:
-    """Beats go on, documents do not: past thrice the engine's rhythm they are degraded."""
+    """Beats go on, documents do not: at the age of a stale price nothing in them is live."""
     setting.clock.advance(module.RENEWAL_MS)
     await setting.engine.beat()
     await setting.deliver()

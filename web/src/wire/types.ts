@@ -297,7 +297,7 @@ export type ComponentPoint = readonly [
   at: number,
   /** 0..100 or null. */
   scores: readonly (number | null)[],
-  /** What each added to score - 50. */
+  /** What each added to score - 50, as it was shown: they add up to the shown score - 50. */
   points: readonly (number | null)[],
   /** 0..100. */
   confidence: number | null,
@@ -964,10 +964,10 @@ export interface LiquidationsDocument {
   /** How much of them the venue tells: `all`; `sampled_1s`: one a second at most, so a floor; `unknown`; `synthetic`: a simulator's. */
   coverage: string
   liquidations: readonly LiquidationRecord[]
-  /** Sum over those listed, liquidated longs. */
-  long_notional: number
-  /** Sum over those listed, liquidated shorts. */
-  short_notional: number
+  /** Sum over those listed, liquidated longs; null where none are told of, with `reason`. */
+  long_notional: number | null
+  /** Sum over those listed, liquidated shorts; null as above. */
+  short_notional: number | null
   complete_since: number | null
   kept: number
   alive_at: number | null

@@ -14,10 +14,10 @@ from virtuoso.domain.signals import OPEN, SignalFilter, SignalState
 from virtuoso.domain.time import Millis
 from virtuoso.ports import Archive, Clock
 from virtuoso.web.answers import json_answer
-from virtuoso.web.problems import ProblemError
+from virtuoso.web.problems import ProblemError, unknown_place
 from virtuoso.web.routes.api import Api, respond
 from virtuoso.web.routes.parameters import SYMBOL_PATTERN, FromQuery, ToQuery
-from virtuoso.web.series import time_of
+from virtuoso.web.series import span_of
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire import keys
 from virtuoso.wire.messages import to_json
@@ -142,9 +142,12 @@ class _Routes:
         if self._archive is not None:
             try:
                 found = await self._archive.signals(wanted, limit, before)
+                lost = before is not None and not found and not await self._archive.signal(before)
             except StoreError:
                 reason = "the store cannot be read: these are the open ones and the last that ended"
             else:
+                if lost:
+                    raise unknown_place()
                 records = tuple(_newer(signal_record(each, self._fees), held) for each in found)
                 last = found[-1].id if len(found) == limit else None
                 return self._answer(request, self._page(records, wanted, last))
@@ -254,7 +257,7 @@ class _Routes:
         end: str | None,
         source: str | None,
     ) -> SignalFilter:
-        since, until = time_of(start, "from"), time_of(end, "to")
+        since, until = span_of(start, end)
         return SignalFilter(
             sources=tuple(each.value for each in self._sources(source)),
             symbol=None if symbol is None else _symbol(symbol),

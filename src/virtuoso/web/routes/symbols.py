@@ -33,7 +33,7 @@ from virtuoso.web.routes.parameters import (
     TimeframeQuery,
     ToQuery,
 )
-from virtuoso.web.series import Cut, Series, answer, time_of
+from virtuoso.web.series import Cut, Series, answer, span_of
 from virtuoso.web.snapshot import Snapshot
 from virtuoso.wire import keys
 from virtuoso.wire.charts import CandlesDocument, ScoreHistoryDocument
@@ -205,10 +205,11 @@ def cut_of(
     limit: int | None = None,
 ) -> Cut:
     """What a request wants of a series. Raises ProblemError."""
+    first, last = span_of(start, end)
     return Cut(
         form=chosen(form, header(request.scope["headers"], b"accept")),
-        start=time_of(start, "from"),
-        end=time_of(end, "to"),
+        start=first,
+        end=last,
         limit=limit,
     )
 
