@@ -24,7 +24,7 @@ from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
 from virtuoso.domain.market_data import Candle, CandlesLoaded
-from virtuoso.domain.scores import ComponentScore
+from virtuoso.domain.scores import ComponentScore, Source
 from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.state import Floats
 from virtuoso.market.candles import Candles, bars_of, closing_of
@@ -229,7 +229,7 @@ def warm_up(candles: Histories) -> Row:
     definition = Definition()
 
     def ours() -> None:
-        lane = lane_maker(definition, BYBIT)(INSTRUMENT, None)
+        lane = lane_maker(definition, BYBIT, Source.BYBIT)(INSTRUMENT, None)
         for _ in lane.load_candles(CandlesLoaded(INSTRUMENT, found, Millis(0))):
             pass
 

@@ -30,6 +30,7 @@ from virtuoso.adapters.feed.bybit.troubles import Troubles
 from virtuoso.adapters.feed.connection import BATCHES_AT_ONCE, Batch, Outbox
 from virtuoso.apps.scoring import lane_maker
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
+from virtuoso.domain.scores import Source
 from virtuoso.domain.time import Millis
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.universe import Wanted
@@ -113,7 +114,8 @@ class Way:
         self.talk._expect([name.text for name in names])
         definition = Definition()
         listings = [listing_of(each) for each in instruments]
-        self.pipeline = Pipeline(instruments, listings, definition, lane_maker(definition, BYBIT))
+        make_lane = lane_maker(definition, BYBIT, Source.BYBIT)
+        self.pipeline = Pipeline(instruments, listings, definition, make_lane)
         self.watch = VenueWatch(
             feed=self,  # type: ignore[arg-type] # asked for its venue only
             history=None,  # type: ignore[arg-type]

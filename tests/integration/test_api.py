@@ -364,7 +364,7 @@ def test_trades_liquidations_and_derivatives_say_what_they_are(live: Running) ->
     assert times == sorted(times, reverse=True)
     assert {each["side"] for each in trades["trades"]} <= {"buy", "sell"}
     forced: Any = live.get("/api/symbols/BTCUSDT/liquidations")
-    assert forced["coverage"] == "all"
+    assert forced["coverage"] == "synthetic"
     assert {each["side"] for each in forced["liquidations"]} <= {"long", "short"}
     more: Any = live.get("/api/symbols/BTCUSDT/derivatives")
     figures = {name: each for name, each in more.items() if isinstance(each, dict)}

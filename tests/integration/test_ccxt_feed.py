@@ -488,7 +488,7 @@ async def test_the_past_comes_through_unified_calls(history: CcxtGenericHistory)
 async def test_it_all_ends_in_a_score() -> None:
     """Book, trades, ticker and past of CCXT's Bybit make a score, and its price is theirs."""
     definition = Definition()
-    pipeline = Pipeline((BTC,), (), definition, lane_maker(definition, BYBIT))
+    pipeline = Pipeline((BTC,), (), definition, lane_maker(definition, BYBIT, Source.BYBIT))
     async with (
         venue_before_minute(50_000) as (venue, clock),
         listening(feed_for(venue.url, clock), (BTC,)) as listener,
@@ -549,7 +549,8 @@ def test_a_book_without_a_sequence_is_never_better_than_delayed() -> None:
     for venue in (BYBIT, VenueName("okx")):
         instrument = Instrument(venue, Symbol("BTCUSDT"))
         definition = Definition()
-        pipeline = Pipeline((instrument,), (), definition, lane_maker(definition, venue))
+        make_lane = lane_maker(definition, venue, Source.CCXT)
+        pipeline = Pipeline((instrument,), (), definition, make_lane)
         book = BookSnapshot([(99.0, 1.0)], [(100.0, 1.0)], 1)
         at = Millis(1_800_000_000_000)
         pipeline.handle(Connected(venue, frozenset({instrument}), at))

@@ -113,7 +113,7 @@ async def play(path: Path) -> dict[Millis, bytes]:
     source = open_replay(str(path), None, None)
     assert source.feed.source is Source.SIMULATOR
     definition = definition_of(settings_here().scoring)
-    make_lane = lane_maker(definition, source.feed.venue)
+    make_lane = lane_maker(definition, source.feed.venue, source.feed.source)
     pipeline = Pipeline(sorted(source.instruments or ()), (), definition, make_lane)
     timeline = Timeline(pipeline)
     found = {}

@@ -83,7 +83,8 @@ async def _play(
 ) -> Play:
     source = open_replay(paths(recordings, files), None, hours(recordings))
     instruments = sorted(source.instruments or ())
-    pipeline = Pipeline(instruments, (), definition, lane_maker(definition, source.feed.venue))
+    make_lane = lane_maker(definition, source.feed.venue, source.feed.source)
+    pipeline = Pipeline(instruments, (), definition, make_lane)
     timeline, found = Timeline(pipeline), Play()
     async for event in whole_line(source):
         for second in timeline.steps(event if change is None else change(event)):

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from virtuoso.apps.scoring import lane_maker
-from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Symbol
+from virtuoso.domain.instruments import BINANCE, BYBIT, Instrument, Listing, Symbol, Venue
 from virtuoso.domain.market_data import (
     BookSnapshot,
     Candle,
@@ -19,6 +19,7 @@ from virtuoso.domain.market_data import (
     TickerField,
     Trade,
 )
+from virtuoso.domain.scores import Source
 from virtuoso.domain.time import HOUR, SECOND, Millis, Timeframe
 from virtuoso.engine.pipeline import Pipeline
 from virtuoso.engine.view import CycleView
@@ -40,11 +41,12 @@ def listing_of(instrument: Instrument, turnover: float | None = 1e6) -> Listing:
     return Listing(instrument, base, "USDT", 0.1, 0.001, turnover, 8.0)
 
 
-def pipeline_of(*instruments: Instrument, venue: str = BYBIT) -> Pipeline:
+def pipeline_of(*instruments: Instrument, venue: Venue = BYBIT) -> Pipeline:
     """Build a pipeline with the usual definition."""
     definition = Definition()
     listings = [listing_of(each) for each in instruments]
-    return Pipeline(instruments, listings, definition, lane_maker(definition, venue))  # type: ignore[arg-type]
+    make_lane = lane_maker(definition, venue, Source.BYBIT)
+    return Pipeline(instruments, listings, definition, make_lane)
 
 
 def walk(timeframe: Timeframe, count: int, end: int, seed: int = 1) -> list[Candle]:

@@ -15,7 +15,7 @@ from virtuoso.adapters.alert_channel.addresses import (
     webhook_address,
 )
 from virtuoso.adapters.alert_channel.webhook import WebhookChannel
-from virtuoso.adapters.feed.capabilities import CAPABILITIES
+from virtuoso.adapters.feed.capabilities import CAPABILITIES, liquidations_told
 from virtuoso.adapters.rule_shelf.file import FileRules
 from virtuoso.alerting.rules import Rule, parse
 from virtuoso.apps.history import History
@@ -143,10 +143,7 @@ def alerting_of(
             send_simulated=ours.send_simulated,
             report_hours=ours.report_hours,
             floors=Floors(ours.large_trade_usdt, ours.large_liquidation_usdt),
-            coverage={
-                str(venue): "synthetic" if source is Source.SIMULATOR else each.liquidations.value
-                for venue, each in CAPABILITIES.items()
-            },
+            coverage={str(venue): liquidations_told(venue, source).value for venue in CAPABILITIES},
         ),
     )
     archive = history.archive

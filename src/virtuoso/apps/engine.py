@@ -199,7 +199,10 @@ def watch_of(
         history=source.history,
         clock=clock,
         pipeline=Pipeline(
-            sorted(source.instruments or ()), (), definition, lane_maker(definition, venue)
+            sorted(source.instruments or ()),
+            (),
+            definition,
+            lane_maker(definition, venue, source.feed.source),
         ),
         warmup=Warmup(source.history, rng.random),
         jitter=rng.random,

@@ -50,7 +50,7 @@ async def _play(settings: Settings, source: OpenSource, out: IO[bytes]) -> None:
 async def editions_of(settings: Settings, source: OpenSource) -> AsyncGenerator[Edition, None]:
     """Play a recording through the pipeline and give every second as it was closed."""
     definition = definition_of(settings.scoring)
-    make_lane = lane_maker(definition, source.feed.venue)
+    make_lane = lane_maker(definition, source.feed.venue, source.feed.source)
     pipeline = Pipeline(sorted(source.instruments or ()), (), definition, make_lane)
     timeline = Timeline(pipeline)
     async for event in whole_line(source):

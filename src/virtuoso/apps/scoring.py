@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from virtuoso.adapters.feed.capabilities import capabilities_known_of
+from virtuoso.adapters.feed.capabilities import capabilities_known_of, liquidations_told
 from virtuoso.apps.settings import ScoringSettings, SymbolScoringSettings
 from virtuoso.components.base import Component
 from virtuoso.components.base.candle_component import CandleSettings, place_of
@@ -22,7 +22,7 @@ from virtuoso.components.volume import Volume
 from virtuoso.domain.errors import SettingsError, UnknownSymbolError
 from virtuoso.domain.instruments import Instrument, Listing, Venue, parse_symbol
 from virtuoso.domain.market_data import Liquidation
-from virtuoso.domain.scores import ComponentName
+from virtuoso.domain.scores import ComponentName, Source
 from virtuoso.engine.lane import Lane
 from virtuoso.indicators.stream_window import StreamLimits
 from virtuoso.scoring.definition import PROFILES, Definition, DirectionRule
@@ -126,10 +126,11 @@ def components_of(
 
 
 def lane_maker(
-    definition: Definition, venue: Venue
+    definition: Definition, venue: Venue, source: Source
 ) -> Callable[[Instrument, Listing | None], Lane]:
     """Give what builds one market's lane; the candles of all of them are computed together."""
     sheets = CandleSheets()
+    told = liquidations_told(venue, source)
 
     def make(instrument: Instrument, listing: Listing | None) -> Lane:
         own = definition.of(instrument.symbol)
@@ -140,7 +141,7 @@ def lane_maker(
             components_of(own, venue, sheets),
             own,
             book_sequenced=offered.book_sequenced,
-            liquidations=offered.liquidations,
+            liquidations=told,
             open_interest_sides=offered.open_interest,
             make_components=partial(components_of, venue=venue, sheets=sheets),
         )

@@ -49,7 +49,7 @@ NOW = 1_800_000_000_000 - 1_800_000_000_000 % (4 * 3_600_000)
 def pipeline_of(*instruments: Instrument) -> Pipeline:
     """Build a pipeline with the usual definition."""
     definition = Definition()
-    return Pipeline(instruments, (), definition, lane_maker(definition, BYBIT))
+    return Pipeline(instruments, (), definition, lane_maker(definition, BYBIT, Source.BYBIT))
 
 
 def walk(timeframe: Timeframe, count: int, end: int, seed: int = 1) -> list[Candle]:

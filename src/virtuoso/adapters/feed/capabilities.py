@@ -20,6 +20,7 @@ from virtuoso.domain.market_data import (
     TickerField,
     Trade,
 )
+from virtuoso.domain.scores import Source
 from virtuoso.ports import CandleKind
 
 
@@ -108,3 +109,10 @@ OTHERS: Final = Capabilities(
 def capabilities_known_of(venue: Venue) -> Capabilities:
     """What a venue gives as far as its name tells, for a recording tells no more."""
     return CAPABILITIES.get(venue, OTHERS)
+
+
+def liquidations_told(venue: Venue, source: Source) -> LiquidationCoverage:
+    """How much of the liquidations is told: as the venue does, but a simulator's are its own."""
+    if source is Source.SIMULATOR:
+        return LiquidationCoverage.SYNTHETIC
+    return capabilities_known_of(venue).liquidations
