@@ -452,7 +452,15 @@ async def test_silence_of_the_engine_turns_documents_stale_within_three_seconds(
     assert (await site.http.get("/health/ready")).status_code == 200
     await site.engine.beat()
     await eventually(lambda: not site.follower.engine_silent())
-    assert (await site.http.get("/api/symbols")).json() == fresh
+    # it lives, but made nothing for longer than a price may be old
+    late = await site.http.get("/api/symbols")
+    assert "has not renewed this document since" in late.json()["reasons"][0]
+    assert '"live"' not in late.text
+    await site.engine.publish(*site.engine.board.rows)
+    await eventually(lambda: site.follower.hot(keys.SYMBOLS).reason is None)
+    renewed = (await site.http.get("/api/symbols")).json()
+    assert renewed["status"] == "success"
+    assert renewed["symbols"][0]["state"] == fresh["symbols"][0]["state"] == "live"
 
 
 async def test_a_dead_cache_leaves_the_last_documents_and_is_named(site: Site) -> None:

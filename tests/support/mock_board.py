@@ -213,6 +213,10 @@ def mock_board(names: list[str], hz: float = 0.0, static: Path = STATIC) -> Iter
 async def _end(server: Server) -> None:
     server.close()
     await server.wait_closed()
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
         task.cancel()
-    await asyncio.sleep(0)
+    await asyncio.gather(*left, return_exceptions=True)
+    # a transport closes in one turn of the loop, and its socket in the next
+    for _ in range(3):
+        await asyncio.sleep(0)

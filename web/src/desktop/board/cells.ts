@@ -38,6 +38,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)")
 const FLASH_MS = 400
 const FLASH_EVERY_MS = 500
 const NOT_KEPT = "Not kept with the board of then"
+const TURNS = "Judged each full minute: it turns when three in a row are beyond 70 or 30,\nand is left between 40 and 60, unless set otherwise"
 
 function made(tag: string, classes: string, ...children: Node[]): HTMLElement {
   const element = document.createElement(tag)
@@ -115,7 +116,7 @@ function figure({ name, classes, of, value, text, sided, tip }: Figure): Cell {
 }
 
 function direction(): Cell {
-  const element = cellOf("direction", "direction")
+  const element = cellOf("direction", "direction", () => TURNS)
   const state = stateOf(element)
   const show = onChange((found: ScoreRow[typeof C.direction]) => {
     element.className = `direction ${directionClass(found)}`
