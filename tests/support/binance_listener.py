@@ -81,7 +81,7 @@ class BinanceListener:
         self.door.watch(instruments)
         self.feed.watch(instruments)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0 * SLACK) -> float:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0 * SLACK) -> float:
         """Wait for something to become true; how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()

@@ -89,7 +89,7 @@ class FeedListener:
                 pass
         self.words.append(event)
 
-    async def until(self, condition: Callable[[], object], seconds: float = 10.0 * SLACK) -> float:
+    async def until(self, condition: Callable[[], object], seconds: float = 30.0 * SLACK) -> float:
         """Wait for something to become true; how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
