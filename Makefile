@@ -68,7 +68,7 @@ format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# they wait for half of their time, so half as many more run beside each other; the longest begin first
+# they wait for half of their time, so half as many more run beside each other (twice as many spoil times); longest first
 LONGEST := $(patsubst %,tests/integration/test_%.py,recording api run binance_feed starts_and_ends replay)
 WITH_PARTS := $(LONGEST) tests/browser tests/integration tests/contract
 # a folder costs ten seconds to collect
