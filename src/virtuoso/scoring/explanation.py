@@ -55,11 +55,12 @@ class Followed:
 
 def component_label(name: ComponentName) -> str:
     """Give a component's name as it reads in a sentence."""
+    return _words(name)
+
+
+def _words(name: str | None) -> str:
+    """Give a reason's or a member's name as it reads in a sentence."""
     return str(name).replace("_", " ")
-
-
-def _words(reason: Reason | None) -> str:
-    return str(reason).replace("_", " ")
 
 
 def explain(score: ConfluenceScore, direction: Direction | None = None) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def explain_account(account: Account) -> tuple[str, ...]:
 
 def _listed(pressures: Sequence[Pressure]) -> str:
     return ", ".join(
-        f"{component_label(each.component)} {each.member} ({each.points:+.1f})"
+        f"{component_label(each.component)} {_words(each.member)} ({each.points:+.1f})"
         for each in pressures
     )
 
@@ -134,7 +135,7 @@ def _missing(missing: Missing) -> str:
     what = component_label(missing.component)
     if missing.members:
         count = len(missing.members)
-        what += f" {missing.members[0]}" if count == 1 else f" in {count} sub-scores"
+        what += f" {_words(missing.members[0])}" if count == 1 else f" in {count} sub-scores"
     why = _words(missing.reason)
     if missing.have is not None and missing.need is not None:
         why += f", {missing.have} of {missing.need}"
@@ -145,7 +146,7 @@ def _missing(missing: Missing) -> str:
 
 
 def _input(found: WhatIf) -> str:
-    return f"{component_label(found.component)} {found.member or ''}".rstrip()
+    return f"{component_label(found.component)} {_words(found.member or '')}".rstrip()
 
 
 def _lost(found: WhatIf) -> str:
