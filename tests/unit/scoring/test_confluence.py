@@ -6,7 +6,6 @@ import pytest
 
 from support.stream_events import BTC, OWN_ORDER, START, absent, view, views
 from virtuoso.components.base.component import Member, Reading, pool
-from virtuoso.domain.rounding import rounded_parts
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -198,10 +197,3 @@ def test_a_binding_clip_shrinks_the_parts_alike() -> None:
     )
     assert result.z < result.pooled / 0.6
     assert sum(flow.members.values()) == pytest.approx(flow.points, abs=1e-9)
-
-
-def test_the_largest_remainders_get_the_hundredths_that_are_left() -> None:
-    """Ties go to the first."""
-    assert rounded_parts([0.334, 0.333, 0.333], 1.0) == [0.34, 0.33, 0.33]
-    assert rounded_parts([-0.335, 0.335], 0.0) == [-0.33, 0.33]
-    assert rounded_parts([], 0.0) == []
