@@ -15,17 +15,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from support.mock_board import MockBoard, mock_board
-from support.pages import CHROMIUM_FLAGS
+from support.pages import CHROMIUM_FLAGS, COUNT_PAINTS
 from virtuoso.web.pages import STATIC
 
 NAMES = [f"COIN{number:03}USDT" for number in range(500)]
 HZ = 20.0
 SETTLE_MS = 700
-COUNT_PAINTS = """
-window.paints = 0
-const ask = window.requestAnimationFrame.bind(window)
-window.requestAnimationFrame = work => ask(at => { window.paints += 1; work(at) })
-"""
 PARTS = ("TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from support.axe import violations
 from support.built_pages import first_view, gzipped
 from support.mock_board import MockBoard, mock_board
-from support.pages import Opener
+from support.pages import COUNT_PAINTS, Opener
 from support.slack import SLACK
 from virtuoso.web.pages import STATIC
 
@@ -298,13 +298,6 @@ def test_the_chart_is_not_fetched_for_the_board(board: MockBoard, open_page: Ope
     """It comes with the first click on a symbol."""
     settled(open_page(board.url)).wait_for_timeout(2_500)
     assert [path for path in board.asked if "/assets/chart" in path] == []
-
-
-COUNT_PAINTS = """
-window.paints = 0
-const ask = window.requestAnimationFrame.bind(window)
-window.requestAnimationFrame = work => ask(at => { window.paints += 1; work(at) })
-"""
 
 
 def measure(page: Page, board: MockBoard, seconds: float) -> tuple[float, float, float]:

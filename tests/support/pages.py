@@ -16,3 +16,10 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+COUNT_PAINTS = """
+window.paints = 0
+const ask = window.requestAnimationFrame.bind(window)
+window.requestAnimationFrame = work => ask(at => { window.paints += 1; work(at) })
+"""
+"""For a page before it loads: `window.paints` counts the frames in which something was drawn."""

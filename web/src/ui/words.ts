@@ -1,6 +1,7 @@
 // Names and marks of what is shown.
 
-import type { ComponentName, DimensionName, Direction } from "../wire/types"
+import { reasonText } from "../feed/freshness"
+import type { ComponentName, DimensionName, Direction, Reason } from "../wire/types"
 
 export const SHORT: Readonly<Record<ComponentName, string>> = {
   orderbook: "OB", orderflow: "OF", technical: "TA", volume: "VOL", sentiment: "SEN", price_structure: "PS",
@@ -37,4 +38,9 @@ export function step(value: number): number {
 /** Why a score is null: its coverage against what it needs, or the reason alone. */
 export function coverageText(coverage: number, floor: number | undefined): string {
   return `coverage ${coverage.toFixed(2)}${floor === undefined ? "" : `, needs ${floor.toFixed(2)}`}`
+}
+
+/** What a component says, or why it says nothing. */
+export function componentText(name: ComponentName, value: number | null, reason: Reason | null): string {
+  return value === null ? `${LONG[name]}: no value, ${reasonText(reason)}` : `${LONG[name]} ${value.toFixed(1)}`
 }

@@ -8,7 +8,7 @@ import { MARKS, type Shown, originName, reasonText } from "../../feed/freshness"
 import { HEIGHT, type Lines, WIDTH } from "../../feed/sparklines.svelte"
 import { age, clock, compact, instant, number, percentOfFraction, price, signed, time } from "../../ui/format"
 import { tell } from "../../ui/tips"
-import { GLYPHS, LONG, coverageText, directionClass, side, step } from "../../ui/words"
+import { GLYPHS, componentText, coverageText, directionClass, side, step } from "../../ui/words"
 import { COMPONENT_ORDER, type ComponentName, type ScoreRow, ScoreRowColumn as C } from "../../wire/types"
 import type { ColumnId } from "./columns"
 
@@ -139,7 +139,7 @@ function component(name: ComponentName, index: number): Cell {
   const text = textOf(element)
   const look = onChange((look: string) => (element.className = `heat ${look}`))
   const show = (value: number | null, reason: ScoreRow[typeof C.reason]): void => {
-    words = value === null ? `${LONG[name]}: no value, ${reasonText(reason)}` : `${LONG[name]} ${value.toFixed(1)}`
+    words = componentText(name, value, reason)
     element.ariaLabel = words
     text(value === null ? "—" : String(Math.round(value)))
     look(value === null ? "none" : `h${step(value)}`)
