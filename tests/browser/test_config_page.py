@@ -105,6 +105,21 @@ def test_without_permission_the_form_says_so(live: Running, open_page: Opener) -
     assert WRITE_TOKEN not in page.content()
 
 
+def test_on_a_narrow_screen_the_changes_stand_below_the_form(
+    live: Running, open_page: Opener
+) -> None:
+    """Both take the page's width, and neither lies over the other."""
+    page = at_config(live, open_page, signed=False)
+    page.set_viewport_size({"width": 390, "height": 844})
+    form = page.get_by_role("region", name="Settings").bounding_box()
+    changes = page.get_by_role("complementary", name="Changes and history").bounding_box()
+    assert form is not None
+    assert changes is not None
+    assert form["width"] >= 380
+    assert changes["width"] >= 380
+    assert changes["y"] >= form["y"] + form["height"]
+
+
 def test_a_change_is_tried_saved_and_undone(live: Running, open_page: Opener) -> None:
     """Bounds at the field, sums, five symbols before and after, a version, and back to before."""
     page = at_config(live, open_page)

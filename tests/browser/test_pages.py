@@ -288,10 +288,13 @@ def test_a_stopped_server_turns_the_page_stale(tmp_path: Path, open_page: Opener
         wait_for("scores", lambda: count_scores(process) >= 5)
         page = open_page(process.url, expect_errors=True)
         page.wait_for_selector("[role=row][data-symbol][data-state=live]")
+        symbol = open_page(f"{process.url}/#/s/BTCUSDT", expect_errors=True)
+        expect(symbol.locator("[data-component][data-state=live]")).not_to_have_count(0)
         process.process.send_signal(signal.SIGSTOP)
         try:
             expect(page.get_by_test_id("feed-band")).to_be_visible()
             expect(page.locator("[role=row][data-symbol][data-state=live]")).to_have_count(0)
+            expect(symbol.locator("[data-state=live]")).to_have_count(0)
         finally:
             process.process.send_signal(signal.SIGCONT)
         page.wait_for_selector("[role=row][data-symbol][data-state=live]", timeout=40_000)
