@@ -6,8 +6,10 @@ import numpy as np
 
 from virtuoso.indicators.adx import adx, adx_state
 from virtuoso.indicators.atr import atr, atr_state
+from virtuoso.indicators.donchian import channel, channel_state, donchian
 from virtuoso.indicators.macd import macd, macd_state
 from virtuoso.indicators.state import Floats
+from virtuoso.indicators.volume_profile import volume_profile, volume_profile_state
 
 
 def run(kernel: Callable[..., None], *arguments: object, outputs: int = 1) -> tuple[Floats, ...]:
@@ -32,3 +34,18 @@ def adx_of(high: Floats, low: Floats, close: Floats) -> tuple[Floats, ...]:
 def macd_of(close: Floats) -> tuple[Floats, ...]:
     """MACD 12/26/9: line and signal."""
     return run(macd, close, 12, 26, 9, macd_state(), outputs=2)
+
+
+def donchian_of(high: Floats, low: Floats, close: Floats, period: int) -> Floats:
+    """Place of the close in the channel of `period` candles."""
+    edges = run(channel, high, low, period, channel_state(period), outputs=2)
+    return run(donchian, close, *edges)[0]
+
+
+def profile_of(
+    high: Floats, low: Floats, close: Floats, volume: Floats, period: int
+) -> tuple[Floats, ...]:
+    """Point of control and value area of the volume of `period` candles."""
+    edges = run(channel, high, low, period, channel_state(period), outputs=2)
+    state = volume_profile_state(period)
+    return run(volume_profile, high, low, close, volume, *edges, period, state, outputs=3)

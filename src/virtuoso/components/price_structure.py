@@ -11,7 +11,7 @@ from virtuoso.components.base.candle_sheet import Advance
 from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.donchian import donchian, donchian_state
+from virtuoso.indicators.donchian import channel, channel_state, donchian
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
 from virtuoso.indicators.pool_sums import pool_places
 from virtuoso.indicators.state import Floats, Integers, stack
@@ -42,7 +42,7 @@ class PriceStructure(CandleComponent):
         """One row per kernel, in the order of `price_structure_members`."""
         return stack(
             atr_state(),
-            donchian_state(100),
+            channel_state(100),
             swing_structure_state(),
             fair_value_gap_state(24),
             volume_profile_state(100),
@@ -64,11 +64,13 @@ def price_structure_members(bars: Floats, state: Floats, out: Floats) -> None:
     high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
     n = close.size
     unit, control, no_area = np.empty(n), np.empty(n), np.empty(0)
+    top, bottom = np.empty(n), np.empty(n)
     atr(high, low, close, 14, state[0], unit)
-    donchian(high, low, close, 100, state[1], out[0])
+    channel(high, low, 100, state[1], top, bottom)
+    donchian(close, top, bottom, out[0])
     swing_structure(high, low, close, 30, 24.0, state[2], out[1])
     fair_value_gap(high, low, unit, 24, state[3], out[2])
-    volume_profile(high, low, close, volume, 100, state[4], control, no_area, no_area)
+    volume_profile(high, low, close, volume, top, bottom, 100, state[4], control, no_area, no_area)
     control_distance(close, control, unit, out[3])
     close_location(high, low, close, out[4])
 

@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 
 from support.candles import read_candles
-from support.kernels import adx_of, atr_of, macd_of, run
+from support.kernels import adx_of, atr_of, donchian_of, macd_of, profile_of, run
 from virtuoso.components.base.candle_component import CandleComponent
 from virtuoso.components.price_structure import PriceStructure
 from virtuoso.components.technical import Technical
 from virtuoso.components.volume import Volume
 from virtuoso.domain.time import Timeframe
-from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.ema import ema, ema_state
 from virtuoso.indicators.ewm_volatility import ewm_volatility, ewm_volatility_state
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import RankKind, TrailingRanks
-from virtuoso.indicators.volume_profile import volume_profile, volume_profile_state
 from virtuoso.market.candles import Bars, bars_of
 
 pytestmark = pytest.mark.recorded
@@ -130,7 +128,7 @@ def test_a_member_has_its_published_score(name: str, logs: Bars) -> None:
 def test_a_shown_channel_of_20_has_its_published_score(raw: Bars, logs: Bars) -> None:
     """Donchian 20 is shown, not scored; its figures are published too."""
     for bars, value in ((raw, 0.806994), (logs, 0.807780)):
-        (x,) = run(donchian, bars.high, bars.low, bars.close, 20, donchian_state(20))
+        x = donchian_of(bars.high, bars.low, bars.close, 20)
         assert x[-1] == pytest.approx(value, abs=1e-6)
     ranks = TrailingRanks(1, 1_000, RankKind.SIZES, 250, 50)
     assert ranks.push(x[np.newaxis])[0, -1] == pytest.approx(90.258621, abs=1e-6)
@@ -158,9 +156,6 @@ def test_the_basics_have_their_published_values(raw: Bars, logs: Bars) -> None:
         assert run(ema, bars.close, period, ema_state())[0][-1] == pytest.approx(average, abs=1e-6)
     before, _ = run(ewm_volatility, logs.close, 50, 100.0, ewm_volatility_state(), outputs=2)
     assert before[-1] == pytest.approx(0.001235574, abs=1e-9)
-    state = volume_profile_state(100)
-    levels = run(
-        volume_profile, logs.high, logs.low, logs.close, logs.volume, 100, state, outputs=3
-    )
+    levels = profile_of(logs.high, logs.low, logs.close, logs.volume, 100)
     shown = [float(np.exp(level[-1])) for level in levels]
     assert shown == pytest.approx([109399.9076, 108944.7277, 109635.1359], abs=1e-4)

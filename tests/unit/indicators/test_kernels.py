@@ -3,18 +3,16 @@
 import numpy as np
 import pytest
 
-from support.kernels import adx_of, atr_of, run
+from support.kernels import adx_of, atr_of, donchian_of, profile_of, run
 from virtuoso.indicators.adx import adx_direction
 from virtuoso.indicators.bollinger import bollinger_state, bollinger_z
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.ewm_volatility import momentum, momentum_state
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
-from virtuoso.indicators.volume_profile import volume_profile, volume_profile_state
 from virtuoso.indicators.volume_surge import volume_surge, volume_surge_state
 from virtuoso.indicators.weighted_mean import weighted_mean, weighted_mean_state
 
@@ -32,7 +30,7 @@ def test_a_price_that_never_moves_presses_nowhere() -> None:
     assert run(rsi, FLAT, 14, rsi_state())[0][-1] == 0.0
     assert run(bollinger_z, FLAT, 20, bollinger_state(20))[0][-1] == 0.0
     assert run(close_location, FLAT, FLAT, FLAT)[0][-1] == 0.0
-    assert run(donchian, FLAT, FLAT, FLAT, 100, donchian_state(100))[0][-1] == 0.0
+    assert donchian_of(FLAT, FLAT, FLAT, 100)[-1] == 0.0
     assert atr_of(FLAT, FLAT, FLAT)[-1] == 0.0
     plus, minus, strength = adx_of(FLAT, FLAT, FLAT)
     direction = run(adx_direction, plus, minus, strength)[0]
@@ -57,8 +55,7 @@ def test_without_volume_what_is_weighed_by_it_is_unknown() -> None:
     lean = run(volume_lean, FLAT, FLAT, FLAT, zero, ONES, 20, volume_lean_state(20))[0]
     assert np.isnan(lean).all()
     assert np.isnan(run(volume_surge, ONES, zero, 100, volume_surge_state(100))[0]).all()
-    levels = run(volume_profile, FLAT, FLAT, FLAT, zero, 100, volume_profile_state(100), outputs=3)
-    assert np.isnan(levels).all()
+    assert np.isnan(profile_of(FLAT, FLAT, FLAT, zero, 100)).all()
 
 
 def test_a_candle_without_a_trade_is_no_surge() -> None:
@@ -118,9 +115,7 @@ def test_a_filled_gap_is_dropped_for_good() -> None:
 
 def profile(high: Floats, low: Floats, close: Floats, volume: Floats) -> list[float]:
     """Point of control and value area of the whole arrays."""
-    n = close.size
-    levels = run(volume_profile, high, low, close, volume, n, volume_profile_state(n), outputs=3)
-    return [float(level[-1]) for level in levels]
+    return [float(level[-1]) for level in profile_of(high, low, close, volume, close.size)]
 
 
 def test_the_point_of_control_is_the_middle_of_the_fullest_bin() -> None:

@@ -5,11 +5,10 @@ import pytest
 import talib
 
 from support.candles import random_candles
-from support.kernels import adx_of, atr_of, macd_of, run
+from support.kernels import adx_of, atr_of, donchian_of, macd_of, run
 from virtuoso.indicators.bollinger import bollinger_state, bollinger_z
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.donchian import donchian, donchian_state
 from virtuoso.indicators.ema import ema, ema_state
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats
@@ -95,8 +94,8 @@ def test_bollinger_z_agrees(prices: Prices) -> None:
 def test_donchian_agrees(prices: Prices, period: int) -> None:
     """From TA-Lib's highest high and lowest low."""
     top, bottom = talib.MAX(prices.high, period), talib.MIN(prices.low, period)
-    arguments = (prices.high, prices.low, prices.close, period, donchian_state(period))
-    agree(run(donchian, *arguments)[0], (2 * prices.close - top - bottom) / (top - bottom))
+    ours = donchian_of(prices.high, prices.low, prices.close, period)
+    agree(ours, (2 * prices.close - top - bottom) / (top - bottom))
 
 
 def test_money_flow_agrees(prices: Prices) -> None:
