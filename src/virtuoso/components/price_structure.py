@@ -13,7 +13,7 @@ from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.close_location import close_location
 from virtuoso.indicators.donchian import channel, channel_state, donchian
 from virtuoso.indicators.fair_value_gap import fair_value_gap, fair_value_gap_state
-from virtuoso.indicators.pool_sums import pool_places
+from virtuoso.indicators.pool import tell_places
 from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.swing_structure import swing_structure, swing_structure_state
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
@@ -79,6 +79,8 @@ def price_structure_members(bars: Floats, state: Floats, out: Floats) -> None:
 def price_structure_advance(
     rows: Integers,
     bars: Floats,
+    places: Integers,
+    told: Floats,
     states: Floats,
     counts: Floats,
     rings: Floats,
@@ -88,9 +90,8 @@ def price_structure_advance(
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
-    places: Integers,
     weights: Floats,
-    sums: Floats,
+    rho: float,
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
@@ -109,4 +110,4 @@ def price_structure_advance(
             codes[row],
             scores[row],
         )
-    pool_places(scores[:, :, -1], places, weights, sums)
+    tell_places(results, places, weights, rho, told)

@@ -20,7 +20,7 @@ from virtuoso.indicators.ewm_volatility import (
     momentum_state,
 )
 from virtuoso.indicators.macd import macd, macd_state
-from virtuoso.indicators.pool_sums import pool_places
+from virtuoso.indicators.pool import tell_places
 from virtuoso.indicators.rsi import rsi, rsi_state
 from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
@@ -96,6 +96,8 @@ def technical_members(bars: Floats, state: Floats, out: Floats) -> None:
 def technical_advance(
     rows: Integers,
     bars: Floats,
+    places: Integers,
+    told: Floats,
     states: Floats,
     counts: Floats,
     rings: Floats,
@@ -105,9 +107,8 @@ def technical_advance(
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
-    places: Integers,
     weights: Floats,
-    sums: Floats,
+    rho: float,
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
@@ -126,4 +127,4 @@ def technical_advance(
             codes[row],
             scores[row],
         )
-    pool_places(scores[:, :, -1], places, weights, sums)
+    tell_places(results, places, weights, rho, told)

@@ -12,7 +12,7 @@ from virtuoso.domain.scores import ComponentName
 from virtuoso.indicators.atr import atr, atr_state
 from virtuoso.indicators.change_sign import change_sign, change_sign_state
 from virtuoso.indicators.close_location import close_location
-from virtuoso.indicators.pool_sums import pool_places
+from virtuoso.indicators.pool import tell_places
 from virtuoso.indicators.state import Floats, Integers, stack
 from virtuoso.indicators.trailing_rank import Codes, rank_rows
 from virtuoso.indicators.volume_lean import volume_lean, volume_lean_state
@@ -73,6 +73,8 @@ def volume_members(bars: Floats, state: Floats, out: Floats) -> None:
 def volume_advance(
     rows: Integers,
     bars: Floats,
+    places: Integers,
+    told: Floats,
     states: Floats,
     counts: Floats,
     rings: Floats,
@@ -82,9 +84,8 @@ def volume_advance(
     minimum_sizes: int,
     keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
     results: Floats,
-    places: Integers,
     weights: Floats,
-    sums: Floats,
+    rho: float,
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
@@ -103,4 +104,4 @@ def volume_advance(
             codes[row],
             scores[row],
         )
-    pool_places(scores[:, :, -1], places, weights, sums)
+    tell_places(results, places, weights, rho, told)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from virtuoso.domain.errors import SettingsError, WireError
 from virtuoso.domain.time import DAY, SECOND, Millis
 from virtuoso.indicators.ordered import insert, remove, share_below
-from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.pool import new_pool, pool_rows
 from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.trailing_rank import round_x
 
@@ -30,7 +30,7 @@ NO_VALUE: Final = 1
 WARMING_UP: Final = 2
 TOO_FEW: Final = 3
 
-NO_POOL: Final = (np.zeros((0, 0)), new_sums(0))
+NO_POOL: Final = (np.zeros((0, 0)), 0.0, new_pool(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def _take(
     scores: Floats,
     why: Integers,
     weights: Floats,
-    sums: Floats,
+    rho: float,
+    pool: Floats,
 ) -> None:
     """Score k values against their windows, then let them in (section 2, "exact").
 
@@ -86,7 +87,7 @@ def _take(
     limits: capacity, minimum, minimum of sizes. held_now: shape (4, k), steps, heads, counts and
     counts of sizes. seconds, values, sizes: shape (k, capacity). scores: shape (k,), 0..100 or
     NaN; why: shape (3, k), codes, and counts and counts of sizes before. Unless `weights` is empty
-    the scores are added up into `sums` as `pool_sums` does: a second call would cost as much again.
+    the scores are pooled as `pool_rows` does: a second call would cost as much again.
     """
     capacity, minimum, minimum_sizes = limits[0], limits[1], limits[2]
     steps, heads, counts, n_sizes = held_now[0], held_now[1], held_now[2], held_now[3]
@@ -158,7 +159,7 @@ def _take(
                 n += 1
         n_sizes[m], counts[m], heads[m], steps[m] = n, held, head, step
     if weights.size > 0:
-        pool_sums(scores.reshape((1, len(scores))), weights, sums)
+        pool_rows(scores.reshape((1, len(scores))), weights, rho, pool)
 
 
 class StreamWindows:
@@ -192,11 +193,11 @@ class StreamWindows:
         found: Integers = self.why[0]
         return found
 
-    def take(self, at: Millis, xs: Floats, pool: tuple[Floats, Floats] = NO_POOL) -> None:
+    def take(self, at: Millis, xs: Floats, pool: tuple[Floats, float, Floats] = NO_POOL) -> None:
         """Score the values of grid second `at`, then keep them.
 
         xs: shape (k,), NaN where a statistic has no value; rounded in place to 9 decimals.
-        pool: weights of shape (1, k), and the sums that `pool_sums` makes of the scores.
+        pool: weights of shape (1, k), rho, and what `pool_rows` makes of the scores.
         """
         self.scores = np.empty(len(xs))
         self.why = np.empty((3, len(xs)), dtype=np.int64)

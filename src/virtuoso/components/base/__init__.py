@@ -15,7 +15,7 @@ from virtuoso.components.base.component import (
     due_candle,
     pool,
     pool_scores,
-    pool_summed,
+    pooled,
 )
 
 __all__ = [
@@ -33,5 +33,5 @@ __all__ = [
     "due_candle",
     "pool",
     "pool_scores",
-    "pool_summed",
+    "pooled",
 ]

@@ -16,11 +16,11 @@ from virtuoso.components.base.candle_sheet import (
     CandleSheets,
     Newest,
     Place,
-    Pool,
     Ranking,
     Ranks,
+    Telling,
 )
-from virtuoso.components.base.component import Member, due_candle, pool_summed
+from virtuoso.components.base.component import Member, due_candle, pooled
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.scores import (
     Absent,
@@ -30,7 +30,7 @@ from virtuoso.domain.scores import (
     Reason,
 )
 from virtuoso.domain.time import Millis, Timeframe
-from virtuoso.indicators.pool_sums import SUMS, new_sums, pool_sums
+from virtuoso.indicators.pool import POOL, PRESENT, pool_rows
 from virtuoso.indicators.state import Floats
 from virtuoso.indicators.trailing_rank import COMPARED, SEEN, SIZE
 from virtuoso.market.candles import Bars, Closing, closing_of
@@ -132,7 +132,7 @@ class CandleComponent:
         self._place = place or place_of(CandleSheets(places=1), self._settings)
         self._sheet, self._number = self._place.sheet, self._place.number
         self._block = block = self._sheet.block(
-            self.name, self.kernel(), self.new_state(), len(self.table)
+            self.name, self.kernel(), self.new_state(), len(self.table), self.rho
         )
         for row in range(len(self._series)):
             block.forget(self._number, row)
@@ -161,7 +161,7 @@ class CandleComponent:
         )
         newest = self._read()
         self._weights[:] = self._line_weights()
-        self._newest = newest._replace(sums=self._add_up(newest.own))
+        self._newest = self._pooled_anew(newest, newest.own)
         self._result = None
 
     def reweighed(self, timeframes: Mapping[Timeframe, float]) -> Self:
@@ -256,14 +256,11 @@ class CandleComponent:
             return self._dated(self._pool(newest, reasons), late)
         rows = [row for row, _ in forming]
         bars = np.array(closing_of([candle for _, candle in forming]).numbers).reshape(-1, 5, 1)
-        latest, sums = self._latest.copy(), new_sums(len(self._series))
-        pool = Pool(FIRST, self._weights[np.newaxis], sums[np.newaxis])
-        states = self._states.copy()
-        self._block.run(np.array(rows), bars, states, self._ranks, latest, pool, keep=False)
-        # one that nobody else was computed with
-        peeked = newest._replace(
-            sums=sums.tolist(), numbers=latest[..., 0][:, np.newaxis], number=0
-        )
+        telling = Telling(FIRST, np.empty((1, self._block.told_size)), self._weights[np.newaxis])
+        latest, states = self._latest.copy(), self._states.copy()
+        self._block.run(np.array(rows), bars, states, self._ranks, latest, telling, keep=False)
+        pool = telling.told[0, : len(newest.pool)].tolist()
+        peeked = newest._replace(pool=pool, told=telling.told, number=0)
         return self._dated(self._pool(peeked, reasons, rows), late)
 
     def _read(self) -> Newest:
@@ -274,12 +271,12 @@ class CandleComponent:
             newest = self._newest = self._block.newest[self._number]
         return newest
 
-    def _add_up(self, numbers: Floats) -> Sequence[float]:
-        """Give the sums of x and scores of shape (2, timeframes, members)."""
-        sums = new_sums(len(self._series))
-        pool_sums(numbers[1], self._weights, sums)
-        told: Sequence[float] = sums.tolist()
-        return told
+    def _pooled_anew(self, newest: Newest, numbers: Floats) -> Newest:
+        """Give `newest` with other x and scores, of shape (2, timeframes, members)."""
+        pool = np.empty(len(newest.pool))
+        pool_rows(numbers[1], self._weights, self.rho, pool)
+        told = np.concatenate((pool, numbers.ravel()))[np.newaxis]
+        return newest._replace(pool=pool.tolist(), told=told, number=0)
 
     def _judge(
         self, at: Millis, newest: Newest, market: Market
@@ -303,20 +300,14 @@ class CandleComponent:
         """
         if reasons is not self._on_time:
             newest = self._without(newest, reasons)
-        closes, sums, present = newest.closes, newest.sums[:SUMS], newest.sums[SUMS:]
-        whole = sum(present) == len(self._lines)
+        closes, pool = newest.closes, newest.pool
+        whole = pool[PRESENT] == len(self._lines)
+        present = pool[POOL:]
         used = closes if whole else [at for at, n in zip(closes, present, strict=True) if n]
         as_of = min([at for at in used if at is not None], default=None)
         counts = () if whole else self._counts(peeked)
-        result = pool_summed(
-            self.name,
-            self.rho,
-            sums,
-            as_of,
-            Lazy(partial(members_of, self._lines, self._ranking, newest, reasons, counts)),
-            late_ms=0,
-            freshness=1.0,
-        )
+        members = partial(members_of, self._lines, self._ranking, newest, reasons, counts)
+        result = pooled(self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0)
         return result, present
 
     def _without(self, newest: Newest, reasons: Sequence[Reason | None]) -> Newest:
@@ -325,8 +316,7 @@ class CandleComponent:
         for row, reason in enumerate(reasons):
             if reason is not None:
                 numbers[:, row] = np.nan
-        sums = self._add_up(numbers)
-        return newest._replace(sums=sums, numbers=numbers[:, np.newaxis], number=0)
+        return self._pooled_anew(newest, numbers)
 
     def _counts(self, peeked: Sequence[int]) -> Sequence[tuple[int, Sequence[int]]]:
         """Give per timeframe how many values were seen, and the sizes they were ranked among."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from virtuoso.domain.scores import ComponentName
 from virtuoso.domain.time import SECOND, Millis, Timeframe
-from virtuoso.indicators.pool_sums import new_sums, pool_sums
+from virtuoso.indicators.pool import POOL, tell_places, told_size
 from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.trailing_rank import NO_CODE, Codes, rank_state
 from virtuoso.market.candles import Closing
@@ -28,20 +28,21 @@ PLACES: Final = 32
 else runs meanwhile."""
 
 
-class Pool(NamedTuple):
-    """Whose newest scores a kernel adds up as `pool_sums` does: a second call would cost as much.
+class Telling(NamedTuple):
+    """Of which places a kernel tells what is newest, as `tell_places` does.
 
-    What is of place p lies in rows p * timeframes and following of every array with rows.
+    A second call would cost as much. What is of place p lies in rows p * timeframes and following
+    of every array with rows.
     """
 
     places: Integers
+    told: Floats
+    """A row for each of them, which the kernel writes."""
     weights: Floats
     """Shape (all places, timeframes, members)."""
-    sums: Floats
-    """Shape (all places, sums): from `new_sums(timeframes)`."""
 
 
-NO_POOL: Final = Pool(np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0)), np.zeros((0, 0)))
+NOTHING_TOLD: Final = Telling(np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros((0, 0, 0)))
 
 
 class Ranks(NamedTuple):
@@ -85,13 +86,16 @@ class Advance(Protocol):
     rows: shape (k,), one per timeframe of a market. bars: shape (k, 5, n), the tables of their
     candles. states, from `new_state`, shape (rows, ...), and the fields of
     `Ranks`, shape (rows, members, ...), are carried on, the latter only with `keep`. results: x and
-    scores, shape (2, rows, members, n), written at `rows`. The rest are the fields of a `Pool`.
+    scores, shape (2, rows, members, n), written at `rows`. places, told and weights: a `Telling`,
+    of a pool with `rho`.
     """
 
     def __call__(
         self,
         rows: Integers,
         bars: Floats,
+        places: Integers,
+        told: Floats,
         states: Floats,
         counts: Floats,
         rings: Floats,
@@ -101,9 +105,8 @@ class Advance(Protocol):
         minimum_sizes: int,
         keep: bool,  # noqa: FBT001 - a kernel has no keyword-only arguments
         results: Floats,
-        places: Integers,
         weights: Floats,
-        sums: Floats,
+        rho: float,
         /,
     ) -> None:
         """Advance."""
@@ -125,17 +128,17 @@ class Newest(NamedTuple):
     """When the newest candle of each timeframe closed."""
     due: int
     """Until when nothing is overdue; NEVER before all timeframes are there."""
-    sums: Sequence[float]
-    """What `pool_sums` wrote of its scores, whatever their age."""
-    numbers: Floats
-    """Shape (2, places, timeframes, members): x and scores of all places computed together."""
+    pool: Sequence[float]
+    """What `pool_rows` wrote of its scores, whatever their age."""
+    told: Floats
+    """What `tell_places` wrote of all places computed together."""
     number: int
     """Which of them it is."""
 
     @property
     def own(self) -> Floats:
         """Shape (2, timeframes, members): x and scores, NaN where there is none."""
-        own: Floats = self.numbers[:, self.number]
+        own: Floats = self.told[self.number, len(self.pool) :].reshape(2, len(self.closes), -1)
         return own
 
 
@@ -147,6 +150,7 @@ class CandleBlock:
         kernel: Advance,
         state: Floats,
         members: int,
+        rho: float,
         timeframes: Sequence[Timeframe],
         ranking: Ranking,
         places: int,
@@ -154,6 +158,7 @@ class CandleBlock:
         """state: of one row before the first candle."""
         self._kernel = kernel
         self._state = state
+        self._rho = rho
         self._ranking = ranking
         self._timeframes = tuple(timeframes)
         self._width = width = len(timeframes)
@@ -164,10 +169,11 @@ class CandleBlock:
         self.ranks = Ranks.unwritten(rows, members, ranking.window)
         self.latest = np.full((2, rows, members, 1), np.nan)
         """x and scores of the newest candles, NaN where there is none."""
-        self._by_place = self.latest.reshape(2, places, width, members)
         self.weights = np.zeros((places, width, members))
-        self._sums = np.zeros((places, new_sums(width).size))
-        self._closes: list[Sequence[Millis | None]] = [[None] * width] * places
+        self._carried = (self.states, *self.ranks, *ranking, True, self.latest, self.weights, rho)
+        self._pool_size = POOL + width
+        self.told_size = told_size(width, members)
+        self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
         self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
         """Closes of which it was worked out last until when nothing is overdue: at a full minute
         all markets have the same."""
@@ -188,11 +194,10 @@ class CandleBlock:
 
     def amend(self, place: int, row: int, last_close: Millis | None) -> None:
         """Know that the numbers of a row were changed, and when its newest candle closed."""
-        rows = self.rows_of(place)
-        self._close(place, [row], [last_close])
-        scores = self.latest[1, rows.start : rows.stop, :, 0]
-        pool_sums(scores, self.weights[place], self._sums[place])
-        self._tell(np.array([place]))
+        places, told = np.array([place]), np.empty((1, self.told_size))
+        tell_places(self.latest, places, self.weights, self._rho, told)
+        closes = self._with(self._closes[place], [row], [last_close])
+        self._tell(place, closes, told[0, : self._pool_size].tolist(), told, 0)
 
     def advance(
         self,
@@ -205,31 +210,40 @@ class CandleBlock:
 
         places, rows, bars: of all of them; rows and bars as `Advance` says.
         """
-        for place, found, closing in closed:
-            if closing.timeframes == self._timeframes:
-                self._closes[place] = closing.close_times
-            else:
-                self._close(place, found, closing.close_times)
-        pool = Pool(places, self.weights, self._sums)
-        self.run(rows, bars, self.states, self.ranks, self.latest, pool)
-        self._tell(places)
+        told = np.empty((len(closed), self.told_size))
+        self._kernel(rows, bars, places, told, *self._carried)
+        pools = told[:, : self._pool_size].tolist()
+        for number, (place, found, closing) in enumerate(closed):
+            closes: Sequence[Millis | None] = closing.close_times
+            if closing.timeframes != self._timeframes:
+                closes = self._with(self._closes[place], found, closes)
+            self._tell(place, closes, pools[number], told, number)
 
-    def _close(self, place: int, rows: Sequence[int], times: Sequence[Millis | None]) -> None:
-        closes = self._closes[place] = list(self._closes[place])
+    @staticmethod
+    def _with(
+        closes: Sequence[Millis | None], rows: Sequence[int], times: Sequence[Millis | None]
+    ) -> Sequence[Millis | None]:
+        """Give the closes of a place with those of some rows in the place of what they were."""
+        found = list(closes)
         for row, at in zip(rows, times, strict=True):
-            closes[row] = at
+            found[row] = at
+        return tuple(found)
 
-    def _tell(self, places: Integers) -> None:
-        """Put down what is known of some places now."""
-        numbers = self._by_place.take(places, axis=1)
-        sums = self._sums.take(places, axis=0).tolist()
-        for number, place in enumerate(places.tolist()):
-            closes = self._closes[place]
-            known, due = self._dues
-            if closes != known:
-                due = self._due(closes)
-                self._dues = closes, due
-            self.newest[place] = Newest(closes, due, sums[number], numbers, number)
+    def _tell(
+        self,
+        place: int,
+        closes: Sequence[Millis | None],
+        pool: Sequence[float],
+        told: Floats,
+        number: int,
+    ) -> None:
+        """Put down what is known of a place now."""
+        self._closes[place] = closes
+        known, due = self._dues
+        if closes != known:
+            due = self._due(closes)
+            self._dues = closes, due
+        self.newest[place] = Newest(closes, due, pool, told, number)
 
     def _due(self, closes: Sequence[Millis | None]) -> int:
         """Say until when nothing is overdue."""
@@ -243,12 +257,14 @@ class CandleBlock:
         states: Floats,
         ranks: Ranks,
         results: Floats,
-        pool: Pool = NO_POOL,
+        telling: Telling = NOTHING_TOLD,
         *,
         keep: bool = True,
     ) -> None:
-        """Call the kernel, on this block or on arrays of the same kind."""
-        self._kernel(rows, bars, states, *ranks, *self._ranking, keep, results, *pool)
+        """Call the kernel on arrays of the same kind as those of the block."""
+        places, told, weights = telling
+        carried = (states, *ranks, *self._ranking, keep, results, weights, self._rho)
+        self._kernel(rows, bars, places, told, *carried)
 
 
 class CandleSheet:
@@ -273,14 +289,14 @@ class CandleSheet:
         return not self._free
 
     def block(
-        self, name: ComponentName, kernel: Advance, state: Floats, members: int
+        self, name: ComponentName, kernel: Advance, state: Floats, members: int, rho: float
     ) -> CandleBlock:
         """Give the block of a component, made for the first that asks."""
         self.settle()
         block = self._blocks.get(name)
         if block is None:
             block = self._blocks[name] = CandleBlock(
-                kernel, state, members, self._timeframes, self._ranking, self._places
+                kernel, state, members, rho, self._timeframes, self._ranking, self._places
             )
         return block
 

@@ -7,12 +7,12 @@ golden value. The pool is section 3 of docs/scoring.md.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 from virtuoso.domain.scores import Absent, ComponentName, ComponentScore, MemberScore, Reason
 from virtuoso.domain.time import MINUTE, SECOND, Millis, Timeframe
-from virtuoso.indicators.normal import Z_LIMIT, normal_score, phi
+from virtuoso.indicators.normal import normal_score
+from virtuoso.indicators.pool import pool_of_sums
 from virtuoso.market.candles import Bars, Closing
 from virtuoso.market.market import Market
 
@@ -149,26 +149,25 @@ def pool_scores(
     freshness: float,
 ) -> ComponentScore | Absent:
     """Pool member scores as `pool` does; `late_ms` and `freshness` speak for the present ones."""
-    total = present = pooled = squares = 0.0
+    total = known = summed = squares = 0.0
     as_of: Millis | None = None
-    # the sums of indicators.pool_sums, which takes arrays: an array of a few members costs more
+    # what `pool_rows` adds up of arrays: an array of a few members costs more
     for item in scored:
         weight = item.weight
         total += weight
         if item.z is not None:
-            present += weight
-            pooled += weight * item.z
+            known += weight
+            summed += weight * item.z
             squares += weight * weight
             if item.as_of is not None and (as_of is None or item.as_of < as_of):
                 as_of = item.as_of
-    sums = total, present, pooled, squares
-    return pool_summed(name, rho, sums, as_of, scored, late_ms=late_ms, freshness=freshness)
+    made = pool_of_sums(total, known, summed, squares, rho)
+    return pooled(name, made, as_of, scored, late_ms=late_ms, freshness=freshness)
 
 
-def pool_summed(
+def pooled(
     name: ComponentName,
-    rho: float,
-    sums: Sequence[float],
+    made: Sequence[float],
     as_of: Millis | None,
     members: Collection[MemberScore],
     *,
@@ -176,14 +175,12 @@ def pool_summed(
     freshness: float,
     why: Callable[[], Why] | None = None,
 ) -> ComponentScore | Absent:
-    """Pool members as `pool` does, of whom the sums are known.
+    """Give the component of a pool, or its absence when too little of it is there.
 
-    sums: weight of all members, and of the present ones the sums of weight, weight x z and weight
-    squared. as_of: the oldest of the present ones. why: gives `largest_missing` of the members
-    when too few are there; without it they are read for that.
+    made: completeness, Y, z and score. as_of: the oldest of the present members. why: gives
+    `largest_missing` of the members when too few are there; without it they are read for that.
     """
-    total, present, pooled, squares = sums
-    completeness = present / total
+    completeness, mean, z, score = made
     if completeness < COMPLETENESS_FLOOR - 1e-12 or as_of is None:
         if why is None:
             missing = largest_missing((m.reason, m.weight, m.have, m.need) for m in members)
@@ -191,13 +188,7 @@ def pool_summed(
             missing = why()
         reason, have, need = missing
         return Absent(name, reason, completeness, members, have, need)
-    pooled /= present
-    squares /= present * present
-    z = pooled / sqrt(squares + rho * (1.0 - squares))
-    if not -Z_LIMIT <= z <= Z_LIMIT:
-        z = Z_LIMIT if z > 0.0 else -Z_LIMIT
-    score = 100.0 * phi(z)
-    return ComponentScore(name, score, z, pooled, completeness, as_of, late_ms, freshness, members)
+    return ComponentScore(name, score, z, mean, completeness, as_of, late_ms, freshness, members)
 
 
 def largest_missing(

@@ -12,7 +12,7 @@ from virtuoso.components.base.component import (
     Member,
     Why,
     largest_missing,
-    pool_summed,
+    pooled,
 )
 from virtuoso.domain.scores import (
     Absent,
@@ -24,7 +24,7 @@ from virtuoso.domain.scores import (
 )
 from virtuoso.domain.time import SECOND, Millis, Timeframe
 from virtuoso.indicators.normal import normal_score
-from virtuoso.indicators.pool_sums import new_sums
+from virtuoso.indicators.pool import PRESENT, new_pool
 from virtuoso.indicators.state import Floats, Integers
 from virtuoso.indicators.stream_window import (
     NO_VALUE,
@@ -130,7 +130,7 @@ class StreamComponent:
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self._windows = StreamWindows(len(self.table), limits)
         self._weights = np.array([[line.weight for line in self.table]])
-        self._sums = new_sums(1)
+        self._pool = new_pool(1)
         self._result: ComponentScore | Absent = Absent(self.name, Reason.NO_FEED, 0.0)
 
     def facts(self, at: Millis, market: Market) -> Sequence[Fact]:
@@ -151,7 +151,7 @@ class StreamComponent:
         facts = self.facts(at, market)
         windows = self._windows
         xs = np.array([np.nan if fact.x is None else fact.x for fact in facts])
-        windows.take(at, xs, (self._weights, self._sums))
+        windows.take(at, xs, (self._weights, self.rho, self._pool))
         scores = windows.scores
         as_of: Millis | None = None
         late_ms, freshness = 0, 1.0
@@ -164,12 +164,10 @@ class StreamComponent:
             late_ms, freshness = max(late_ms, feed.late_ms), min(freshness, feed.freshness)
             if feed.as_of is not None and (as_of is None or feed.as_of < as_of):
                 as_of = feed.as_of
-        total, weight, pooled, squares, _ = self._sums.tolist()
         taken = _Taken(windows.limits, facts, windows.why)
-        self._result = pool_summed(
+        self._result = pooled(
             self.name,
-            self.rho,
-            (total, weight, pooled, squares),
+            self._pool[:PRESENT].tolist(),
             as_of,
             Lazy(partial(self._members, taken, xs, scores)),
             late_ms=late_ms,
