@@ -19,55 +19,51 @@ _EQUAL: Final = 1_000_000_000_000
 
 
 def volume_profile_state(period: int) -> Floats:
-    """Carried state: candles seen; rings of highs, lows, typical prices, volumes."""
-    return np.zeros(1 + 4 * period)
+    """Carried state: candles seen; bottom, width, exponent of the bins; rings; what is in the bins.
+
+    The rings are of highs, lows, typical prices and volumes. The bins are the two arrays of whole
+    numbers that `_spread` writes, bit by bit.
+    """
+    return np.zeros(4 + 4 * period + 2 * (_BINS + 1))
 
 
-@njit(cache=True)
-def _fill(
-    highs: Floats,
-    lows: Floats,
-    volumes: Floats,
+@njit(cache=True, inline="always")
+def _spread(
+    high: float,
+    low: float,
+    volume: float,
     bottom: float,
     width: float,
-    exponent: int,
-    bins: Integers,
+    sign: int,
+    starts: Integers,
     ends: Integers,
 ) -> None:
-    """Spread each volume over the bins by overlap, in units of 2^exponent.
+    """Spread a volume over the bins by overlap (`sign` 1), or take it away again (-1).
 
-    bins, ends: one longer than there are bins. A bin is first told by how much it differs from the
-    one below, so a candle costs the same however many it covers; whole numbers, because they add up
-    to the same in any order. What changes at the upper end of candles has an array of its own, or
-    each of two neighbours would wait for the other to be written.
+    A bin is told by how much it differs from the one below, so a candle costs the same however many
+    it covers; in whole numbers, which add up to the same in any order. What changes at the upper
+    end of candles has an array of its own, or each of two neighbours would wait for the other to be
+    written. starts, ends: one longer than there are bins.
     """
-    bins[:] = ends[:] = 0
-    unit = ldexp(1.0, -exponent)
-    for i in range(highs.size):
-        start = min((lows[i] - bottom) / width, float(_BINS))
-        end = min((highs[i] - bottom) / width, float(_BINS))
-        # unsigned: indexing with a number that may be negative costs a quarter of the time
-        first = np.uint64(min(int(start), _BINS - 1))
-        last = np.uint64(min(int(end), _BINS - 1))
-        one = np.uint64(1)
-        volume = volumes[i] * unit
-        if first == last:
-            whole = int(volume)
-            bins[first] += whole
-            ends[first + one] -= whole
-        else:
-            density = volume / (end - start)
-            each = int(density)
-            lowest = int(density * (first + 1.0 - start))
-            highest = int(density * (end - last))
-            bins[first] += lowest
-            bins[first + one] += each - lowest
-            ends[last] += highest - each
-            ends[last + one] -= highest
-    inside = 0
-    for i in range(_BINS):
-        inside += bins[i] + ends[i]
-        bins[i] = inside
+    start = min((low - bottom) / width, float(_BINS))
+    end = min((high - bottom) / width, float(_BINS))
+    # unsigned: indexing with a number that may be negative costs a quarter of the time
+    first = np.uint64(min(int(start), _BINS - 1))
+    last = np.uint64(min(int(end), _BINS - 1))
+    one = np.uint64(1)
+    if first == last:
+        whole = sign * int(volume)
+        starts[first] += whole
+        ends[first + one] -= whole
+    else:
+        density = volume / (end - start)
+        each = sign * int(density)
+        lowest = sign * int(density * (first + 1.0 - start))
+        highest = sign * int(density * (end - last))
+        starts[first] += lowest
+        starts[first + one] += each - lowest
+        ends[last] += highest - each
+        ends[last + one] -= highest
 
 
 @njit(cache=True)
@@ -144,13 +140,17 @@ def volume_profile(
     """
     with_area = area_low.size > 0
     seen = int(state[0])
-    highs = state[1 : 1 + period]
-    lows = state[1 + period : 1 + 2 * period]
-    typical = state[1 + 2 * period : 1 + 3 * period]
-    volumes = state[1 + 3 * period : 1 + 4 * period]
-    bins, ends = np.empty(_BINS + 1, dtype=np.int64), np.empty(_BINS + 1, dtype=np.int64)
+    grid = state[1:4]
+    highs = state[4 : 4 + period]
+    lows = state[4 + period : 4 + 2 * period]
+    typical = state[4 + 2 * period : 4 + 3 * period]
+    volumes = state[4 + 3 * period : 4 + 4 * period]
+    steps = state[4 + 4 * period : 4 + 4 * period + 2 * (_BINS + 1)].view(np.int64)
+    starts, ends = steps[: _BINS + 1], steps[_BINS + 1 :]
+    bins = np.empty(_BINS, dtype=np.int64)
     for t in range(close.size):
         slot = seen % period
+        left_high, left_low, left_volume = highs[slot], lows[slot], volumes[slot]
         highs[slot], lows[slot], volumes[slot] = high[t], low[t], volume[t]
         typical[slot] = (high[t] + low[t] + close[t]) / 3.0
         seen += 1
@@ -162,19 +162,34 @@ def volume_profile(
         most = 0.0
         for i in range(period):
             most = max(most, volumes[i])
-        if not most > 0.0:
-            continue
         width = (top[t] - bottom[t]) / _BINS
-        if not width > 0.0:
-            control[t] = bottom[t]
-            if with_area:
-                area_low[t] = area_high[t] = bottom[t]
+        if not (most > 0.0 and width > 0.0):
+            grid[1] = 0.0  # a width that no bins have: nothing is carried on
+            if most > 0.0:
+                control[t] = bottom[t]
+                if with_area:
+                    area_low[t] = area_high[t] = bottom[t]
             continue
-        _fill(highs, lows, volumes, bottom[t], width, frexp(most)[1] - _BITS, bins, ends)
+        exponent = frexp(most)[1] - _BITS
+        unit = ldexp(1.0, -exponent)
+        if grid[0] == bottom[t] and grid[1] == width and grid[2] == exponent:
+            volume_left = left_volume * unit
+            _spread(left_high, left_low, volume_left, bottom[t], width, -1, starts, ends)
+            _spread(high[t], low[t], volume[t] * unit, bottom[t], width, 1, starts, ends)
+        else:
+            grid[0], grid[1], grid[2] = bottom[t], width, exponent
+            steps[:] = 0
+            for i in range(period):
+                scaled = volumes[i] * unit
+                _spread(highs[i], lows[i], scaled, bottom[t], width, 1, starts, ends)
+        inside = 0
+        for i in range(_BINS):
+            inside += starts[i] + ends[i]
+            bins[i] = inside
         largest = _point_of_control(bins, typical, volumes, seen % period, bottom[t], width)
         control[t] = bottom[t] + (largest + 0.5) * width
         if with_area:
-            first, last = _value_area(bins[:_BINS], largest)
+            first, last = _value_area(bins, largest)
             area_low[t] = bottom[t] + first * width
             area_high[t] = bottom[t] + (last + 1) * width
     state[0] = seen

@@ -239,7 +239,7 @@ class CandleComponent:
         if pooled is None or reasons != self._reasons:
             pooled = self._result = self._pool(newest, reasons)
             self._reasons = reasons
-        return self._dated(pooled, late)
+        return pooled[0] if late is self._not_late else self._dated(pooled, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
@@ -282,7 +282,7 @@ class CandleComponent:
         self, at: Millis, newest: Newest, market: Market
     ) -> tuple[Sequence[Reason | None], Sequence[int]]:
         """Give the reason against each timeframe, or `_on_time`, and by how much it is late."""
-        if at <= newest.due and not market.candles.has_gap:
+        if at <= newest.age.due and not market.candles.has_gap:
             return self._on_time, self._not_late
         judged = [
             series.judge(at, last, market)
@@ -301,11 +301,13 @@ class CandleComponent:
         if reasons is not self._on_time:
             newest = self._without(newest, reasons)
         closes, pool = newest.closes, newest.pool
-        whole = pool[PRESENT] == len(self._lines)
         present = pool[POOL:]
-        used = closes if whole else [at for at, n in zip(closes, present, strict=True) if n]
-        as_of = min([at for at in used if at is not None], default=None)
-        counts = () if whole else self._counts(peeked)
+        counts: Sequence[tuple[int, Sequence[int]]] = ()
+        if pool[PRESENT] == len(self._lines):
+            as_of = newest.age.oldest
+        else:
+            used = [at for at, n in zip(closes, present, strict=True) if n and at is not None]
+            as_of, counts = min(used, default=None), self._counts(peeked)
         members = partial(members_of, self._lines, self._ranking, newest, reasons, counts)
         result = pooled(self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0)
         return result, present

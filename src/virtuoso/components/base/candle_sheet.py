@@ -121,13 +121,40 @@ class Ranking(NamedTuple):
     minimum_sizes: int
 
 
+class Age(NamedTuple):
+    """How old the newest candles of all timeframes are."""
+
+    oldest: Millis | None
+    """When the first of them closed; None before there is one."""
+    due: int
+    """Until when nothing is overdue; NEVER before all timeframes are there."""
+
+
+class Ages:
+    """Works out how old candles are, once for all blocks and markets that have the same."""
+
+    def __init__(self, timeframes: Sequence[Timeframe]) -> None:
+        self._due_after = [each.ms + DELIVERY_MS for each in timeframes]
+        """How many ms after one candle of each the next should be here."""
+        self._closes: Sequence[Millis | None] = ()
+        self._age = Age(None, NEVER)
+
+    def of(self, closes: Sequence[Millis | None]) -> Age:
+        """Give the age of candles that closed then, in the order of the timeframes."""
+        if closes != self._closes:
+            known = [at for at in closes if at is not None]
+            whole = len(known) == len(closes)
+            due = min(map(add, known, self._due_after)) if whole else NEVER
+            self._closes, self._age = closes, Age(min(known, default=None), due)
+        return self._age
+
+
 class Newest(NamedTuple):
     """What is known of a place since candles last closed there; none of it changes any more."""
 
     closes: Sequence[Millis | None]
     """When the newest candle of each timeframe closed."""
-    due: int
-    """Until when nothing is overdue; NEVER before all timeframes are there."""
+    age: "Age"
     pool: Sequence[float]
     """What `pool_rows` wrote of its scores, whatever their age."""
     told: Floats
@@ -152,6 +179,7 @@ class CandleBlock:
         members: int,
         rho: float,
         timeframes: Sequence[Timeframe],
+        ages: Ages,
         ranking: Ranking,
         places: int,
     ) -> None:
@@ -162,8 +190,7 @@ class CandleBlock:
         self._ranking = ranking
         self._timeframes = tuple(timeframes)
         self._width = width = len(timeframes)
-        self._due_after = [each.ms + DELIVERY_MS for each in timeframes]
-        """How many ms after one candle of each the next should be here."""
+        self._ages = ages
         rows = places * width
         self.states = np.zeros((rows, *state.shape))
         self.ranks = Ranks.unwritten(rows, members, ranking.window)
@@ -174,9 +201,6 @@ class CandleBlock:
         self._pool_size = POOL + width
         self.told_size = told_size(width, members)
         self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
-        self._dues: tuple[Sequence[Millis | None], int] = (), NEVER
-        """Closes of which it was worked out last until when nothing is overdue: at a full minute
-        all markets have the same."""
         self.newest: dict[int, Newest] = {}
         """By place."""
 
@@ -196,8 +220,9 @@ class CandleBlock:
         """Know that the numbers of a row were changed, and when its newest candle closed."""
         places, told = np.array([place]), np.empty((1, self.told_size))
         tell_places(self.latest, places, self.weights, self._rho, told)
-        closes = self._with(self._closes[place], [row], [last_close])
-        self._tell(place, closes, told[0, : self._pool_size].tolist(), told, 0)
+        pool = told[0, : self._pool_size].tolist()
+        closes = self._closes[place] = self._with(self._closes[place], [row], [last_close])
+        self.newest[place] = Newest(closes, self._ages.of(closes), pool, told, 0)
 
     def advance(
         self,
@@ -213,11 +238,13 @@ class CandleBlock:
         told = np.empty((len(closed), self.told_size))
         self._kernel(rows, bars, places, told, *self._carried)
         pools = told[:, : self._pool_size].tolist()
+        age_of = self._ages.of
         for number, (place, found, closing) in enumerate(closed):
             closes: Sequence[Millis | None] = closing.close_times
             if closing.timeframes != self._timeframes:
                 closes = self._with(self._closes[place], found, closes)
-            self._tell(place, closes, pools[number], told, number)
+            self._closes[place] = closes
+            self.newest[place] = Newest(closes, age_of(closes), pools[number], told, number)
 
     @staticmethod
     def _with(
@@ -228,27 +255,6 @@ class CandleBlock:
         for row, at in zip(rows, times, strict=True):
             found[row] = at
         return tuple(found)
-
-    def _tell(
-        self,
-        place: int,
-        closes: Sequence[Millis | None],
-        pool: Sequence[float],
-        told: Floats,
-        number: int,
-    ) -> None:
-        """Put down what is known of a place now."""
-        self._closes[place] = closes
-        known, due = self._dues
-        if closes != known:
-            due = self._due(closes)
-            self._dues = closes, due
-        self.newest[place] = Newest(closes, due, pool, told, number)
-
-    def _due(self, closes: Sequence[Millis | None]) -> int:
-        """Say until when nothing is overdue."""
-        known = [at for at in closes if at is not None]
-        return min(map(add, known, self._due_after)) if len(known) == len(closes) else NEVER
 
     def run(
         self,
@@ -272,6 +278,7 @@ class CandleSheet:
 
     def __init__(self, timeframes: Sequence[Timeframe], ranking: Ranking, places: int) -> None:
         self._timeframes = tuple(timeframes)
+        self._ages = Ages(self._timeframes)
         self._ranking = ranking
         self._places = places
         self._free = list(range(places))
@@ -296,7 +303,14 @@ class CandleSheet:
         block = self._blocks.get(name)
         if block is None:
             block = self._blocks[name] = CandleBlock(
-                kernel, state, members, rho, self._timeframes, self._ranking, self._places
+                kernel,
+                state,
+                members,
+                rho,
+                self._timeframes,
+                self._ages,
+                self._ranking,
+                self._places,
             )
         return block
 
