@@ -55,16 +55,16 @@ class PriceStructure(CandleComponent):
 
 
 @njit(cache=True)
-def price_structure_members(bars: Floats, state: Floats, out: Floats) -> None:
+def price_structure_members(bars: Floats, state: Floats, room: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    bars: the table of Bars, shape (5, n); state: from PriceStructure.new_state(); out: shape
-    (5, n), a row per line of the table. Source: docs/scoring.md section 3.3.
+    bars: the table of Bars, shape (5, n); state: from PriceStructure.new_state(); room: shape
+    (4, n), to be written in; out: shape (5, n), a row per line of the table.
+    Source: docs/scoring.md section 3.3.
     """
     high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
-    n = close.size
-    unit, control, no_area = np.empty(n), np.empty(n), np.empty(0)
-    top, bottom = np.empty(n), np.empty(n)
+    unit, control, top, bottom = room[0], room[1], room[2], room[3]
+    no_area = room[0, :0]
     atr(high, low, close, 14, state[0], unit)
     channel(high, low, 100, state[1], top, bottom)
     donchian(close, top, bottom, out[0])
@@ -95,9 +95,10 @@ def price_structure_advance(
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
+    room = np.empty((4, bars.shape[2]))
     for i in range(rows.size):
         row = rows[i]
-        price_structure_members(bars[i], states[row], x[row])
+        price_structure_members(bars[i], states[row], room, x[row])
         rank_rows(
             x[row],
             1,

@@ -66,16 +66,15 @@ class Technical(CandleComponent):
 
 
 @njit(cache=True)
-def technical_members(bars: Floats, state: Floats, out: Floats) -> None:
+def technical_members(bars: Floats, state: Floats, room: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    bars: the table of Bars, shape (5, n); state: from Technical.new_state(); out: shape (8, n),
-    a row per line of the table. Source: docs/scoring.md section 3.1.
+    bars: the table of Bars, shape (5, n); state: from Technical.new_state(); room: shape (6, n),
+    to be written in; out: shape (8, n), a row per line of the table.
+    Source: docs/scoring.md section 3.1.
     """
     high, low, close = bars[1], bars[2], bars[3]
-    n = close.size
-    unit, sigma, sigma_before = np.empty(n), np.empty(n), np.empty(n)
-    a, b, c = np.empty(n), np.empty(n), np.empty(n)
+    unit, sigma, sigma_before, a, b, c = room[0], room[1], room[2], room[3], room[4], room[5]
     atr(high, low, close, 14, state[0], unit)
     ewm_volatility(close, 50, 100.0, state[1], sigma_before, sigma)
     momentum(close, 48, sigma_before, state[2], out[0])
@@ -112,9 +111,10 @@ def technical_advance(
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
+    room = np.empty((6, bars.shape[2]))
     for i in range(rows.size):
         row = rows[i]
-        technical_members(bars[i], states[row], x[row])
+        technical_members(bars[i], states[row], room, x[row])
         rank_rows(
             x[row],
             1,

@@ -51,15 +51,14 @@ class Volume(CandleComponent):
 
 
 @njit(cache=True)
-def volume_members(bars: Floats, state: Floats, out: Floats) -> None:
+def volume_members(bars: Floats, state: Floats, room: Floats, out: Floats) -> None:
     """All members of the table at once.
 
-    bars: the table of Bars, shape (5, n); state: from Volume.new_state(); out: shape (4, n),
-    a row per line of the table. Source: docs/scoring.md section 3.2.
+    bars: the table of Bars, shape (5, n); state: from Volume.new_state(); room: shape (3, n), to be
+    written in; out: shape (4, n), a row per line of the table. Source: docs/scoring.md section 3.2.
     """
     high, low, close, volume = bars[1], bars[2], bars[3], bars[4]
-    n = close.size
-    unit, sign, location = np.empty(n), np.empty(n), np.empty(n)
+    unit, sign, location = room[0], room[1], room[2]
     atr(high, low, close, 14, state[0], unit)
     change_sign(close, state[1], sign)
     close_location(high, low, close, location)
@@ -89,9 +88,10 @@ def volume_advance(
 ) -> None:
     """Members and scores of some timeframes, as `Advance` says."""
     x, scores = results[0], results[1]
+    room = np.empty((3, bars.shape[2]))
     for i in range(rows.size):
         row = rows[i]
-        volume_members(bars[i], states[row], x[row])
+        volume_members(bars[i], states[row], room, x[row])
         rank_rows(
             x[row],
             1,
