@@ -185,6 +185,7 @@ class Candles:
         self._whole_but_for_minutes: tuple[Timeframe, ...] = ()
         """Longer timeframes that lack nothing but the minutes of the present hole."""
         self.series = {timeframe: CandleSeries(timeframe) for timeframe in Timeframe}
+        self._all = tuple(self.series.values())
         self._open: dict[Timeframe, OpenInterval | None] = dict.fromkeys(
             timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1
         )
@@ -195,10 +196,8 @@ class Candles:
     @property
     def has_gap(self) -> bool:
         """Whether a candle is missing on any timeframe."""
-        for series in self.series.values():  # noqa: SIM110 - a generator takes twice as long
-            if series.gap:
-                return True
-        return False
+        one, two, three, four = self._all  # a loop takes twice as long, a generator four times
+        return one.gap or two.gap or three.gap or four.gap
 
     def replace(self, timeframe: Timeframe, candles: Sequence[Candle]) -> None:
         """Take a timeframe's history, as fetched."""

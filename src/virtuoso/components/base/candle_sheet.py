@@ -5,6 +5,7 @@ compute than the call of a kernel and the objects about it, so closes wait until
 of them: then all that wait on a sheet are computed together.
 """
 
+from array import array
 from collections.abc import Hashable, Sequence
 from operator import add
 from typing import Final, NamedTuple, Protocol, Self
@@ -121,6 +122,17 @@ class Ranking(NamedTuple):
     minimum_sizes: int
 
 
+class Rows(NamedTuple):
+    """Where candles of a place go."""
+
+    place: Integers
+    """Shape (1,)."""
+    rows: Integers
+    """Of every array that has a row for each timeframe of each place."""
+    within: Sequence[int]
+    """The same, counted from the first row of the place."""
+
+
 class Age(NamedTuple):
     """How old the newest candles of all timeframes are."""
 
@@ -229,20 +241,21 @@ class CandleBlock:
         places: Integers,
         rows: Integers,
         bars: Floats,
-        closed: Sequence[tuple[int, Sequence[int], Closing]],
+        found: Sequence[Rows],
+        closings: Sequence[Closing],
     ) -> None:
-        """Take closed candles of several places: the place, rows of its timeframes, the closing.
+        """Take closed candles of several places, each with its rows and its closing.
 
         places, rows, bars: of all of them; rows and bars as `Advance` says.
         """
-        told = np.empty((len(closed), self.told_size))
+        told = np.empty((len(closings), self.told_size))
         self._kernel(rows, bars, places, told, *self._carried)
         pools = told[:, : self._pool_size].tolist()
-        age_of = self._ages.of
-        for number, (place, found, closing) in enumerate(closed):
+        age_of, own = self._ages.of, self._timeframes
+        for number, (place, closing) in enumerate(zip(places.tolist(), closings, strict=True)):
             closes: Sequence[Millis | None] = closing.close_times
-            if closing.timeframes != self._timeframes:
-                closes = self._with(self._closes[place], found, closes)
+            if closing.timeframes != own:
+                closes = self._with(self._closes[place], found[number].within, closes)
             self._closes[place] = closes
             self.newest[place] = Newest(closes, age_of(closes), pools[number], told, number)
 
@@ -278,13 +291,14 @@ class CandleSheet:
 
     def __init__(self, timeframes: Sequence[Timeframe], ranking: Ranking, places: int) -> None:
         self._timeframes = tuple(timeframes)
+        self._takes_all = len(self._timeframes) == len(Timeframe)
         self._ages = Ages(self._timeframes)
         self._ranking = ranking
         self._places = places
         self._free = list(range(places))
         self._blocks: dict[ComponentName, CandleBlock] = {}
-        self._found: dict[Sequence[Timeframe], Sequence[int]] = {}
-        """The rows of timeframes that close together."""
+        self._found: dict[tuple[int, Sequence[Timeframe]], Rows] = {}
+        """Where candles of a place go whose timeframes close together."""
         self._taken: list[Closing | None] = [None] * places
         """What closed last at each place."""
         self._waiting: dict[int, Closing] = {}
@@ -335,7 +349,7 @@ class CandleSheet:
         if place in self._waiting:
             self.settle()
         self._taken[place] = closing
-        if len(self._timeframes) < len(Timeframe):
+        if not self._takes_all:
             closing = closing.only(self._timeframes)
         if closing.timeframes:
             self._waiting[place] = closing
@@ -344,23 +358,28 @@ class CandleSheet:
         """Compute what waits, all of it in one call for each component."""
         if not self._waiting:
             return
-        closed: list[tuple[int, Sequence[int], Closing]] = []
-        rows: list[int] = []
         waiting, self._waiting = self._waiting, {}
-        for place, closing in waiting.items():
-            found = self._found.get(closing.timeframes) or self._find(closing.timeframes)
-            first = place * len(self._timeframes)
-            rows += [first + row for row in found]
-            closed.append((place, found, closing))
-        places, at_rows = np.array(list(waiting)), np.array(rows)
-        numbers = bytearray().join([each.numbers for each in waiting.values()])
+        found = [
+            self._found.get((place, closing.timeframes)) or self._find(place, closing.timeframes)
+            for place, closing in waiting.items()
+        ]
+        closings = list(waiting.values())
+        if len(found) == 1:
+            places, rows, numbers = found[0].place, found[0].rows, closings[0].numbers
+        else:
+            places = np.array(list(waiting))
+            rows = np.concatenate([each.rows for each in found])
+            numbers = array("d", b"".join([each.numbers for each in closings]))
         bars = np.frombuffer(numbers).reshape(-1, 5, 1)
         for block in self._blocks.values():
-            block.advance(places, at_rows, bars, closed)
+            block.advance(places, rows, bars, found, closings)
 
-    def _find(self, timeframes: tuple[Timeframe, ...]) -> Sequence[int]:
-        """Look up the rows of timeframes, and remember them."""
-        found = self._found[timeframes] = [self._timeframes.index(each) for each in timeframes]
+    def _find(self, place: int, timeframes: tuple[Timeframe, ...]) -> Rows:
+        """Look up the rows of timeframes of a place, and remember them."""
+        within = [self._timeframes.index(each) for each in timeframes]
+        first = place * len(self._timeframes)
+        rows = np.array([first + row for row in within])
+        found = self._found[place, timeframes] = Rows(np.array([place]), rows, within)
         return found
 
 
