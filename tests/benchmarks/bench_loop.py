@@ -2,8 +2,10 @@
 
 The engine of `virtuoso run` with cache, broker and follower, against the simulator in a process of
 its own. A turn is what the loop does between two looks at its sockets and timers: CPU time of the
-loop's thread, so that a machine shared with others says the same. It runs on asyncio's own loop,
-whose turns can be seen; `virtuoso run` has uvloop, which serves the same callbacks at less cost.
+loop's thread, so that a machine shared with others says the same. A step is one callback or one
+piece of a task within it: what runs without anybody else having a chance. It runs on asyncio's own
+loop, whose turns can be seen; `virtuoso run` has uvloop, which serves the same callbacks at less
+cost.
 
 Run: cd tests && python -m benchmarks.bench_loop [--symbols 500] [--rate 5000]
 
@@ -28,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
+from unittest.mock import patch
 
 from rich.console import Console
 from rich.table import Table
@@ -47,6 +50,8 @@ from virtuoso.wire.codec import Codec
 from virtuoso.wire.follower import Follower
 from virtuoso.wire.processes import EngineStatus
 
+LIMIT_NS = 50_000_000
+"""What nothing may hold the loop for."""
 SAMPLE_SECONDS = 0.004
 TOLD = ("seconds_skipped", "disconnects", "book_gaps", "topic_silent", "trades_backfilled")
 """Counters that are zero in an engine that keeps up with a venue without faults."""
@@ -60,6 +65,9 @@ class Phase:
 
     name: str
     turns_ns: list[int] = field(default_factory=list)
+    longest_step_ns: int = 0
+    long_steps: int = 0
+    """Steps of more than `LIMIT_NS`."""
     grid_seconds: int = 0
     """Closed and published, or a book's loss told between two of them."""
     wall_seconds: float = 0.0
@@ -97,6 +105,22 @@ class Turns(selectors.DefaultSelector):
         events = super().select(timeout)
         self._woke = time.thread_time_ns()
         return events
+
+
+@contextmanager
+def timed_steps(turns: Turns) -> Iterator[None]:
+    """Have each step of a loop tell how long it took."""
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        began = time.thread_time_ns()
+        run(handle)
+        spent, phase = time.thread_time_ns() - began, turns.phase
+        phase.longest_step_ns = max(phase.longest_step_ns, spent)
+        phase.long_steps += spent > LIMIT_NS
+
+    with patch.object(asyncio.Handle, "_run", timed):
+        yield
 
 
 def sample(turns: Turns, stop: threading.Event) -> None:
@@ -225,14 +249,24 @@ def table_of(phases: Sequence[Phase]) -> Table:
     table = Table(title="Turns of the event loop, CPU time")
     for heading in ("", "turns", "median ms", "p99 ms", "p99.9 ms", "max ms"):
         table.add_column(heading, justify="right")
-    for heading in ("> 50 ms", "loop's share of a core", "process", "wall s", "grid s"):
+    for heading in (
+        "> 50 ms",
+        "longest step",
+        "steps > 50 ms",
+        "loop's share of a core",
+        "process",
+        "wall s",
+        "grid s",
+    ):
         table.add_column(heading, justify="right")
     for each in phases:
         table.add_row(
             each.name,
             f"{len(each.turns_ns):,}",
             *(f"{each.quantile_ms(share):.2f}" for share in (0.5, 0.99, 0.999, 1.0)),
-            str(sum(turn > 50e6 for turn in each.turns_ns)),
+            str(sum(turn > LIMIT_NS for turn in each.turns_ns)),
+            f"{each.longest_step_ns / 1e6:.2f}",
+            str(each.long_steps),
             f"{each.thread_seconds / each.wall_seconds:.2f}",
             f"{each.process_seconds / each.wall_seconds:.2f}",
             f"{each.wall_seconds:.0f}",
@@ -261,11 +295,12 @@ def main() -> None:
     with (
         TemporaryDirectory() as folder,
         simulator(arguments.symbols, arguments.rate) as address,
+        timed_steps(turns),
         asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner,
     ):
         phases = runner.run(measure(turns, arguments, address, folder))
     stop.set()
-    console = Console(width=150)
+    console = Console(width=180)
     console.print(table_of(phases))
     for phase, spent, seen in turns.told:
         console.print(f"{phase}: {spent / 1e6:.1f} ms")

@@ -13,6 +13,7 @@ import numpy as np
 
 from virtuoso.domain.scores import Reason
 from virtuoso.indicators.state import Floats
+from virtuoso.indicators.trailing_rank import RankKind, TrailingRanks
 
 BARS: Final = 48
 """Half-hours in a day: trend, volatility and the daily change look back on so many."""
@@ -161,17 +162,9 @@ def _recent_mean(values: Floats) -> float:
 
 def _percentiles(volatility: Floats) -> Floats:
     """T2 of each value among those strictly before it, 0..100; NaN before there are enough."""
-    rounded = np.rint(volatility * 1e9) / 1e9
-    known = np.isfinite(rounded)
-    places = np.arange(len(rounded))
-    ago = places[:, None] - places
-    # a row for each value, true at those before it: one comparison of all is quicker than many
-    before = (ago > 0) & (ago <= LONGEST_HISTORY) & known
-    count = before.sum(axis=1)
-    below = ((rounded < rounded[:, None]) & before).sum(axis=1)
-    equal = ((rounded == rounded[:, None]) & before).sum(axis=1)
-    share = 100.0 * (below + equal / 2.0) / np.maximum(count, 1)
-    return np.where(known & (count >= LEAST_HISTORY), share, np.nan)
+    ranks = TrailingRanks(1, LONGEST_HISTORY, RankKind.VALUES, 1, LEAST_HISTORY)
+    shares: Floats = ranks.push(volatility[np.newaxis].copy())[0]
+    return shares
 
 
 def _label(percentile: float, trend: float, total: float, breadth: float) -> Regime | None:
