@@ -12,10 +12,10 @@ from virtuoso.components.base.component import (
     Due,
     Member,
     Reading,
+    component_of,
     due_candle,
     pool,
     pool_scores,
-    pooled,
 )
 
 __all__ = [
@@ -30,8 +30,8 @@ __all__ = [
     "Due",
     "Member",
     "Reading",
+    "component_of",
     "due_candle",
     "pool",
     "pool_scores",
-    "pooled",
 ]

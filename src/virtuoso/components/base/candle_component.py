@@ -20,7 +20,7 @@ from virtuoso.components.base.candle_sheet import (
     Ranks,
     Telling,
 )
-from virtuoso.components.base.component import Member, due_candle, pooled
+from virtuoso.components.base.component import Member, component_of, due_candle
 from virtuoso.domain.errors import SettingsError
 from virtuoso.domain.scores import (
     Absent,
@@ -235,11 +235,11 @@ class CandleComponent:
         """Give the score of the closed candles; cheap when none closed since the last call."""
         newest = self._newest or self._read()
         reasons, late = self._judge(at, newest, market)
-        pooled = self._result
-        if pooled is None or reasons != self._reasons:
-            pooled = self._result = self._pool(newest, reasons)
+        result = self._result
+        if result is None or reasons != self._reasons:
+            result = self._result = self._pool(newest, reasons)
             self._reasons = reasons
-        return pooled[0] if late is self._not_late else self._dated(pooled, late)
+        return result[0] if late is self._not_late else self._dated(result, late)
 
     def live(self, at: Millis, market: Market) -> ComponentScore | Absent:
         """Give the score as if every forming candle closed now; stores nothing."""
@@ -309,7 +309,9 @@ class CandleComponent:
             used = [at for at, n in zip(closes, present, strict=True) if n and at is not None]
             as_of, counts = min(used, default=None), self._counts(peeked)
         members = partial(members_of, self._lines, self._ranking, newest, reasons, counts)
-        result = pooled(self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0)
+        result = component_of(
+            self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0
+        )
         return result, present
 
     def _without(self, newest: Newest, reasons: Sequence[Reason | None]) -> Newest:

@@ -162,10 +162,10 @@ def pool_scores(
             if item.as_of is not None and (as_of is None or item.as_of < as_of):
                 as_of = item.as_of
     made = pool_of_sums(total, known, summed, squares, rho)
-    return pooled(name, made, as_of, scored, late_ms=late_ms, freshness=freshness)
+    return component_of(name, made, as_of, scored, late_ms=late_ms, freshness=freshness)
 
 
-def pooled(
+def component_of(
     name: ComponentName,
     made: Sequence[float],
     as_of: Millis | None,

@@ -11,8 +11,8 @@ from virtuoso.components.base.component import (
     Due,
     Member,
     Why,
+    component_of,
     largest_missing,
-    pooled,
 )
 from virtuoso.domain.scores import (
     Absent,
@@ -165,7 +165,7 @@ class StreamComponent:
             if feed.as_of is not None and (as_of is None or feed.as_of < as_of):
                 as_of = feed.as_of
         taken = _Taken(windows.limits, facts, windows.why)
-        self._result = pooled(
+        self._result = component_of(
             self.name,
             self._pool[:PRESENT].tolist(),
             as_of,
