@@ -9,7 +9,7 @@ JOBS ?= 2
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup bytecode web channels dev check format test proofs faults kills screenshots bench soak fuzz lock schema shape clean
+.PHONY: help run setup bytecode web channels dev check types unit format test with-parts calculating proofs faults kills screenshots bench soak fuzz lock schema shape clean
 
 help: ## this table
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -56,21 +56,37 @@ channels: $(VENV)/.run-stamp ## what alerts to Telegram, Slack and by mail need 
 dev: $(VENV)/.run-stamp ## Vite on port 5173 before a running server
 	cd web && npm ci --no-audit --no-fund && APP_PORT=$${APP_PORT:-8003} npm run dev
 
+# recipes that show their output at once stand behind a +; what runs beside them is shown when it has ended
+BESIDE := $(MAKE) --no-print-directory -j2 --output-sync=target
+
 check: $(VENV)/.dev-stamp ## format, lint, types, layers, generated types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/virtuoso schema --check
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/unit
+	+@$(BESIDE) types unit
+
+types:
+	$(BIN)/mypy
+
+unit:
+	+$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/unit
 
 format: $(VENV)/.dev-stamp ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# they wait for half of their time, so half as many more run beside each other (twice as many spoil times); longest first
-LONGEST := $(patsubst %,tests/integration/test_%.py,recording api run binance_feed starts_and_ends replay)
-WITH_PARTS := $(LONGEST) tests/browser tests/integration tests/contract
+# half as many more run beside each other as there are cores (twice as many spoil times); the longest first, and a file
+# of pages, which draw, between two that wait
+LONGEST := browser/test_pages integration/test_recording integration/test_binance_feed browser/test_phone \
+  integration/test_bybit_feed browser/test_board integration/test_rest integration/test_ccxt_feed \
+  browser/test_market_pages integration/test_two_venues integration/test_api browser/test_alerts_page \
+  integration/test_processes integration/test_simulator_faults browser/test_config_page integration/test_redefinition \
+  integration/test_simulator_binance browser/test_symbol_page integration/test_binance_connections \
+  integration/test_simulator integration/test_feeds integration/test_replay
+# file by file: of a folder and a file in it, pytest takes the folder alone, in the order of its names
+LONGEST := $(LONGEST:%=tests/%.py)
+WITH_PARTS = $(LONGEST) $(filter-out $(LONGEST),$(wildcard $(patsubst %,tests/%/test_*.py,browser integration contract)))
 # a folder costs ten seconds to collect
 ALONE = $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests/browser tests/integration)
 
@@ -79,14 +95,21 @@ check test: export PYTHONDONTWRITEBYTECODE :=
 
 test: check web ## all of `make check`, the properties, and whatever needs servers, processes or a browser, but the faults
 	@bash tools/install_test_servers.sh
-	cd web && npm ci --no-audit --no-fund --silent && npm run check && npm run lint && npm test
-	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile tests/property
-	$(BIN)/python -m pytest -q -rs -n $$(($(JOBS) * 3 / 2)) --dist loadfile --no-loadscope-reorder \
+	cd web && npm ci --no-audit --no-fund --silent
+	+@$(BESIDE) with-parts calculating
+	$(BIN)/python -m pytest -q -rs -m alone $(ALONE) || \
+	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m alone $(ALONE)
+
+with-parts:
+	+$(BIN)/python -m pytest -q -rs -n $$(($(JOBS) * 3 / 2)) --dist loadfile --no-loadscope-reorder \
 	  -m "not alone" $(WITH_PARTS) || { \
 	  echo "Many of these tests wait for seconds to pass: what failed beside others must now pass alone"; \
 	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m "not alone" $(WITH_PARTS); }
-	$(BIN)/python -m pytest -q -rs -m alone $(ALONE) || \
-	  $(BIN)/python -m pytest -q -rs --last-failed --last-failed-no-failures all -m alone $(ALONE)
+
+# what takes the processor alone and measures no time, while the others wait: it stands back for them
+calculating:
+	cd web && nice -n 19 npm run check && nice -n 19 npm run lint && nice -n 19 npm test
+	nice -n 19 $(BIN)/python -m pytest -q -rs -p no:cacheprovider -n $(JOBS) --dist loadfile tests/property
 
 proofs: $(VENV)/.dev-stamp ## the laws of the score on every recorded market, law by law (ARGS="candles --only 4h"; ten minutes)
 	cd tests && $(abspath $(BIN))/python -m proofs $(ARGS)

@@ -178,7 +178,7 @@ def test_the_sheet_says_what_is_known_and_fetches_the_chart_on_the_tap(
     line = sheet.get_by_test_id("day-line").get_by_role("img")
     # the lines of all symbols are drawn every twenty editions
     expect(line).to_have_attribute(
-        "aria-label", re.compile("Price over 24 hours, from"), timeout=40_000
+        "aria-label", re.compile("Price over 24 hours, from"), timeout=20_000 * SLACK
     )
     expect(sheet.locator("[data-figure]")).to_have_count(6)
     for figure in sheet.locator("[data-figure]").all():

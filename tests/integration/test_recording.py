@@ -278,7 +278,7 @@ def test_a_full_disk_stops_the_recording_with_a_reason(tmp_path: Path) -> None:
     started = recording(tmp_path, "--symbols", "3")
     try:
         wait_for("some chunks", lambda: started.chunks() >= 3)
-        longest = started.files()[0].stat().st_size + 100_000
+        longest = started.files()[0].stat().st_size + 30_000
         limit_files(started.process, longest)
         assert started.process.wait(90) == 1
     finally:
