@@ -114,6 +114,18 @@ def test_x_is_the_formula() -> None:
     assert members["ofi@1s"].as_of == START + 320_000 - 300
 
 
+def test_the_oldest_feed_dates_the_component() -> None:
+    """A score is never fresher than what it needs: here quotes, then the ticker."""
+    stream = Stream()
+    stream.run(320)
+    assert isinstance(stream.result, ComponentScore)
+    assert stream.result.as_of == START + 320_000 - 300
+    stream.ticker = False
+    stream.run(3)
+    assert isinstance(stream.result, ComponentScore)
+    assert stream.result.as_of == START + 320_000 - 200
+
+
 def test_silence_of_trades_with_a_living_connection_is_zero() -> None:
     """A fact, which presses nowhere."""
     stream = Stream()
