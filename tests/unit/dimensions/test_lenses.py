@@ -18,7 +18,7 @@ from virtuoso.dimensions.sentiment import sentiment
 from virtuoso.dimensions.smart_money import SmartMoney
 from virtuoso.dimensions.tape import SECONDS, Tape
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
-from virtuoso.domain.market_data import BookSnapshot, MarketEvent, Side, Trade
+from virtuoso.domain.market_data import BookSnapshot, Candle, MarketEvent, Side, Trade
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -27,7 +27,7 @@ from virtuoso.domain.scores import (
     MemberScore,
     Reason,
 )
-from virtuoso.domain.time import Millis
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.least_squares import slope
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.indicators.stream_window import StreamLimits
@@ -193,6 +193,31 @@ def test_liquidity_falls_when_the_spread_widens() -> None:
     parts = dict(now(lens).parts)
     assert parts["spread_bp"] == pytest.approx(2 * 3.0, rel=0.01)
     assert parts["impact"] is None  # no trades were received
+
+
+def test_a_price_that_stands_still_is_ranked_as_any_other_that_does_not_change() -> None:
+    """T2: zeros are values among values, and what is always the same stands in the middle."""
+    values = []
+    for step in (0.0, 1.0):
+        lens, market = Liquidity(SMALL), Market(BTC)
+        market.candles[Timeframe.M5].replace(
+            [
+                Candle(
+                    Timeframe.M5,
+                    Millis(START - (20 - i) * Timeframe.M5.ms),
+                    *(4 * (100.0 + step * (i % 2),)),
+                    1.0,
+                )
+                for i in range(20)
+            ]
+        )
+        follow(lens, market, 60, 0.5, 0)
+        amihud = dict(now(lens).parts)["amihud"]
+        assert amihud is not None
+        assert (amihud > 0.0) == (step > 0.0)
+        values.append(now(lens).value)
+    assert values[0] is not None
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
 
 
 def test_liquidity_without_a_book_has_no_value() -> None:
