@@ -173,3 +173,18 @@ def test_the_costs_of_what_is_missing_add_up(seed: int, gone: float) -> None:
     whole = 100.0 * confidence.agreement * confidence.freshness * record
     lost = sum(each.confidence or 0.0 for each in missing)
     assert lost == pytest.approx(whole - 100.0 * confidence.value, abs=1e-9)
+
+
+def test_what_weighs_nothing_is_not_missed() -> None:
+    """A view that the weights leave out costs nothing, so it is not listed."""
+    weights = {name: float(name is not ComponentName.ORDERBOOK) for name in NAMES}
+    definition = Definition.of_profile("custom", weights)
+    components = {name: component_of(np.random.default_rng(1), name, 0.0) for name in NAMES}
+    components[ComponentName.ORDERBOOK] = Absent(ComponentName.ORDERBOOK, Reason.GAP, 0.0)
+    components[ComponentName.VOLUME] = Absent(ComponentName.VOLUME, Reason.STALE, 0.0)
+    rho = default_matrix(RHO0)
+    score = composite(
+        instrument=BTC, at=START, components=components, rho=rho, definition=definition
+    )
+    missing = account(score, Formula(definition, rho)).missing
+    assert [each.component for each in missing] == [ComponentName.VOLUME]

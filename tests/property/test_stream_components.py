@@ -109,6 +109,15 @@ def test_windows_equal_the_rule_on_lists(
         assert windows.n_sizes[0] == sum(1 for _, each in reference.ring if each)
 
 
+def test_a_value_leaves_when_it_is_older_than_a_day() -> None:
+    """Of exactly 24 hours it is still there; a second later it is not."""
+    for age, held in ((DAY, 2), (DAY + 1, 1)):
+        windows = StreamWindows(1, StreamLimits(capacity=24, minimum=6, minimum_sizes=3))
+        for second in (FIRST, FIRST + age):
+            windows.take(Millis(second * 1_000), np.array([1.0]))
+        assert windows.counts[0] == held
+
+
 def test_a_day_of_seconds_is_thinned_at_two_four_and_eight_hours() -> None:
     """7,200 then 3,600 then 3,600 then 2,400 values, and one per 12 s after 24 hours."""
     windows = StreamWindows(1)

@@ -63,6 +63,12 @@ def ordered(records: Sequence[SymbolRecord], sort: str, *, reverse: bool) -> lis
     return [each for _, each in present] + [each for value, each in known if value is None]
 
 
+def asked_for(document: SymbolsDocument, options: ScanOptions) -> SymbolsDocument:
+    """The document with the symbols that were asked for, in the order that was asked for."""
+    shown = ordered(document.symbols, options.sort, reverse=options.reverse)[: options.limit]
+    return msgspec.structs.replace(document, symbols=tuple(shown))
+
+
 def table(document: SymbolsDocument, options: ScanOptions) -> Group:
     """The board as a renderable."""
     now = document.as_of or 0
@@ -72,8 +78,7 @@ def table(document: SymbolsDocument, options: ScanOptions) -> Group:
         rows.add_column(name, justify="left" if left else "right", no_wrap=True)
     for name in ("price", "24 h", "age", "state"):
         rows.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
-    shown = ordered(document.symbols, options.sort, reverse=options.reverse)[: options.limit]
-    for record in shown:
+    for record in asked_for(document, options).symbols:
         components = msgspec.structs.asdict(record.components)
         rows.add_row(
             record.symbol,
@@ -96,14 +101,21 @@ def table(document: SymbolsDocument, options: ScanOptions) -> Group:
 
 
 def scan(options: ScanOptions) -> int:
-    """Print the board once, or each second until interrupted. Raises NotRunningError."""
+    """Print the board once, or each second until interrupted, as JSON a line each.
+
+    Raises NotRunningError.
+    """
 
     def fetch() -> SymbolsDocument:
         return ask(options.address, "/api/symbols", SymbolsDocument)
 
     if options.as_json:
-        sys.stdout.buffer.write(to_json(fetch()) + b"\n")
-        return 0
+        while True:
+            sys.stdout.buffer.write(to_json(asked_for(fetch(), options)) + b"\n")
+            sys.stdout.buffer.flush()
+            if not options.watch:
+                return 0
+            time.sleep(1.0)
     console = terminal.console()
     if not options.watch:
         console.print(table(fetch(), options))

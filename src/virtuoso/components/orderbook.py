@@ -29,8 +29,8 @@ BOOK_DUE_MS: Final = SECOND
 AVERAGE_FROM_SECONDS: Final = 30
 """The average of a slice is believed so long after it began."""
 
-_GAIN: Final[float] = 1.0 - 0.5 ** (1.0 / 10.0)
-"""A half-life of ten grid seconds."""
+_HALF_LIFE_MS: Final = 10 * SECOND
+"""Of the averages: ten grid seconds."""
 
 SLICES: Final = (("queue", 0.50), ("near", 0.25), ("outer", 0.25))
 
@@ -50,6 +50,7 @@ class Orderbook(StreamComponent):
         super().__init__(limits)
         self._averages: list[float | None] = [None] * len(SLICES)
         self._averages_since: list[Millis | None] = [None] * len(SLICES)
+        self._averaged_at: list[Millis] = [Millis(0)] * len(SLICES)
         self._was_synced = False
         self._was_broken = False
         self._as_of: Millis | None = None
@@ -77,8 +78,12 @@ class Orderbook(StreamComponent):
         return facts
 
     def _average(self, i: int, now: float, at: Millis, feed: Feed) -> Fact:
-        """Move the average of slice i on by one grid second."""
+        """Move the average of slice i on to this grid second.
+
+        After seconds in which the slice had no value, the old ones fade by as many.
+        """
         before, since = self._averages[i], self._averages_since[i]
+        passed, self._averaged_at[i] = at - self._averaged_at[i], at
         if before is None or since is None:
             self._averages[i], self._averages_since[i] = now, at
             return Fact(
@@ -87,7 +92,7 @@ class Orderbook(StreamComponent):
                 have=0,
                 need=AVERAGE_FROM_SECONDS,
             )
-        average = before + _GAIN * (now - before)
+        average = before + (1.0 - 0.5 ** (passed / _HALF_LIFE_MS)) * (now - before)
         self._averages[i] = average
         fact = filling(feed, at, since, AVERAGE_FROM_SECONDS, broken=self._was_broken)
         return fact or Fact(feed, average)

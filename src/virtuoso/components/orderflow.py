@@ -144,9 +144,13 @@ class Orderflow(StreamComponent):
         fact = self._not_ready(at, market, feed, LARGE_SECONDS)
         if fact is not None:
             return fact
-        if flow.large_limit is None:
+        if flow.large_limit is None or flow.limit_since is None:
             have = min(flow.order_count, ORDERS_NEEDED)
             return Fact(feed, None, Reason.WARMING_UP, have, ORDERS_NEEDED)
+        # orders of before the limit was known were not told apart: their part of the sum is not 0
+        fact = filling(feed, at, flow.limit_since, LARGE_SECONDS, broken=False)
+        if fact is not None:
+            return fact
         return _against_volume(feed, flow.windows[LARGE_SECONDS].large_flow, volume, LARGE_SECONDS)
 
     def _liquidations(self, at: Millis, market: Market, feed: Feed, volume: float | None) -> Fact:

@@ -25,7 +25,7 @@ QUEUE: Final = "queue@now"
 SPREAD, DEPTH, AMIHUD, IMPACT = MEASURES = ("spread_bp", "depth", "amihud", "impact")
 _MORE_IS_BETTER: Final = (False, True, False, False)
 _SHIFT: Final = 1e6
-"""Added to an impact before it is kept, so that it is above 0: sizes then rank as values (T2)."""
+"""Added to what may be 0 or below before it is kept: sizes then rank as values (T2)."""
 
 
 class Liquidity:
@@ -65,7 +65,7 @@ class Liquidity:
             impact = None
         raw = (spread, depth, self._of_candles(market), impact)
         xs = np.array([np.nan if value is None else value for value in raw])
-        xs[-1] += _SHIFT
+        xs[2:] += _SHIFT
         self._windows.take(at, xs)
         if best is None:
             self.lose_book(without or Reason.NO_FEED)

@@ -70,6 +70,8 @@ class TradeFlow:
         """Trades that were not market trades."""
         self.large_limit: float | None = None
         """Notional from which an order is large, as of the last grid second."""
+        self.limit_since: Millis | None = None
+        """From which grid second on orders were told large from small without a break."""
         self.order_count = 0
         """Taker orders of the last 24 hourly histograms."""
         self.depth: float | None = None
@@ -218,7 +220,12 @@ class TradeFlow:
             )
         self._decay(at)
         self._turn_hour(at)
-        self.large_limit = self._find_limit()
+        limit = self._find_limit()
+        if limit is None:
+            self.limit_since = None
+        elif self.large_limit is None:
+            self.limit_since = at
+        self.large_limit = limit
         self.whales.second(at, self._limit_of(PER_MILLE, 1_000, ORDERS_FOR_WHALES))
         self.liquidated.second(at)
 

@@ -106,6 +106,8 @@ def _missing(score: ConfluenceScore, definition: Definition) -> tuple[Missing, .
     found: list[Missing] = []
     for name in NAMES:
         part, share = score.components[name], definition.weights[name] / whole
+        if share <= 0.0:
+            continue  # nobody asked for it
         if isinstance(part, Absent):
             cost = None if per_share is None else per_share * share
             found.append(Missing(name, (), part.reason, part.have, part.need, share, cost))

@@ -111,7 +111,13 @@ class Composite:
             z=z,
             reason=None,
             coverage=coverage,
-            as_of=min([part.as_of for part in present]),
+            as_of=min(
+                [
+                    part.as_of
+                    for part, share in zip(present, blend.shares, strict=True)
+                    if share > 0.0  # what weighs nothing is not needed
+                ]
+            ),
             components=components,
             contributions=Lazy(
                 partial(_contributions, present, blend.shares, blend.spread, z, score)

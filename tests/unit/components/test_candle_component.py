@@ -168,6 +168,22 @@ def test_weights_of_timeframes_are_a_setting() -> None:
     assert [m.name for m in result.members] == [f"{line.name}@4h" for line in Technical.table]
 
 
+@pytest.mark.parametrize("kind", [Technical, Volume, PriceStructure])
+def test_a_timeframe_left_out_neither_dates_nor_ages_the_score(kind: type[CandleComponent]) -> None:
+    """With a share of 0 it is carried on and shown, and nothing waits for it."""
+    shares = dict.fromkeys(Timeframe, 0.0) | {Timeframe.M1: 0.5, Timeframe.M5: 0.5}
+    component = kind(CandleSettings(timeframes=shares))
+    market = filled(component)
+    later = Millis(END + 35 * MINUTE)
+    for timeframe in (Timeframe.M1, Timeframe.M5):
+        candles = random_candles(9, (later - END) // timeframe.ms, timeframe, END)
+        component.close(timeframe, bars_of(candles))
+    result = component.score(later, market)  # the 30m of five minutes ago did not come
+    assert isinstance(result, ComponentScore)
+    assert {each.as_of for each in result.members} == {END, later}
+    assert (result.as_of, result.late_ms, result.freshness) == (later, 0, 1.0)
+
+
 def test_shares_that_do_not_sum_to_one_are_refused() -> None:
     """The message says what was found."""
     with pytest.raises(SettingsError, match=r"sum to 1, found sum 0\.9"):

@@ -171,6 +171,27 @@ def test_a_hole_is_a_gap_and_the_averages_begin_again() -> None:
     assert stream.reasons() == {None}
 
 
+def test_what_an_average_was_before_a_slice_was_missing_fades_with_the_time() -> None:
+    """Seconds without a value count as much as others: the old ones are as old as they are."""
+    stream = Stream()
+    stream.run(60)
+    before = stream.members["outer@ewm10"].x
+    stream.moves = False
+    for _ in range(40):  # 49 levels a side: the slice is too few, the book is not
+        at = Millis(START + (stream.second + 1) * 1_000 - 50)
+        few = snapshot([1.0] * 49, [1.0] * 49, 100 + stream.second)
+        stream.market.book.apply(few, at)
+        stream.run(1)
+    assert stream.members["outer@ewm10"].reason is Reason.TOO_FEW
+    stream.moves = True
+    stream.run(1)
+    now, average = stream.members["outer@now"].x, stream.members["outer@ewm10"].x
+    assert before is not None
+    assert now is not None
+    assert before != now
+    assert average == pytest.approx(now + 0.5 ** (41 / 10) * (before - now), abs=1e-8)
+
+
 def test_a_crossed_book_says_so() -> None:
     """The book threw itself away and named the fault."""
     stream = Stream()

@@ -46,6 +46,8 @@ class Stream:
             if self.trades:
                 for i in range(10):
                     quantity = 0.1 + (self.second * 7 + i) % 5
+                    if (self.second * 10 + i) % 301 == 0:
+                        quantity += 50.0  # large: fewer than one in a hundred
                     side = Side.BUY if (self.second + i) % 3 else Side.SELL
                     market.trades.trade(trade(at - 400 + i, side, quantity))
             market.second(Millis(at))
@@ -88,7 +90,7 @@ def test_windows_fill_then_distributions_fill_then_there_is_a_score() -> None:
     assert members["ofi@1s"].reason is Reason.WARMING_UP
     assert (members["ofi@1s"].have, members["ofi@1s"].need) == (3, 10)
     assert members["ofi@1s"].x is not None
-    stream.run(340)
+    stream.run(540)
     assert set(stream.reasons().values()) == {None}
     assert isinstance(stream.result, ComponentScore)
     assert stream.result.completeness == pytest.approx(1.0)
@@ -98,7 +100,7 @@ def test_windows_fill_then_distributions_fill_then_there_is_a_score() -> None:
 def test_x_is_the_formula() -> None:
     """OFI by depth; flow by the volume usual for so many seconds."""
     stream = Stream()
-    stream.run(320)
+    stream.run(520)
     flow = stream.market.trades
     assert flow.depth is not None
     members = stream.members
@@ -110,8 +112,21 @@ def test_x_is_the_formula() -> None:
         assert members[f"taker_flow@{seconds}s"].x == pytest.approx(x, abs=1e-9)
     assert flow.windows[300] != WindowSums(0.0, 0.0, 0.0, 0.0, 0.0)
     large = flow.windows[300].large_flow / 300
+    assert abs(large) > 0.1
     assert members["large_orders@300s"].x == pytest.approx(large, abs=1e-9)
-    assert members["ofi@1s"].as_of == START + 320_000 - 300
+    assert members["ofi@1s"].as_of == START + 520_000 - 300
+
+
+def test_the_oldest_feed_dates_the_component() -> None:
+    """A score is never fresher than what it needs: here quotes, then the ticker."""
+    stream = Stream()
+    stream.run(320)
+    assert isinstance(stream.result, ComponentScore)
+    assert stream.result.as_of == START + 320_000 - 300
+    stream.ticker = False
+    stream.run(3)
+    assert isinstance(stream.result, ComponentScore)
+    assert stream.result.as_of == START + 320_000 - 200
 
 
 def test_silence_of_trades_with_a_living_connection_is_zero() -> None:
@@ -132,6 +147,19 @@ def test_large_orders_wait_for_their_limit() -> None:
     member = stream.members["large_orders@300s"]
     assert member.reason is Reason.WARMING_UP
     assert (member.have, member.need) == (0, 2_000)
+
+
+def test_large_orders_wait_until_all_of_their_window_was_told_apart() -> None:
+    """Of the seconds before the limit was known, nobody knows which orders were large."""
+    stream = Stream()
+    while stream.market.trades.large_limit is None:
+        stream.run(1)
+    stream.run(299)
+    member = stream.members["large_orders@300s"]
+    assert (member.x, member.reason) == (None, Reason.WARMING_UP)
+    assert (member.have, member.need) == (299, 300)
+    stream.run(1)
+    assert stream.members["large_orders@300s"].x is not None
 
 
 def test_a_quote_gap_is_a_gap_until_each_window_is_clean_again() -> None:
@@ -183,7 +211,7 @@ def test_a_feed_that_falls_silent_fades_and_then_is_stale(
 ) -> None:
     """Late first, absent at its limit, and the score is that of the rest."""
     stream = Stream()
-    stream.run(330)
+    stream.run(530)
     setattr(stream, feed, False)
     stream.run(fresh)
     result = stream.result
@@ -226,7 +254,7 @@ def test_without_a_ticker_volume_the_candles_of_24_hours_stand_in() -> None:
 def test_a_venue_without_liquidations_says_so_and_pools_the_rest() -> None:
     """Not applicable, and missing in the completeness."""
     stream = Stream(Orderflow(frozenset({LIQUIDATIONS}), LIMITS))
-    stream.run(340)
+    stream.run(540)
     assert stream.reasons()[LIQUIDATIONS] is Reason.NOT_APPLICABLE
     assert stream.result.completeness == pytest.approx(0.85)
 

@@ -1,9 +1,13 @@
 """Crowding is scored the other way round, each member on its own clock."""
 
 from collections.abc import Callable
-from math import log
+from dataclasses import replace
+from math import exp, log
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.stream_events import BTC, START, ticker
 from virtuoso.components.sentiment import Sentiment
@@ -161,6 +165,73 @@ def test_rates_of_different_intervals_are_compared_by_the_year() -> None:
 
 
 @pytest.mark.parametrize(
+    ("member", "window"),
+    [("funding", 200), ("basis", 1_000), ("long_short", 500)],
+)
+def test_no_more_than_its_window_is_ranked_among(member: str, window: int) -> None:
+    """What lies before is forgotten: many high values are, a window of low ones later."""
+    high, low = 2.0, 1.0
+    follower = {
+        "funding": lambda sentiment: sentiment._funding,
+        "basis": lambda sentiment: sentiment._basis,
+        "long_short": lambda sentiment: sentiment._ratios,
+    }[member](Sentiment())
+    rows = [(Millis(i), high) for i in range(window)]
+    follower.push_all(rows + [(Millis(window + i), low) for i in range(window)])
+    assert follower.peek(1.5).score == 100.0
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_the_opposite_crowd_scores_100_less(seed: int) -> None:
+    """Rates, basis and ratio negated, the price upside down: s becomes 100 - s everywhere."""
+    as_it_is, mirrored = Crowd(), Crowd()
+    for crowd, sign in ((as_it_is, 1.0), (mirrored, -1.0)):
+        draw = np.random.default_rng(seed)
+        derivatives = crowd.market.derivatives
+        derivatives.add_funding(
+            [
+                FundingRate(Millis(START - i * 8 * HOUR), sign * 1e-4 * float(x), 8.0)
+                for i, x in enumerate(draw.integers(-5, 9, 120))
+            ]
+        )
+        moves = draw.integers(-4, 7, 300)
+        marks = [
+            Candle(Timeframe.M1, Millis(START - (i + 1) * MINUTE), *(4 * (exp(sign * x / 1e4),)), 0)
+            for i, x in enumerate(moves.tolist())
+        ]
+        ones = [replace(each, open=1.0, high=1.0, low=1.0, close=1.0) for each in marks]
+        derivatives.add_basis(marks[::-1], ones[::-1])
+        shares = (0.5 + sign * draw.integers(-9, 20, 150) / 100).tolist()
+        derivatives.add_ratios(
+            [
+                LongShortRatio(Millis(START - i * HOUR), share, 1.0 - share)
+                for i, share in reversed(list(enumerate(shares)))
+            ]
+        )
+        held = draw.uniform(900.0, 1_100.0, HOURS + 1).tolist()
+        derivatives.add_open_interest(
+            [OpenInterest(Millis(START - i * HOUR), held[i]) for i in range(HOURS, -1, -1)]
+        )
+        closes = [exp(sign * x) for x in draw.normal(0.0, 0.01, 2 * HOURS + 3)]
+        crowd.market.candles[Timeframe.M30].replace(
+            [
+                Candle(Timeframe.M30, Millis(START - (i + 1) * HOUR // 2), *(4 * (closes[i],)), 1.0)
+                for i in range(2 * HOURS + 2, -1, -1)
+            ]
+        )
+    mine, theirs = as_it_is.at(), mirrored.at()
+    for name in NAMES:
+        score, opposite = mine[name].score, theirs[name].score
+        assert score is not None
+        assert opposite == pytest.approx(100.0 - score, abs=1e-9), name
+    result, other = as_it_is.result(), mirrored.result()
+    assert isinstance(result, ComponentScore)
+    assert isinstance(other, ComponentScore)
+    assert other.score == pytest.approx(100.0 - result.score, abs=1e-9)
+
+
+@pytest.mark.parametrize(
     ("member", "have", "need"),
     [("funding", 59, 60), ("basis", 249, 250), ("long_short", 99, 100), ("oi_quadrant", 99, 100)],
 )
@@ -199,6 +270,37 @@ def test_open_interest_is_signed_by_the_hour_and_halved_when_it_falls() -> None:
             assert member.x != before  # it waited for the candle
             assert member.score is not None
             assert (member.score > 50.0) is rise
+
+
+def test_open_interest_among_fewer_than_50_sizes_is_too_few() -> None:
+    """Hours in which the price stood still press nowhere, and are nothing to compare with."""
+    crowd = Crowd()
+    crowd.market.derivatives.add_open_interest(
+        [OpenInterest(Millis(START - i * HOUR), contracts(i)) for i in range(HOURS, -1, -1)]
+    )
+    half = HOUR // 2
+    for moving, have, reason in ((51, 49, Reason.TOO_FEW), (52, None, None)):
+        closes = [100.0 + i if i // 2 < moving else 200.0 for i in range(2 * HOURS + 3)]
+        crowd.market.candles[Timeframe.M30].replace(
+            [
+                Candle(Timeframe.M30, Millis(START - (i + 1) * half), *(4 * (closes[i],)), 1.0)
+                for i in range(2 * HOURS + 2, -1, -1)
+            ]
+        )
+        crowd.component = Sentiment()
+        found = crowd.at()["oi_quadrant"]
+        assert (found.reason, found.have) == (reason, have)
+
+
+def test_the_oldest_input_dates_the_component() -> None:
+    """Of members that were known at different times, the first to be old counts."""
+    crowd = Crowd().funding().basis().ratios().interest()
+    crowd.market.derivatives.add_ratios([LongShortRatio(Millis(START + 5 * MINUTE), 0.6, 0.4)])
+    members = crowd.at(6 * MINUTE)
+    result = crowd.result(6 * MINUTE)
+    assert isinstance(result, ComponentScore)
+    assert members["long_short"].as_of == START + 5 * MINUTE
+    assert members["funding"].as_of == result.as_of == START
 
 
 def test_an_hour_whose_candle_is_missing_is_left_out() -> None:

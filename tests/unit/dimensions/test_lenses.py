@@ -1,6 +1,7 @@
 """The lenses beside the score: what they are made of, and when they have no value."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -18,7 +19,7 @@ from virtuoso.dimensions.sentiment import sentiment
 from virtuoso.dimensions.smart_money import SmartMoney
 from virtuoso.dimensions.tape import SECONDS, Tape
 from virtuoso.domain.instruments import BYBIT, Instrument, Symbol
-from virtuoso.domain.market_data import BookSnapshot, MarketEvent, Side, Trade
+from virtuoso.domain.market_data import BookSnapshot, Candle, MarketEvent, Side, Trade
 from virtuoso.domain.scores import (
     Absent,
     ComponentName,
@@ -27,11 +28,12 @@ from virtuoso.domain.scores import (
     MemberScore,
     Reason,
 )
-from virtuoso.domain.time import Millis
+from virtuoso.domain.time import Millis, Timeframe
 from virtuoso.indicators.least_squares import slope
 from virtuoso.indicators.normal import normal_score, phi
 from virtuoso.indicators.stream_window import StreamLimits
 from virtuoso.market.market import Market
+from virtuoso.market.trades import WindowSums
 
 BTC = Instrument(BYBIT, Symbol("BTCUSDT"))
 SMALL = StreamLimits(capacity=600, minimum=20, minimum_sizes=10)
@@ -193,6 +195,123 @@ def test_liquidity_falls_when_the_spread_widens() -> None:
     parts = dict(now(lens).parts)
     assert parts["spread_bp"] == pytest.approx(2 * 3.0, rel=0.01)
     assert parts["impact"] is None  # no trades were received
+
+
+def test_a_price_that_stands_still_is_ranked_as_any_other_that_does_not_change() -> None:
+    """T2: zeros are values among values, and what is always the same stands in the middle."""
+    values = []
+    for step in (0.0, 1.0):
+        lens, market = Liquidity(SMALL), Market(BTC)
+        market.candles[Timeframe.M5].replace(
+            [
+                Candle(
+                    Timeframe.M5,
+                    Millis(START - (20 - i) * Timeframe.M5.ms),
+                    *(4 * (100.0 + step * (i % 2),)),
+                    1.0,
+                )
+                for i in range(20)
+            ]
+        )
+        follow(lens, market, 60, 0.5, 0)
+        amihud = dict(now(lens).parts)["amihud"]
+        assert amihud is not None
+        assert (amihud > 0.0) == (step > 0.0)
+        values.append(now(lens).value)
+    assert values[0] is not None
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+def five_minutes(closes: Sequence[float], volume: float = 2.0) -> list[Candle]:
+    """Closed 5m candles that end at the start."""
+    first = START - len(closes) * Timeframe.M5.ms
+    return [
+        Candle(Timeframe.M5, Millis(first + i * Timeframe.M5.ms), *(4 * (each,)), volume)
+        for i, each in enumerate(closes)
+    ]
+
+
+def test_amihud_is_the_mean_move_per_turnover_of_twelve_candles() -> None:
+    """Of twelve returns, which take thirteen closes; those before them do not count."""
+    draw = np.random.default_rng(1)
+    closes = [100.0 * float(each) for each in np.exp(draw.normal(0.0, 0.01, 30))]
+    for count in (12, 13, 30):
+        lens, market = Liquidity(SMALL), Market(BTC)
+        market.candles[Timeframe.M5].replace(five_minutes(closes[-count:]))
+        follow(lens, market, 1, 0.5, 0)
+        expected = [
+            abs(log(now / before)) * 1e4 / (2.0 * now / 1e6)
+            for before, now in zip(closes[-13:-1], closes[-12:], strict=True)
+        ]
+        found = dict(now(lens).parts)["amihud"]
+        if count == 12:
+            assert found is None
+        else:
+            assert found == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+class Known(Tape):
+    """A tape of which the impact is given."""
+
+    given = 1.0
+
+    def impact(self) -> float | None:
+        """Give it."""
+        return self.given
+
+
+@pytest.mark.parametrize("measure", ["spread", "depth", "amihud", "impact"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_each_measure_of_liquidity_counts_its_own_way(measure: str, more: int) -> None:
+    """Depth makes trading easier; spread, move per turnover and move per order make it harder."""
+    lens, market, tape = Liquidity(SMALL), Market(BTC), Known()
+    market.candles[Timeframe.M5].replace(five_minutes([100.0 + i % 2 for i in range(20)]))
+    for second in range(61):
+        is_last = second == 60
+        factor = 1.0 + 0.5 * more if is_last else 1.0
+
+        def of(name: str, usual: float, factor: float = factor) -> float:
+            return usual * (factor if name == measure else 1.0)
+
+        at = Millis(START + second * 1_000)
+        tape.given = of("impact", 1.0)
+        market.book.apply(book_event(second + 1, of("spread", 0.5), of("depth", 1.0)), at)
+        if is_last and measure == "amihud":
+            wide = [100.0 + factor * (i % 2) for i in range(20)]
+            later = [
+                replace(candle, open_time=Millis(candle.open_time + Timeframe.M5.ms))
+                for candle in five_minutes(wide)
+            ]
+            market.candles[Timeframe.M5].replace(later)
+        market.second(at)
+        lens.look(at, market, {}, tape)
+        if second == 59:
+            usual = now(lens).value
+            assert usual == pytest.approx(50.0)
+    found = now(lens).value
+    assert found is not None
+    # one rank of four went from the middle to an end
+    is_easier = (more > 0) == (measure == "depth")
+    assert found == pytest.approx(50.0 + (12.5 if is_easier else -12.5), abs=1e-6)
+
+
+def test_the_tape_counts_small_and_large_orders() -> None:
+    """What takers did in a second is all of it."""
+    tape, market = Tape(), Market(BTC)
+    market.trades.connected(Millis(START))
+    market.book.apply(book_event(1, 0.5), Millis(START))
+    market.trades.windows = {1: WindowSums(0.0, 1.0, 1.0, 2.0, 2.0)}
+    tape.second(Millis(START), market)
+    assert tape._orders[tape._newest] == pytest.approx(3.0 * 10_000.0 / 1e6)
+
+
+def test_the_crowd_is_the_mean_of_what_is_known_of_it() -> None:
+    """Two of three are enough, and the third is not taken for 0."""
+    parts = [member("funding", 20.0), member("basis", None), member("long_short", 40.0)]
+    found = sentiment({ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, *parts)})
+    assert found.value == pytest.approx(70.0)
+    alone = sentiment({ComponentName.SENTIMENT: component(ComponentName.SENTIMENT, parts[0])})
+    assert (alone.value, alone.reason) == (None, Reason.NO_FEED)
 
 
 def test_liquidity_without_a_book_has_no_value() -> None:

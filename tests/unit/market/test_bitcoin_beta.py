@@ -16,7 +16,10 @@ from virtuoso.domain.scores import Reason
 from virtuoso.domain.time import Timeframe
 from virtuoso.market.bitcoin_beta import (
     AT_ONCE,
+    LAGS,
     Beta,
+    LeadLag,
+    _lead_lag,
     betas_in_parts,
     bitcoin_betas,
     correlation_matrix,
@@ -266,6 +269,38 @@ def test_ten_others_make_the_prior() -> None:
     first = betas["S0"]
     expected = first.shrinkage * first.raw_beta + (1 - first.shrinkage) * np.mean(others)
     assert first.beta == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("apart", [0.1, 0.002])
+def test_the_prior_varies_as_the_others_do_less_what_is_error(apart: float) -> None:
+    """Their variance less their mean squared error, and .01 where little or nothing is left."""
+    draw = np.random.default_rng(2)
+    bitcoin = draw.normal(0.0, 1e-3, 999)
+    returns = {BTC: bitcoin} | {
+        f"S{n}": (1.0 + n * apart) * bitcoin + draw.normal(0.0, 8e-3, 999) for n in range(12)
+    }
+    found = bitcoin_betas(returns, BTC)
+    betas = {name: only(each) for name, each in found.items() if name != BTC}
+    others = [each for name, each in betas.items() if name != "S0"]
+    squares = np.mean([each.standard_error**2 for each in others])
+    variance = float(np.var([each.raw_beta for each in others], ddof=1) - squares)
+    assert (variance > 0.01) == (apart == 0.1)
+    variance = max(variance, 0.01)
+    first = betas["S0"]
+    assert first.shrinkage == pytest.approx(
+        variance / (variance + first.standard_error**2), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("correlation", "named"), [(0.1499, None), (0.1501, 0.1501), (-0.1501, -0.1501)]
+)
+def test_a_lag_is_named_above_three_standard_errors(
+    correlation: float, named: float | None
+) -> None:
+    """Of 400 effective pairs .15 is taken for chance; lag 0 does not count, however strong."""
+    found = _lead_lag([0.9 if lag == 0 else correlation * (lag == 2) for lag in LAGS], [400.0] * 13)
+    assert found == (None if named is None else LeadLag(2, named))
 
 
 @settings(deadline=None, max_examples=30)

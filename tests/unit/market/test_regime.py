@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from virtuoso.domain.scores import Reason
-from virtuoso.market.regime import BARS, Regime, dispersion_of, market_state
+from virtuoso.market.regime import BARS, Regime, _label, dispersion_of, market_state
 
 MARKETS, CLOSES = 8, 700
 
@@ -55,6 +55,31 @@ def test_a_storm_is_volatile_and_a_calm_is_quiet() -> None:
     assert found.volatility_percentile is not None
     assert found.volatility_percentile <= 10
     assert found.regime in {Regime.QUIET, Regime.TRENDING_UP, Regime.TRENDING_DOWN}
+
+
+@pytest.mark.parametrize(
+    ("percentile", "trend", "total", "breadth", "expected"),
+    [
+        (90.0, 99.0, 1.0, 1.0, Regime.VOLATILE),
+        (89.9, 25.0, 0.01, 0.6, Regime.TRENDING_UP),
+        (89.9, 25.0, -0.01, 0.4, Regime.TRENDING_DOWN),
+        (89.9, 24.9, 0.01, 0.6, Regime.RANGING),
+        (89.9, 25.0, 0.01, 0.59, Regime.RANGING),
+        (89.9, 25.0, -0.01, 0.41, Regime.RANGING),
+        (89.9, 25.0, -0.01, 0.6, Regime.RANGING),
+        (89.9, 25.0, 0.01, 0.4, Regime.RANGING),
+        (10.0, 25.0, 0.01, 0.6, Regime.TRENDING_UP),
+        (10.0, 24.9, 0.01, 0.6, Regime.QUIET),
+        (10.1, 24.9, 0.01, 0.6, Regime.RANGING),
+        (float("nan"), 25.0, 0.01, 0.6, None),
+        (50.0, 25.0, 0.01, float("nan"), None),
+    ],
+)
+def test_the_first_label_that_holds_is_given_at_its_exact_limits(
+    percentile: float, trend: float, total: float, breadth: float, expected: Regime | None
+) -> None:
+    """90 and 10, 25, .6 and .4, in the order of the table."""
+    assert _label(percentile, trend, total, breadth) is expected
 
 
 def test_one_close_does_not_change_the_regime() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.stream_events import BTC, START, liquidation, quote, trade
 from virtuoso.components.orderbook import imbalance
@@ -179,6 +181,47 @@ def test_the_limit_is_known_from_2000_orders_on_and_splits_what_follows() -> Non
     assert flow.windows[1].large_flow == 50.0
     assert flow.windows[1].large_volume == 50.0
     assert flow.windows[1].flow == pytest.approx(-2.02)
+
+
+def test_an_order_at_the_limit_is_large() -> None:
+    """At or above it: 128 is the edge of a bin, to the bit."""
+    flow = TradeFlow()
+    close(flow, 0)
+    orders(flow, 2_000, 1.25, 1)  # 125 each, in the last bin below 128
+    assert flow.large_limit == 128.0
+    flow.trade(trade(START + 1_500, BUY, 1.28, event_time=START + 1_500))
+    flow.trade(trade(START + 1_600, SELL, 1.27, event_time=START + 1_600))
+    close(flow, 2)
+    assert (flow.windows[1].large_flow, flow.windows[1].flow) == (1.28, -1.27)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.floats(0.001, 100.0), st.integers(0, 20)),
+        min_size=1,
+        max_size=80,
+    ),
+    st.sampled_from((2, 2_000)),
+)
+def test_small_and_large_flow_together_are_buys_less_sells(
+    fills: list[tuple[bool, float, int]], known: int
+) -> None:
+    """With a limit or without, and however fills join to orders: nothing lost, nothing twice."""
+    flow = TradeFlow()
+    close(flow, 0)
+    orders(flow, known, 1.0, 1)
+    before = flow.windows[300]
+    for buys, quantity, at in fills:
+        when = START + 1_100 + at
+        flow.trade(trade(when, BUY if buys else SELL, quantity, event_time=when))
+    close(flow, 2)
+    after = flow.windows[300]
+    signed = sum(quantity if buys else -quantity for buys, quantity, _ in fills)
+    moved = after.flow + after.large_flow - before.flow - before.large_flow
+    traded = after.volume + after.large_volume - before.volume - before.large_volume
+    assert moved == pytest.approx(signed, abs=1e-9)
+    assert traded == pytest.approx(sum(quantity for _, quantity, _ in fills), abs=1e-9)
 
 
 def test_the_limit_lies_at_the_first_bin_that_holds_99_percent() -> None:

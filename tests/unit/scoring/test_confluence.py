@@ -13,6 +13,7 @@ from virtuoso.domain.scores import (
     ConfluenceScore,
     Reason,
 )
+from virtuoso.domain.time import HOUR, Millis
 from virtuoso.scoring.confluence import Composite, composite
 from virtuoso.scoring.correlation import default_matrix
 from virtuoso.scoring.definition import Definition
@@ -121,6 +122,29 @@ def test_incomplete_members_count_against_the_floor() -> None:
     assert score_of(components).score is not None
     components[ComponentName.VOLUME] = view(ComponentName.VOLUME, 60.0, completeness=0.9)
     assert score_of(components).score is None
+
+
+def test_the_oldest_view_dates_the_score() -> None:
+    """A score is never fresher than what it needs."""
+    components = views([70.0, 60.0, 65.0, 40.0, 45.0, 55.0])
+    sentiment = components[ComponentName.SENTIMENT]
+    assert isinstance(sentiment, ComponentScore)
+    components[ComponentName.SENTIMENT] = sentiment._replace(as_of=Millis(START - 5 * HOUR))
+    assert score_of(components).as_of == START - 5 * HOUR
+
+
+def test_a_view_that_weighs_nothing_does_not_date_the_score() -> None:
+    """What the score is not made of may be as old as it likes."""
+    components = views([70.0, 60.0, 65.0, 40.0, 45.0, 55.0])
+    sentiment = components[ComponentName.SENTIMENT]
+    assert isinstance(sentiment, ComponentScore)
+    old = sentiment._replace(as_of=Millis(START - 5 * HOUR), freshness=0.0)
+    components[ComponentName.SENTIMENT] = old
+    weights = {name: float(name is not ComponentName.SENTIMENT) for name in ComponentName}
+    result = score_of(components, Definition.of_profile("custom", weights))
+    assert result.as_of == START
+    assert result.confidence is not None
+    assert result.confidence.freshness == 1.0
 
 
 def test_all_absent_is_null() -> None:

@@ -303,16 +303,28 @@ class CandleComponent:
         closes, pool = newest.closes, newest.pool
         present = pool[POOL:]
         counts: Sequence[tuple[int, Sequence[int]]] = ()
-        if pool[PRESENT] == len(self._lines):
+        is_whole = pool[PRESENT] == len(self._lines)
+        if not is_whole:
+            counts = self._counts(peeked)
+        if is_whole and self._all_weigh:
             as_of = newest.age.oldest
         else:
-            used = [at for at, n in zip(closes, present, strict=True) if n and at is not None]
-            as_of, counts = min(used, default=None), self._counts(peeked)
+            weighed = zip(closes, self._weighed(present), strict=True)
+            as_of = min([at for at, n in weighed if n and at is not None], default=None)
         members = partial(members_of, self._lines, self._ranking, newest, reasons, counts)
         result = component_of(
             self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0
         )
         return result, present
+
+    @property
+    def _all_weigh(self) -> bool:
+        return all(self._settings.timeframes.values())
+
+    def _weighed(self, present: Sequence[float]) -> Sequence[float]:
+        """Give how many members of each timeframe are needed: none of one that weighs nothing."""
+        shares = self._settings.timeframes.values()
+        return [n if share else 0.0 for n, share in zip(present, shares, strict=True)]
 
     def _without(self, newest: Newest, reasons: Sequence[Reason | None]) -> Newest:
         """Leave out the timeframes that there is a reason against."""
@@ -337,10 +349,11 @@ class CandleComponent:
         result, present = pooled
         if not any(late) or isinstance(result, Absent):
             return result
+        needed = self._weighed(present)
         overdue = [
             (late[i], series.due.freshness(late[i]))
             for i, series in enumerate(self._series.values())
-            if present[i]
+            if needed[i]
         ]
         return result._replace(
             late_ms=max(late for late, _ in overdue),
