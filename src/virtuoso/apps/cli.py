@@ -416,9 +416,9 @@ def _show_recorded(arguments: argparse.Namespace, settings: Settings) -> int:
 
     if arguments.recording is None:
         msg = (
-            "expected --recording PATH beside --at: scores of the past are not kept yet, they are "
-            "made again from a recording (`virtuoso record` makes one); without --at the running "
-            "Virtuoso is asked"
+            "expected --recording PATH beside --at: what a past score was made of is not kept "
+            "and is made again from a recording (`virtuoso record` makes one); without --at the "
+            "running Virtuoso is asked"
         )
         raise SettingsError(msg)
     _begin_logs(settings, arguments.config)

@@ -17,7 +17,7 @@ from virtuoso.indicators.stream_window import StreamLimits
 
 K = TypeVar("K", ComponentName, Timeframe)
 
-SCORING_VERSION: Final = 1
+SCORING_VERSION: Final = 2
 """Rises with every change of a formula; the settings do not show those."""
 
 _ORDERBOOK, _ORDERFLOW = ComponentName.ORDERBOOK, ComponentName.ORDERFLOW
@@ -72,10 +72,6 @@ RHO0: Final[Mapping[Pair, float]] = MappingProxyType(
 """Correlation of two components before their own is known; a pair that is not named has 0."""
 
 NO_SYMBOLS: Final[Mapping[str, "Definition"]] = MappingProxyType({})
-
-OWNER_TIMEFRAMES: Final[Mapping[Timeframe, float]] = MappingProxyType(
-    {Timeframe.M1: 0.4, Timeframe.M5: 0.3, Timeframe.M30: 0.2, Timeframe.H4: 0.1}
-)
 
 
 @dataclass(frozen=True, slots=True)

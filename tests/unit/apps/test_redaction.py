@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtuoso.apps.logs import configure_logs
@@ -18,6 +18,7 @@ from virtuoso.apps.settings_sources import default_settings
 SECRET = 'p"a/s+s&w=o rd\\9-canary'
 
 
+@settings(deadline=None)
 @given(st.text(min_size=8, max_size=40), st.binary(max_size=5), st.binary(max_size=5))
 def test_a_secret_is_gone_in_every_spelling(secret: str, before: bytes, after: bytes) -> None:
     """Plain, in JSON, in a URL, in hexadecimal, and in base64 wherever it begins."""

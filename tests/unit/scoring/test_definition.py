@@ -14,7 +14,6 @@ from virtuoso.domain.time import Timeframe
 from virtuoso.indicators.stream_window import StreamLimits
 from virtuoso.scoring.definition import (
     COMPONENT_RHO,
-    OWNER_TIMEFRAMES,
     RHO0,
     Definition,
     DirectionRule,
@@ -22,12 +21,13 @@ from virtuoso.scoring.definition import (
     reliability_weights,
 )
 
+FAVOURED = dict(zip(Timeframe, (0.4, 0.3, 0.2, 0.1), strict=True))
 CHANGES = [
     Definition.of_profile("owner"),
     Definition.of_profile("custom", dict.fromkeys(ComponentName, 1.0)),
     Definition(coverage_floor=0.6),
     Definition(rho0={**RHO0, (ComponentName.ORDERFLOW, ComponentName.ORDERBOOK): 0.36}),
-    Definition(candles=CandleSettings(timeframes=OWNER_TIMEFRAMES)),
+    Definition(candles=CandleSettings(timeframes=FAVOURED)),
     Definition(candles=CandleSettings(window=999)),
     Definition(candles=CandleSettings(minimum=251)),
     Definition(candles=CandleSettings(minimum_sizes=51)),

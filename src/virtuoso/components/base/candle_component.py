@@ -118,6 +118,7 @@ class CandleComponent:
     def __init__(self, settings: CandleSettings | None = None, place: Place | None = None) -> None:
         """`place`: of its market, for these settings; without it, it is computed alone."""
         self._settings = settings or CandleSettings()
+        self._all_weigh = all(self._settings.timeframes.values())
         self._series = {
             timeframe: _Series(timeframe, row)
             for row, timeframe in enumerate(self._settings.timeframes)
@@ -154,6 +155,7 @@ class CandleComponent:
         """Weigh the timeframes anew, which are those there are; nothing carried changes."""
         shares = {timeframe: timeframes[timeframe] for timeframe in self._series}
         self._settings = replace(self._settings, timeframes=shares)
+        self._all_weigh = all(shares.values())
         self._lines = tuple(
             (f"{line.name}@{timeframe}", line.family, line.weight * share)
             for timeframe, share in shares.items()
@@ -316,10 +318,6 @@ class CandleComponent:
             self.name, pool[:PRESENT], as_of, Lazy(members), late_ms=0, freshness=1.0
         )
         return result, present
-
-    @property
-    def _all_weigh(self) -> bool:
-        return all(self._settings.timeframes.values())
 
     def _weighed(self, present: Sequence[float]) -> Sequence[float]:
         """Give how many members of each timeframe are needed: none of one that weighs nothing."""
