@@ -150,6 +150,7 @@ class SteadyMarkets:
             at = STARTED + number * 10
             trade = Trade(f"{number}", PRICE, 1.0 + number % 97, Side.BUY)
             flow.trade(MarketEvent(instrument, trade, Millis(at), Millis(at)))
+        flow.second(Millis(STARTED + 30 * SECOND))  # the limit of a large order is known from here
 
     def stream(self, at: int) -> None:
         """Have every market hear of a quote, a trade, a book change and a ticker in second `at`."""
