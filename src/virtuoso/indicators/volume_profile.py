@@ -171,16 +171,19 @@ def volume_profile(
                     area_low[t] = area_high[t] = bottom[t]
             continue
         exponent = frexp(most)[1] - _BITS
-        unit = ldexp(1.0, -exponent)
+        # in two steps: of the smallest and largest volumes the whole factor would be no number
+        half = ldexp(1.0, -(exponent // 2))
+        rest = ldexp(1.0, exponent // 2 - exponent)
         if grid[0] == bottom[t] and grid[1] == width and grid[2] == exponent:
-            volume_left = left_volume * unit
-            _spread(left_high, left_low, volume_left, bottom[t], width, -1, starts, ends)
-            _spread(high[t], low[t], volume[t] * unit, bottom[t], width, 1, starts, ends)
+            left = left_volume * half * rest
+            came = volume[t] * half * rest
+            _spread(left_high, left_low, left, bottom[t], width, -1, starts, ends)
+            _spread(high[t], low[t], came, bottom[t], width, 1, starts, ends)
         else:
             grid[0], grid[1], grid[2] = bottom[t], width, exponent
             steps[:] = 0
             for i in range(period):
-                scaled = volumes[i] * unit
+                scaled = volumes[i] * half * rest
                 _spread(highs[i], lows[i], scaled, bottom[t], width, 1, starts, ends)
         inside = 0
         for i in range(_BINS):

@@ -49,3 +49,17 @@ def test_every_window_has_the_point_of_control_of_its_bins(spread: float) -> Non
         first, end = round((area_low[t] - bottom) / width), round((area_high[t] - bottom) / width)
         assert first <= round(place) < end
         assert bins[first:end].sum() >= (0.7 - 1e-9) * bins.sum()
+
+
+@pytest.mark.parametrize("unit", [2.0**-1_000, 2.0**900])
+def test_the_unit_of_volume_does_not_matter(unit: float) -> None:
+    """However small or large it is."""
+    candles = random_candles(5, 400)
+    high, low, close = (
+        np.log(np.array([getattr(each, field) for each in candles]))
+        for field in ("high", "low", "close")
+    )
+    volume = np.random.default_rng(8).lognormal(0.0, 1.0, 400)
+    whole = profile_of(high, low, close, volume, PERIOD)
+    scaled = profile_of(high, low, close, volume * unit, PERIOD)
+    np.testing.assert_array_equal(scaled, whole)

@@ -166,7 +166,7 @@ class Newest(NamedTuple):
 
     closes: Sequence[Millis | None]
     """When the newest candle of each timeframe closed."""
-    age: "Age"
+    age: Age
     pool: Sequence[float]
     """What `pool_rows` wrote of its scores, whatever their age."""
     told: Floats
@@ -212,7 +212,6 @@ class CandleBlock:
         self._carried = (self.states, *self.ranks, *ranking, True, self.latest, self.weights, rho)
         self._pool_size = POOL + width
         self.told_size = told_size(width, members)
-        self._closes: list[Sequence[Millis | None]] = [(None,) * width] * places
         self.newest: dict[int, Newest] = {}
         """By place."""
 
@@ -233,7 +232,7 @@ class CandleBlock:
         places, told = np.array([place]), np.empty((1, self.told_size))
         tell_places(self.latest, places, self.weights, self._rho, told)
         pool = told[0, : self._pool_size].tolist()
-        closes = self._closes[place] = self._with(self._closes[place], [row], [last_close])
+        closes = self._closes_with(place, [row], [last_close])
         self.newest[place] = Newest(closes, self._ages.of(closes), pool, told, 0)
 
     def advance(
@@ -255,19 +254,20 @@ class CandleBlock:
         for number, (place, closing) in enumerate(zip(places.tolist(), closings, strict=True)):
             closes: Sequence[Millis | None] = closing.close_times
             if closing.timeframes != own:
-                closes = self._with(self._closes[place], found[number].within, closes)
-            self._closes[place] = closes
+                closes = self._closes_with(place, found[number].within, closes)
             self.newest[place] = Newest(closes, age_of(closes), pools[number], told, number)
 
-    @staticmethod
-    def _with(
-        closes: Sequence[Millis | None], rows: Sequence[int], times: Sequence[Millis | None]
+    def _closes_with(
+        self, place: int, rows: Sequence[int], times: Sequence[Millis | None]
     ) -> Sequence[Millis | None]:
-        """Give the closes of a place with those of some rows in the place of what they were."""
-        found = list(closes)
+        """Give the newest closes of a place, those of some rows replaced."""
+        known = self.newest.get(place)
+        closes: list[Millis | None] = [None] * self._width
+        if known is not None:
+            closes[:] = known.closes
         for row, at in zip(rows, times, strict=True):
-            found[row] = at
-        return tuple(found)
+            closes[row] = at
+        return tuple(closes)
 
     def run(
         self,
