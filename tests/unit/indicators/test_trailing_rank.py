@@ -16,8 +16,9 @@ SMALL = st.one_of(st.none(), st.integers(-4, 4).map(float), st.floats(-10.0, 10.
 
 def reference(history: list[float | None], x: float, window: int, kind: RankKind) -> float | None:
     """The rule of docs/scoring.md section 2, written with lists."""
-    before = [round(each, 9) for each in history if each is not None][-window:]
-    x = round(x, 9)
+    # rounded as the kernel does: of 0.0010000025 `round` sees the binary digits, and no half
+    before = [round_x(each) for each in history if each is not None][-window:]
+    x = round_x(x)
     if kind is RankKind.SIZES:
         if x == 0.0:
             return 50.0
